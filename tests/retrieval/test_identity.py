@@ -1,0 +1,20 @@
+import json
+
+from topdb.retrieval import SingleGalleryShot, identity
+
+
+def test_plain_ranking_has_no_reranking():
+    found = identity("plain", ap_rule="trapezoid")
+    assert found["ap_rule"] == "trapezoid"
+    assert found["reranking"] is None
+
+
+def test_reranking_names_its_variant_and_parameters():
+    found = identity("rk", variant="zhong2017", k1=5, k2=2, lambda_=0.5)["reranking"]
+    assert (found["variant"], found["power_of_euclidean_distance"]) == ("zhong2017", 2)
+    assert (found["k1"], found["k2"], found["lambda"]) == (5, 2, 0.5)
+
+
+def test_fits_json():
+    text = json.dumps(identity("rk", single_gallery_shot=SingleGalleryShot(seed=4)))
+    assert json.loads(text)["single_gallery_shot"] == {"repeats": 10, "seed": 4}

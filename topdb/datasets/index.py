@@ -1,0 +1,268 @@
+"""The index of a data set: one row an image, in an order that no file system decides."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, ImageRecord, Split
+from topdb.errors import UserError
+from topdb.files import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Integers = NDArray[np.int64]
+
+CHANNELS = 3
+_METADATA_KEY = b"topdb.index"
+_FORMAT = 1
+_NUMBERS = ("pid", "camid", "label", "width", "height")
+_COLUMNS = ("split", "path", *_NUMBERS, "sha256")
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much a split holds. Distractors count as images, and not as people."""
+
+    images: int
+    people: int
+    cameras: int
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some consecutive rows of an index; each array has one entry a row, and is a view.
+
+    `rows` are the positions in the whole index, by which `Pixels` is addressed.
+    """
+
+    rows: Integers
+    paths: tuple[str, ...]
+    """Relative to the data set's root, with forward slashes."""
+    pids: Integers
+    """Person ids; 0 is a distractor."""
+    camids: Integers
+    """Cameras, counted from 0."""
+    labels: Integers
+    """Classes of the training people, counted from 0 in the order of their ids; else -1."""
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self.paths)
+
+    @property
+    def counts(self) -> Counts:
+        """How many images, people and cameras there are."""
+        people = np.unique(self.pids[self.pids != DISTRACTOR])
+        return Counts(len(self), len(people), len(np.unique(self.camids)))
+
+
+@dataclass(frozen=True, eq=False)
+class Index(Rows):
+    """A data set: its images sorted by split (train, query, gallery), then by path."""
+
+    name: str
+    layout: str
+    protocol: str
+    junk: int
+    """Images left out because the protocol calls them junk (person id -1)."""
+    splits: tuple[Split, ...]
+    widths: Integers
+    """Native widths in pixels."""
+    heights: Integers
+    sha256s: tuple[str, ...]
+    """Digest of each image file's bytes."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all rows: changes when any image, name, person or split does."""
+        content = hashlib.sha256()
+        for row in zip(self.splits, self.paths, self.pids, self.camids, self.sha256s, strict=True):
+            content.update("\t".join(map(str, row)).encode() + b"\n")
+        return content.hexdigest()
+
+    @cached_property
+    def offsets(self) -> Integers:
+        """Where each image's pixels begin in the cache, and where the last one's end: (N + 1,)."""
+        sizes = self.widths * self.heights * CHANNELS
+        return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+
+    def split(self, name: Split) -> Rows:
+        """Return the rows of one split."""
+        first = self.splits.index(name)
+        these = slice(first, first + self.splits.count(name))
+        return Rows(
+            rows=self.rows[these],
+            paths=self.paths[these],
+            pids=self.pids[these],
+            camids=self.camids[these],
+            labels=self.labels[these],
+        )
+
+    @property
+    def split_counts(self) -> dict[Split, Counts]:
+        """How many images, people and cameras each split has."""
+        return {name: self.split(name).counts for name in SPLITS}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What decoding an image file tells about it."""
+
+    width: int
+    height: int
+    sha256: str
+
+
+def checked_order(name: str, root: Path, records: list[ImageRecord]) -> list[ImageRecord]:
+    """Return the records that are not junk, in the order of the index.
+
+    Raises
+    ------
+    UserError
+        A split has no image, a file is there twice, or a person is both in train and in test.
+    """
+    kept = sorted(
+        (record for record in records if record.pid != JUNK),
+        key=lambda record: (SPLITS.index(record.split), record.path),
+    )
+    for split in SPLITS:
+        if not any(record.split == split for record in kept):
+            raise UserError(f"data set {name}: {root} has no {split} images: complete it.")
+    paths: dict[str, ImageRecord] = {}
+    for record in kept:
+        if record.path in paths:
+            raise UserError(
+                f"data set {name}: {root / record.path} is both in {paths[record.path].split} and "
+                f"in {record.split}: correct the split."
+            )
+        paths[record.path] = record
+    trained = {record.pid: record for record in kept if record.split == "train"}
+    for record in kept:
+        if record.split != "train" and record.pid in trained:
+            raise UserError(
+                f"data set {name}: person {record.pid} is in train ({trained[record.pid].path}) "
+                f"and in {record.split} ({record.path}) of {root}: remove one of them."
+            )
+    return kept
+
+
+def assemble(
+    name: str,
+    layout: str,
+    protocol: str,
+    junk: int,
+    records: list[ImageRecord],
+    measured: list[Measured],
+) -> Index:
+    """Return the index of records that are in order, and of what decoding told about each."""
+    pids = np.array([record.pid for record in records], np.int64)
+    training = np.array([record.split == "train" for record in records])
+    classes = np.unique(pids[training])
+    return Index(
+        name=name,
+        layout=layout,
+        protocol=protocol,
+        junk=junk,
+        rows=np.arange(len(records), dtype=np.int64),
+        splits=tuple(record.split for record in records),
+        paths=tuple(record.path for record in records),
+        pids=pids,
+        camids=np.array([record.camid for record in records], np.int64),
+        labels=np.where(training, np.searchsorted(classes, pids), -1).astype(np.int64),
+        widths=np.array([image.width for image in measured], np.int64),
+        heights=np.array([image.height for image in measured], np.int64),
+        sha256s=tuple(image.sha256 for image in measured),
+    )
+
+
+def write_index(index: Index, path: Path) -> None:
+    """Write an index as Parquet, atomically; equal indexes give equal bytes."""
+    # pyarrow costs more to import than all the rest, and most importers only name the types.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    description = {
+        "format": _FORMAT,
+        "name": index.name,
+        "layout": index.layout,
+        "protocol": index.protocol,
+        "junk": index.junk,
+        "digest": index.digest,
+        "counts": {split: vars(counts) for split, counts in index.split_counts.items()},
+    }
+    table = pa.table(
+        {
+            "split": pa.array(index.splits, pa.string()),
+            "path": pa.array(index.paths, pa.string()),
+            "pid": pa.array(index.pids),
+            "camid": pa.array(index.camids),
+            "label": pa.array(index.labels),
+            "width": pa.array(index.widths),
+            "height": pa.array(index.heights),
+            "sha256": pa.array(index.sha256s, pa.string()),
+        }
+    ).replace_schema_metadata({_METADATA_KEY: json.dumps(description, sort_keys=True)})
+    with replacing(path) as partial:
+        pq.write_table(table, partial, compression="zstd", version="2.6", row_group_size=2**20)
+
+
+def read_index(path: Path) -> Index:
+    """Read an index.
+
+    Raises
+    ------
+    UserError
+        The file is missing, no Parquet, not an index of this version, or its rows do not have
+        the digest that it states.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    remedy = "delete it and run `topdb index` again."
+    try:
+        with path.open("rb") as stream:
+            table = pq.read_table(stream, use_threads=False)
+    except FileNotFoundError:
+        raise UserError(f"the index {path} does not exist: run `topdb index` first.") from None
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not readable as Parquet ({reason}): {remedy}") from None
+    try:
+        index = _from_table(table)
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{path} is no index of a data set: {remedy}") from None
+    if index is None:
+        raise UserError(f"{path} was changed after it was written: {remedy}")
+    return index
+
+
+def _from_table(table: "pa.Table") -> Index | None:
+    """Return the index that a table holds; None where its digest is not the one stated."""
+    description: Mapping[str, Any] = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+    if description["format"] != _FORMAT or tuple(table.column_names) != _COLUMNS:
+        raise ValueError("another version")
+    numbers = {name: table[name].to_numpy().astype(np.int64) for name in _NUMBERS}
+    index = Index(
+        name=description["name"],
+        layout=description["layout"],
+        protocol=description["protocol"],
+        junk=description["junk"],
+        rows=np.arange(table.num_rows, dtype=np.int64),
+        splits=tuple(table["split"].to_pylist()),
+        paths=tuple(table["path"].to_pylist()),
+        pids=numbers["pid"],
+        camids=numbers["camid"],
+        labels=numbers["label"],
+        widths=numbers["width"],
+        heights=numbers["height"],
+        sha256s=tuple(table["sha256"].to_pylist()),
+    )
+    return index if index.digest == description["digest"] else None

@@ -1,0 +1,1 @@
+"""Drawn pedestrians in the folders and file names of the published data sets."""

@@ -1,0 +1,134 @@
+"""From a features file to its scores: `queries.parquet` and `metrics.json`."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topdb.errors import UserError
+from topdb.files import digest, replacing, write_json
+from topdb.params import Ranking, RankingSettings
+
+if TYPE_CHECKING:
+    from topdb.retrieval import RankingResult
+
+CMC_RANKS = (1, 5, 10, 20)
+"""Ranks at which `metrics.json` states the cumulative matching characteristic."""
+
+_ARRAYS = tuple(
+    f"{split}_{part}"
+    for split in ("query", "gallery")
+    for part in ("features", "pids", "camids", "paths")
+)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Features of the query (Q, D) and gallery (G, D), float32, with ids, cameras and paths."""
+
+    query_features: NDArray[np.float32]
+    query_pids: NDArray[np.int64]
+    query_camids: NDArray[np.int64]
+    query_paths: NDArray[np.str_]
+    gallery_features: NDArray[np.float32]
+    gallery_pids: NDArray[np.int64]
+    gallery_camids: NDArray[np.int64]
+    gallery_paths: NDArray[np.str_]
+
+
+def read_features(path: Path) -> Features:
+    """Read `features.npz`, whoever wrote it.
+
+    Raises
+    ------
+    UserError
+        The file is missing, broken, or lacks an array.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in _ARRAYS if name not in arrays.files]
+            if missing:
+                raise UserError(
+                    f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}."
+                )
+            return Features(**{name: arrays[name] for name in _ARRAYS})
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: train the run first, or correct the name.") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
+
+
+def evaluate(
+    features_path: Path, ranking: Ranking, settings: RankingSettings, folder: Path, threads: int
+) -> dict[str, Any]:
+    """Rank and score a features file; write `queries.parquet` and then `metrics.json`.
+
+    Returns
+    -------
+    The content of `metrics.json`; shares are fractions in [0, 1].
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or its arrays have no score; the message names the array.
+    """
+    from topdb.retrieval import identity, rank, rank_reranked
+
+    features = read_features(features_path)
+    arrays = (
+        features.query_features,
+        features.gallery_features,
+        features.query_pids,
+        features.gallery_pids,
+        features.query_camids,
+        features.gallery_camids,
+    )
+    reranking = {
+        "variant": settings.variant,
+        "k1": settings.k1,
+        "k2": settings.k2,
+        "lambda_": settings.original_weight,
+    }
+    try:
+        if ranking == "plain":
+            result = rank(*arrays, ap_rule=settings.ap_rule, threads=threads)
+        else:
+            result = rank_reranked(*arrays, ap_rule=settings.ap_rule, threads=threads, **reranking)
+    except ValueError as error:
+        raise UserError(f"{features_path}: {error}") from None
+    _write_queries(folder / "queries.parquet", features, result)
+    metrics = {
+        "mAP": result.mAP,
+        "mINP": result.mINP,
+        "cmc": {str(rank): float(result.cmc[rank - 1]) for rank in CMC_RANKS},
+        "queries": result.queries,
+        "queries_without_match": result.queries_without_match,
+        "gallery": len(features.gallery_pids),
+        "evaluator": identity(ranking, ap_rule=settings.ap_rule, **reranking),
+        "features_digest": digest(features_path),
+    }
+    write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def _write_queries(path: Path, features: Features, result: "RankingResult") -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table(
+        {
+            "path": features.query_paths,
+            "pid": features.query_pids,
+            "camid": features.query_camids,
+            "ap": pa.array(result.ap, from_pandas=True),
+            "inp": pa.array(result.inp, from_pandas=True),
+            "first_match_rank": result.first_match_rank,
+            "matches": result.matches,
+        }
+    )
+    with replacing(path) as partial:
+        pq.write_table(table, partial)

@@ -1,0 +1,76 @@
+"""Dropping rows of a feature map: the most activated ones (Top DropBlock), or a random block.
+
+A mask has the value 0 in dropped rows and 1 in kept ones. Both functions work on the device of
+the features, without a loop over images.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+RowScore = Literal["mean", "normalised-max"]
+"""How a row of the activation map becomes one number.
+
+`mean`: the average over the width (the paper's text). `normalised-max`: the largest value of the
+L2-normalised map (the authors' code).
+"""
+
+
+def dropped_rows(rows: int, ratio: float) -> int:
+    """Return how many of `rows` rows a drop ratio stands for, rounded half to even."""
+    return round(ratio * rows)
+
+
+def activation_map(features: Tensor, power: float) -> Tensor:
+    """Return A = sum over channels of |F|^p.
+
+    Source: Quispe & Pedrini (ICPR 2020), equation of the activation map. `features` is
+    (B, C, H, W); the map is (B, H, W).
+    """
+    return features.abs().pow(power).sum(dim=1)
+
+
+def row_scores(features: Tensor, power: float, score: RowScore) -> Tensor:
+    """Return one score for each row, (B, H), of feature maps (B, C, H, W)."""
+    activation = activation_map(features, power)
+    if score == "mean":
+        return activation.mean(dim=2)
+    return normalize(activation.flatten(1), dim=1).view_as(activation).amax(dim=2)
+
+
+def top_drop_mask(features: Tensor, ratio: float, power: float, score: RowScore) -> Tensor:
+    """Mask the most activated rows of each image on its own.
+
+    Parameters
+    ----------
+    features : (B, C, H, W)
+    ratio : share of the H rows to drop, rounded to whole rows
+    power : p of the activation map
+    score : how a row is scored
+
+    Returns
+    -------
+    (B, 1, H, 1), without gradient: the choice of rows is not differentiated.
+    """
+    with torch.no_grad():
+        scores = row_scores(features, power, score)
+        top = scores.topk(dropped_rows(features.shape[2], ratio), dim=1).indices
+        mask = torch.ones_like(scores).scatter_(1, top, 0.0)
+    return mask[:, None, :, None]
+
+
+def random_drop_mask(features: Tensor, ratio: float, generator: torch.Generator) -> Tensor:
+    """Mask one block of neighbouring rows, the same for the whole batch.
+
+    Source: Batch DropBlock (Dai et al., ICCV 2019), with blocks as wide as the map.
+    `features` is (B, C, H, W); the mask is (1, 1, H, 1). The generator lives on the CPU, so that
+    drawing never waits for a GPU.
+    """
+    rows = features.shape[2]
+    block = dropped_rows(rows, ratio)
+    start = int(torch.randint(rows - block + 1, (), generator=generator))
+    mask = features.new_ones(1, 1, rows, 1)
+    mask[:, :, start : start + block] = 0.0
+    return mask

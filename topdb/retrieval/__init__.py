@@ -1,0 +1,38 @@
+"""Person retrieval: distances, CMC / mAP / mINP, and k-reciprocal re-ranking.
+
+Arrays in, frozen dataclasses out; numpy and numba, on the CPU or with the products on a GPU.
+"""
+
+from topdb.retrieval.distances import squared_distances
+from topdb.retrieval.identity import identity
+from topdb.retrieval.progress import Progress, ProgressBar
+from topdb.retrieval.ranking import rank, rank_distances
+from topdb.retrieval.reranked_ranking import rank_reranked
+from topdb.retrieval.reranking import (
+    VARIANTS,
+    Reranking,
+    rerank,
+    rerank_distances,
+)
+from topdb.retrieval.scores import AP_RULES, RankingResult
+from topdb.retrieval.single_shot import SingleGalleryShot
+from topdb.retrieval.top_matches import top_matches, top_of_blocks
+
+__all__ = [
+    "AP_RULES",
+    "VARIANTS",
+    "Progress",
+    "ProgressBar",
+    "RankingResult",
+    "Reranking",
+    "SingleGalleryShot",
+    "identity",
+    "rank",
+    "rank_distances",
+    "rank_reranked",
+    "rerank",
+    "rerank_distances",
+    "squared_distances",
+    "top_matches",
+    "top_of_blocks",
+]

@@ -1,0 +1,125 @@
+"""What the arrays of an evaluation must be, before any number is made of them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+# Squared distances are at most four times the largest squared length; beyond this they may
+# overflow float32.
+LARGEST_SQUARED_LENGTH = float(np.finfo(np.float32).max) / 16
+
+
+@dataclass(frozen=True)
+class Features:
+    """Feature vectors and their squared lengths.
+
+    values: (N, D) float32, C-contiguous, possibly a read-only memory map
+    squared_lengths: (N,) float32
+    """
+
+    values: NDArray[np.float32]
+    squared_lengths: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def checked_features(name: str, array: ArrayLike) -> Features:
+    """The features as float32, without a copy where they already are.
+
+    Raises ValueError where the array is not a non-empty, finite matrix.
+    """
+    values = np.asarray(array)
+    if values.ndim != 2:
+        raise ValueError(
+            f"{name} has {values.ndim} dimensions; give an array with one row an image."
+        )
+    if len(values) == 0 or values.shape[1] == 0:
+        raise ValueError(f"{name} is empty (shape {values.shape}); give at least one row.")
+    if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
+        raise ValueError(f"{name} has dtype {values.dtype}; give real numbers (float32).")
+    with np.errstate(over="ignore"):
+        single = np.require(values, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
+        squared_lengths = np.einsum("ij,ij->i", single, single)
+    bad = np.flatnonzero(~(squared_lengths <= LARGEST_SQUARED_LENGTH))
+    if len(bad):
+        raise ValueError(_describe_bad_row(name, int(bad[0]), values[bad[0]], len(bad)))
+    return Features(single, squared_lengths)
+
+
+def _describe_bad_row(name: str, row: int, values: NDArray[np.generic], rows: int) -> str:
+    more = f" (and {rows - 1} more rows)" if rows > 1 else ""
+    exact = values.astype(np.float64)
+    if np.isnan(exact).any():
+        return (
+            f"{name} row {row}{more} holds NaN; "
+            "find out why the network gave it, or leave the image out."
+        )
+    if np.isinf(exact).any():
+        return (
+            f"{name} row {row}{more} holds an infinite value; "
+            "find out why the network gave it, or leave the image out."
+        )
+    return (
+        f"{name} row {row}{more} is so long that its squared length overflows float32; "
+        "scale the features down."
+    )
+
+
+def checked_pair(
+    query_features: ArrayLike, gallery_features: ArrayLike
+) -> tuple[Features, Features]:
+    """Query and gallery features of one dimension. Raises ValueError where they differ."""
+    query = checked_features("query_features", query_features)
+    gallery = checked_features("gallery_features", gallery_features)
+    if query.values.shape[1] != gallery.values.shape[1]:
+        raise ValueError(
+            f"query_features has {query.values.shape[1]} dimensions and gallery_features "
+            f"{gallery.values.shape[1]}; extract both with the same network."
+        )
+    return query, gallery
+
+
+def checked_distances(array: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:
+    """A finite (Q, G) matrix of distances; float32 stays float32, the rest becomes float64."""
+    values = np.asarray(array)
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(
+            f"distances has shape {values.shape}; give one row a query, one column a gallery image."
+        )
+    if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
+        raise ValueError(f"distances has dtype {values.dtype}; give real numbers.")
+    dtype = np.float32 if values.dtype in (np.float32, np.float16) else np.float64
+    for row, line in enumerate(values):
+        if not np.isfinite(line).all():
+            raise ValueError(
+                f"distances row {row} holds NaN or an infinite value; give finite distances."
+            )
+    return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+
+
+def checked_ids(name: str, array: ArrayLike, length: int, of: str) -> NDArray[np.int64]:
+    """Whole numbers, one for each row of `of`. Raises ValueError otherwise."""
+    values = np.asarray(array)
+    if values.ndim != 1 or len(values) != length:
+        raise ValueError(
+            f"{name} has shape {values.shape} and {of} has {length} rows; give one number a row."
+        )
+    if not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"{name} has dtype {values.dtype}; give whole numbers (int64).")
+    return values.astype(np.int64)
+
+
+def checked_choice(name: str, value: str, choices: tuple[str, ...]) -> str:
+    """The value, where it is one of the choices. Raises ValueError otherwise."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}.")
+    return value
+
+
+def checked_count(name: str, value: int) -> int:
+    """A whole number of at least one. Raises ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(f"{name} is {value!r}; give a whole number of at least 1.")
+    return int(value)

@@ -1,0 +1,98 @@
+"""Products and nearest neighbours on a CUDA GPU, through torch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topdb.retrieval.checks import Features
+from topdb.retrieval.distances import Products
+from topdb.retrieval.neighbours import Neighbours
+from topdb.retrieval.progress import Progress
+
+# Distances that a block of rows holds on the GPU, together with their 64-bit keys: 12 bytes each.
+BLOCK_DISTANCES = 64 * 2**20
+
+
+def cuda_products(query: Features, gallery: Features) -> Products:
+    """Dot products of blocks of queries with the gallery, which stays on the GPU.
+
+    Raises ValueError where torch or a GPU is missing.
+    """
+    torch = _torch_with_gpu()
+    resident = torch.from_numpy(_writable(gallery.values)).cuda()
+
+    def products(first: int, last: int, out: NDArray[np.float32]) -> None:
+        rows = torch.from_numpy(_writable(query.values[first:last])).cuda()
+        with _full_float32(torch):
+            torch.from_numpy(out).copy_(rows @ resident.T)
+
+    return products
+
+
+def cuda_nearest_neighbours(
+    query: Features, gallery: Features, count: int, progress: Progress
+) -> Neighbours:
+    """As `nearest_neighbours` on the CPU, to float32's rounding.
+
+    The features of query and gallery have to fit in the GPU's memory.
+    """
+    torch = _torch_with_gpu()
+    values = torch.cat([torch.from_numpy(_writable(f.values)).cuda() for f in (query, gallery)])
+    lengths = np.concatenate([query.squared_lengths, gallery.squared_lengths])
+    squared_lengths = torch.from_numpy(lengths).cuda()
+    images = len(values)
+    found = Neighbours(
+        np.empty((images, count), np.int32),
+        np.empty((images, count), np.float32),
+        np.empty(images, np.float32),
+    )
+    rows = max(1, BLOCK_DISTANCES // images)
+    places = torch.arange(images, device="cuda")
+    for first in range(0, images, rows):
+        last = min(first + rows, images)
+        with _full_float32(torch):
+            distances = values[first:last] @ values.T
+        distances = (squared_lengths[first:last, None] + squared_lengths) - 2 * distances
+        distances.clamp_(min=0)
+        distances[places[: last - first], places[first:last]] = 0
+        found.farthest[first:last] = distances.amax(dim=1).cpu().numpy()
+        # A float32 that is not negative sorts like its bits. With the image below them, no two
+        # keys are equal, and equal distances come by index.
+        keys = (distances.view(torch.int32).to(torch.int64) << 32) | places
+        nearest = keys.topk(count, dim=1, largest=False, sorted=True).values
+        found.indices[first:last] = (nearest & 0xFFFFFFFF).to(torch.int32).cpu().numpy()
+        bits = (nearest >> 32).to(torch.int32)
+        found.distances[first:last] = bits.view(torch.float32).cpu().numpy()
+        progress("nearest neighbours", last / images)
+    return found
+
+
+def _torch_with_gpu() -> Any:
+    # torch takes seconds to import: only who asks for the GPU pays for it.
+    try:
+        import torch
+    except ImportError as error:
+        raise ValueError(
+            "device is 'cuda' and torch is not installed; install it, or use 'cpu'."
+        ) from error
+    if not torch.cuda.is_available():
+        raise ValueError("device is 'cuda' and torch finds no CUDA GPU; use 'cpu'.")
+    return torch
+
+
+def _writable(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return values if values.flags.writeable else values.copy()
+
+
+@contextmanager
+def _full_float32(torch: Any) -> Iterator[None]:
+    """Products without TensorFloat-32, whose 10 bits would reorder near neighbours."""
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = allowed

@@ -1,0 +1,51 @@
+"""What an evaluation did, in words that are stored beside its numbers."""
+
+from typing import Any
+
+from topdb.retrieval.checks import checked_choice
+from topdb.retrieval.reranking import Parameters
+from topdb.retrieval.scores import AP_RULES
+from topdb.retrieval.single_shot import SingleGalleryShot
+
+
+def identity(
+    ranking: str = "plain",
+    *,
+    ap_rule: str = "step",
+    variant: str = "torchreid",
+    k1: int = 20,
+    k2: int = 6,
+    lambda_: float = 0.3,
+    single_gallery_shot: SingleGalleryShot | None = None,
+) -> dict[str, Any]:
+    """The evaluator's identity as a plain dictionary, ready for JSON.
+
+    ranking: `plain` or `rk`; the parameters of re-ranking are left out of a plain one.
+    Raises ValueError for an unknown ranking, rule or variant, or a parameter out of range.
+    """
+    checked_choice("ranking", ranking, ("plain", "rk"))
+    found: dict[str, Any] = {
+        "distance": "squared Euclidean, float32",
+        "ap_rule": checked_choice("ap_rule", ap_rule, AP_RULES),
+        "junk_rule": "gallery images of the query's person under the query's camera are left out",
+        "distractor_rule": "person 0 is never a match",
+        "tie_rule": "equal distances in the order of the gallery",
+        "reranking": None,
+        "single_gallery_shot": None,
+    }
+    if ranking == "rk":
+        parameters = Parameters(variant, k1, k2, lambda_)
+        found["reranking"] = {
+            "variant": parameters.variant,
+            "power_of_euclidean_distance": 2 * parameters.power,
+            "k1": parameters.k1,
+            "k2": parameters.k2,
+            "lambda": parameters.lambda_,
+            "tie_rule": "equally near neighbours in the order of their rows, query before gallery",
+        }
+    if single_gallery_shot is not None:
+        found["single_gallery_shot"] = {
+            "repeats": single_gallery_shot.repeats,
+            "seed": single_gallery_shot.seed,
+        }
+    return found

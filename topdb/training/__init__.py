@@ -1,0 +1,1 @@
+"""From an index and a method to weights and features."""

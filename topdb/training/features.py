@@ -1,0 +1,55 @@
+"""Test features of the query and gallery images of a data set."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from topdb.datasets.index import Index
+from topdb.datasets.pixels import Pixels
+from topdb.files import replacing
+from topdb.methods.parts.network import ReIDNetwork
+from topdb.params import NetworkSettings, TrainingSettings
+from topdb.training.images import resized
+from topdb.training.transforms import normalise
+
+
+def extract(network: ReIDNetwork, images: Tensor, settings: TrainingSettings) -> NDArray[np.float32]:
+    """Embed images (N, 3, height, width) uint8; return (N, D). One forward pass a batch."""
+    device = torch.device(settings.device)
+    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+    network.to(device=device, memory_format=layout).eval()
+    with torch.inference_mode():
+        batches = [
+            network.embed(normalise(batch.to(device)).contiguous(memory_format=layout)).cpu()
+            for batch in images.split(settings.extraction_batch)
+        ]
+    return torch.cat(batches).float().numpy()
+
+
+def write_features(
+    path: Path,
+    network: ReIDNetwork,
+    index: Index,
+    pixels: Pixels,
+    sizes: NetworkSettings,
+    settings: TrainingSettings,
+) -> int:
+    """Write `features.npz` of the index's query and gallery; return the number of images.
+
+    The file holds `query_features` (Q, D) and `gallery_features` (G, D) float32, their `_pids` and
+    `_camids` int64 and their `_paths`.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {}
+    for split in ("query", "gallery"):
+        part = index.split(split)
+        images = resized(pixels, part.rows, sizes)
+        arrays[f"{split}_features"] = extract(network, images, settings)
+        arrays[f"{split}_pids"] = part.pids
+        arrays[f"{split}_camids"] = part.camids
+        arrays[f"{split}_paths"] = np.array(part.paths)
+    with replacing(path) as partial, partial.open("wb") as stream:
+        np.savez(stream, **arrays)
+    return len(arrays["query_pids"]) + len(arrays["gallery_pids"])

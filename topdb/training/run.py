@@ -1,0 +1,162 @@
+"""One run of the grid: a method trained on a data set with a seed, from index to features."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from topdb.datasets.index import Index
+from topdb.datasets.pixels import Pixels
+from topdb.files import digest, replacing, write_csv, write_json
+from topdb.methods import build
+from topdb.methods.parts.network import ReIDNetwork, initialise
+from topdb.params import ImagenetSettings, PretrainingSettings, Profile
+from topdb.training.environment import describe, peak_memory_mib
+from topdb.training.features import write_features
+from topdb.training.fit import Epoch, fit
+from topdb.training.images import resized
+from topdb.training.randomness import Randomness
+from topdb.training.start import load_backbone, load_imagenet
+
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a run."""
+
+    profile: str
+    dataset: str
+    method: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Where a run's files lie."""
+
+    folder: Path
+
+    @property
+    def weights(self) -> Path:
+        """The network's last weights."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """One row an epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def features(self) -> Path:
+        """Test features of query and gallery."""
+        return self.folder / "features.npz"
+
+    @property
+    def record(self) -> Path:
+        """`run.json`, written last: where it is, the run is whole."""
+        return self.folder / "run.json"
+
+
+def train_run(
+    run: Run,
+    profile: Profile,
+    index: Index,
+    pixels: Pixels,
+    backbone: Path | None,
+    folder: Path,
+    on_epoch: Callable[[Epoch], None],
+    tracked_as: str | None,
+) -> None:
+    """Train, extract features, and write the four files of the run.
+
+    Parameters
+    ----------
+    run : which one
+    profile : all parameters
+    index, pixels : the data set
+    backbone : the pretrained backbone's weights, where the profile pretrains
+    folder : of the run's files
+    on_epoch : called after each epoch
+    tracked_as : MLflow's run id, where it is tracked live
+
+    Raises
+    ------
+    UserError
+        The start's weights do not fit, people are too few, or a loss is no finite number.
+    """
+    files = RunFiles(folder)
+    files.record.unlink(missing_ok=True)
+    started = time.perf_counter()
+    people = index.split("train")
+    randomness = Randomness(run.dataset, run.method, run.seed)
+    network = build(run.method, profile.network, people.counts.people, profile.recipe)
+    initialise(network, randomness.torch("weights"))
+    _load_start(network, profile.start, backbone)
+    images = resized(pixels, people.rows, profile.network)
+    ready = time.perf_counter()
+
+    epochs: list[Epoch] = []
+
+    def record(epoch: Epoch) -> None:
+        epochs.append(epoch)
+        on_epoch(epoch)
+
+    fit(network, images, people.labels, profile.training, randomness, record)
+    trained = time.perf_counter()
+    extracted = write_features(
+        files.features, network, index, pixels, profile.network, profile.training
+    )
+    done = time.perf_counter()
+
+    rows = [epoch.row() for epoch in epochs]
+    write_csv(files.history, list(rows[0]), rows)
+    _save_weights(network, files.weights)
+    seen = sum(epoch.images for epoch in epochs)
+    content: dict[str, Any] = {
+        "profile": run.profile,
+        "dataset": run.dataset,
+        "method": run.method,
+        "seed": run.seed,
+        "recipe": profile.recipe,
+        "rendered": profile.datasets[run.dataset].render is not None,
+        "network": profile.network.model_dump(mode="json"),
+        "start": profile.start.model_dump(mode="json") if profile.start else None,
+        "training": profile.training.model_dump(mode="json"),
+        "index_digest": index.digest,
+        "start_digest": digest(backbone) if backbone else None,
+        "weights_digest": digest(files.weights),
+        "features_digest": digest(files.features),
+        "environment": describe(profile.training.device, profile.training.threads),
+        "seconds": {
+            "prepare": round(ready - started, 3),
+            "train": round(trained - ready, 3),
+            "extract": round(done - trained, 3),
+        },
+        "images_per_second": {
+            "train": round(seen / (trained - ready), 1),
+            "extract": round(extracted / (done - trained), 1),
+        },
+        "peak_memory_mib": round(peak_memory_mib(), 1),
+        "mlflow_run_id": tracked_as,
+    }
+    write_json(files.record, content)
+
+
+def _load_start(
+    network: ReIDNetwork,
+    start: PretrainingSettings | ImagenetSettings | None,
+    backbone: Path | None,
+) -> None:
+    if isinstance(start, PretrainingSettings) and backbone:
+        load_backbone(network.backbone, backbone)
+    elif isinstance(start, ImagenetSettings):
+        load_imagenet(network.backbone, start)
+
+
+def _save_weights(network: ReIDNetwork, path: Path) -> None:
+    network.cpu().to(memory_format=torch.contiguous_format)
+    with replacing(path) as partial:
+        save_file(network.state_dict(), partial)
