@@ -47,7 +47,8 @@ class Size:
     def scaled(self, scale: float) -> "Size":
         """A share of this size, for a trial run."""
         parts = (self.queries, self.gallery, self.persons, self.distractors)
-        return Size(*(round(part * scale) for part in parts), self.cameras)
+        queries, gallery, persons, distractors = (round(part * scale) for part in parts)
+        return Size(queries, gallery, persons, distractors, self.cameras)
 
 
 SIZES = {
@@ -80,6 +81,7 @@ PLAN = {
 }
 ONCE = {"torchreid, Python rank", "torchreid re-ranking"}
 LARGE = {"MSMT17", "Market-1501 + 500k"}
+MAPPED = {"Market-1501 + 500k"}
 
 
 def make_features(size: Size, folder: Path, seed: int = 20201012) -> None:
@@ -142,16 +144,23 @@ def task(name: str, peers: list[str]) -> Callable[[list[np.ndarray]], Any]:
     assert module is not None
 
     def distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        left, right = torch.from_numpy(left), torch.from_numpy(right)
-        lengths = (left**2).sum(1, keepdim=True) + (right**2).sum(1)
-        return lengths.addmm_(left, right.T, beta=1, alpha=-2).numpy()
+        rows, columns = torch.from_numpy(left), torch.from_numpy(right)
+        lengths = (rows**2).sum(1, keepdim=True) + (columns**2).sum(1)
+        squared: np.ndarray = lengths.addmm_(rows, columns.T, beta=1, alpha=-2).numpy()
+        return squared
 
     if name == "torchreid, Python rank":
         return lambda data: module.eval_market1501(distances(*data[:2]), *data[2:], 20)[1]
     if name == "pyppbox-torchreid, Cython rank":
         return lambda data: module.evaluate_cy(distances(*data[:2]), *data[2:], 20)[1]
+    # A last bit decides which of two nearly equal neighbours a list holds, so that the lists of
+    # two BLAS libraries differ here and there: both re-rankings are given numpy's products.
+    from topdb.retrieval import squared_distances
+
     return lambda data: module.re_ranking(
-        distances(data[0], data[1]), distances(data[0], data[0]), distances(data[1], data[1])
+        squared_distances(data[0], data[1]),
+        squared_distances(data[0], data[0]),
+        squared_distances(data[1], data[1]),
     )
 
 
@@ -180,8 +189,10 @@ def memory(field: str) -> float:
 
 def measure(name: str, folder: Path, peers: list[str]) -> None:
     """Run one task and print its figures as JSON; leave its result beside the features."""
-    mode = "r" if folder.name.endswith("500k") else None
-    features = [np.load(folder / f"{p}_features.npy", mmap_mode=mode) for p in ("query", "gallery")]
+    features = [
+        np.load(path, mmap_mode="r") if folder.name in MAPPED else np.load(path)
+        for path in (folder / "query_features.npy", folder / "gallery_features.npy")
+    ]
     data = features + [np.load(folder / f"{label}.npy") for label in LABELS]
     function = task(name, peers)
     np.matmul(np.ones((64, 64), np.float32), np.ones((64, 64), np.float32))

@@ -77,7 +77,8 @@ class RenderSettings(Settings):
     """How a data set of drawn pedestrians is rendered (mini profile only).
 
     The data set's layout decides the rest: file names, and whether boxes are drawn by hand
-    (cuhk03-labeled) or placed badly as a detector does (cuhk03-detected).
+    (dukemtmc-reid, cuhk03-labeled) or placed badly as a detector does (market1501,
+    cuhk03-detected).
     """
 
     seed: Annotated[int, Field(ge=0)]
@@ -120,10 +121,15 @@ class RenderSettings(Settings):
         return self
 
 
+_Model = TypeVar("_Model", bound=Settings)
+
+
 class DatasetSettings(Settings):
     """One data set: where its images lie and which published layout they follow."""
 
     layout: LayoutName
+    title: str | None = None
+    """How tables call it; default: its name."""
     root: Path
     """Folder of the images, relative to the project or absolute."""
     render: RenderSettings | None = None
@@ -297,6 +303,18 @@ class Profile(Settings):
         """
         return _pick("data set", name, self.all_datasets())
 
+    def require_method(self, name: str) -> None:
+        """Raise a UserError where the profile has no method of that name."""
+        _pick("method", name, dict.fromkeys(self.methods))
+
+    def require_backbone(self, backbone: Path | None) -> None:
+        """Raise a UserError where the profile's runs start from a pretrained one, and none is given."""
+        if isinstance(self.start, PretrainingSettings) and backbone is None:
+            raise UserError(
+                "this profile starts from a pretrained backbone: name it with --backbone, as "
+                "`topdb pretrain` wrote it."
+            )
+
 
 PRETRAINING = "pretraining"
 """Name under which the index and the weights of the pretraining's data set are stored."""
@@ -362,6 +380,20 @@ class Params(Settings):
         return _pick("profile", name or self.profile, self.profiles)
 
 
+def checked(model: type[_Model], origin: str, **values: object) -> _Model:
+    """Return a parameter object made of values that do not come from a file.
+
+    Raises
+    ------
+    UserError
+        A value is out of range; the message begins with `origin`.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UserError(_describe(origin, error)) from None
+
+
 def load(path: Path) -> Params:
     """Read and validate a parameter file.
 
@@ -387,7 +419,7 @@ def load(path: Path) -> Params:
         raise UserError(_describe(path, error)) from None
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(yaml.CSafeLoader):
     """YAML's safe subset, in which a key given twice is an error and not a silent override."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -408,7 +440,7 @@ def _one_line(error: yaml.YAMLError) -> str:
     return " ".join(str(error).split())
 
 
-def _describe(path: Path, error: ValidationError) -> str:
+def _describe(path: Path | str, error: ValidationError) -> str:
     """Turn the first of pydantic's complaints into one sentence; count the others."""
     complaints = error.errors(include_url=False)
     first = complaints[0]

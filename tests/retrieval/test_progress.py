@@ -18,3 +18,13 @@ def test_long_work_is_drawn_and_ends_its_line():
         bar("ranking", share)
     assert " 25%" in stream.getvalue()
     assert stream.getvalue().endswith("s\n")
+
+
+def test_a_second_evaluation_starts_anew():
+    stream = io.StringIO()
+    bar = ProgressBar(stream, after=0, every=0)
+    for _ in range(2):
+        bar("ranking", 0.5)
+        bar("ranking", 1.0)
+    assert stream.getvalue().count("\n") == 2
+    assert stream.getvalue().count(" 50%") == 2

@@ -41,7 +41,7 @@ def test_equals_the_definition(path, case, variant, k1, k2, lambda_):
 
 
 @pytest.mark.parametrize("variant", sorted(POWER))
-@pytest.mark.parametrize("panel", [(7, 7), (64, 20), (10, 90), (1024, 4096)])
+@pytest.mark.parametrize("panel", [(7, 7), (20, 64), (10, 90), (1024, 8192)])
 def test_ordinary_features_in_panels_of_any_size(variant, panel, monkeypatch):
     monkeypatch.setattr(small_reranking, "LARGEST_IMAGES", 0)
     monkeypatch.setattr(neighbours, "PANEL_ROWS", panel[0])

@@ -16,16 +16,17 @@ from topdb.retrieval.progress import Progress
 BLOCK_DISTANCES = 64 * 2**20
 
 
-def cuda_products(query: Features, gallery: Features) -> Products:
+def cuda_products(query: Features, gallery: Features, torch_device: str = "cuda") -> Products:
     """Dot products of blocks of queries with the gallery, which stays on the GPU.
 
+    torch_device: `cpu` takes the same steps without a GPU
     Raises ValueError where torch or a GPU is missing.
     """
-    torch = _torch_with_gpu()
-    resident = torch.from_numpy(_writable(gallery.values)).cuda()
+    torch = _torch_for(torch_device)
+    resident = torch.from_numpy(_writable(gallery.values)).to(torch_device)
 
     def products(first: int, last: int, out: NDArray[np.float32]) -> None:
-        rows = torch.from_numpy(_writable(query.values[first:last])).cuda()
+        rows = torch.from_numpy(_writable(query.values[first:last])).to(torch_device)
         with _full_float32(torch):
             torch.from_numpy(out).copy_(rows @ resident.T)
 
@@ -33,16 +34,25 @@ def cuda_products(query: Features, gallery: Features) -> Products:
 
 
 def cuda_nearest_neighbours(
-    query: Features, gallery: Features, count: int, progress: Progress
+    query: Features,
+    gallery: Features,
+    count: int,
+    progress: Progress,
+    torch_device: str = "cuda",
 ) -> Neighbours:
     """As `nearest_neighbours` on the CPU, to float32's rounding.
 
     The features of query and gallery have to fit in the GPU's memory.
+
+    torch_device: `cpu` takes the same steps without a GPU
+    Raises ValueError where torch or a GPU is missing.
     """
-    torch = _torch_with_gpu()
-    values = torch.cat([torch.from_numpy(_writable(f.values)).cuda() for f in (query, gallery)])
+    torch = _torch_for(torch_device)
+    values = torch.cat(
+        [torch.from_numpy(_writable(f.values)).to(torch_device) for f in (query, gallery)]
+    )
     lengths = np.concatenate([query.squared_lengths, gallery.squared_lengths])
-    squared_lengths = torch.from_numpy(lengths).cuda()
+    squared_lengths = torch.from_numpy(lengths).to(torch_device)
     images = len(values)
     found = Neighbours(
         np.empty((images, count), np.int32),
@@ -50,7 +60,7 @@ def cuda_nearest_neighbours(
         np.empty(images, np.float32),
     )
     rows = max(1, BLOCK_DISTANCES // images)
-    places = torch.arange(images, device="cuda")
+    places = torch.arange(images, device=torch_device)
     for first in range(0, images, rows):
         last = min(first + rows, images)
         with _full_float32(torch):
@@ -70,7 +80,7 @@ def cuda_nearest_neighbours(
     return found
 
 
-def _torch_with_gpu() -> Any:
+def _torch_for(torch_device: str) -> Any:
     # torch takes seconds to import: only who asks for the GPU pays for it.
     try:
         import torch
@@ -78,7 +88,7 @@ def _torch_with_gpu() -> Any:
         raise ValueError(
             "device is 'cuda' and torch is not installed; install it, or use 'cpu'."
         ) from error
-    if not torch.cuda.is_available():
+    if torch_device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is 'cuda' and torch finds no CUDA GPU; use 'cpu'.")
     return torch
 

@@ -10,9 +10,9 @@ from topdb.retrieval.checks import Features
 from topdb.retrieval.progress import Progress
 from topdb.retrieval.workers import Workers
 
-# A panel is large enough for an efficient product and small enough for the processor's cache.
+# Wide panels seldom make the threads of a product wait for each other. At least as wide as high.
 PANEL_ROWS = 1024
-PANEL_COLUMNS = 4096
+PANEL_COLUMNS = 8192
 
 
 @dataclass(frozen=True)

@@ -36,9 +36,9 @@ class ProgressBar:
         if stage != self._stage:
             self._stage, self._started, self._visible = stage, now, False
         finished = share >= 1.0
-        if now - self._started < self._after and not self._visible:
-            return
-        if finished and not self._visible:
+        if finished:
+            self._stage = ""
+        if not self._visible and (finished or now - self._started < self._after):
             return
         if now - self._drawn < self._every and not finished:
             return
@@ -49,5 +49,4 @@ class ProgressBar:
         self._stream.write(f"\r{stage} [{bar}] {share:4.0%} {seconds:.0f} s")
         if finished:
             self._stream.write("\n")
-            self._visible = False
         self._stream.flush()

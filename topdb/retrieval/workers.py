@@ -13,7 +13,9 @@ def available_threads() -> int:
     The smallest of OMP_NUM_THREADS and NUMBA_NUM_THREADS where they are set, and of the CPUs
     that the process may run on.
     """
-    limits = [len(os.sched_getaffinity(0))]
+    # Only Linux says which of the machine's CPUs are the process's own.
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    limits = [own or 1]
     for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
         value = os.environ.get(name, "")
         if value.isdigit() and int(value) > 0:

@@ -1,7 +1,17 @@
 """The refusals that several functions of this package share."""
 
+from typing import Literal, get_args
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+Alternative = Literal["two-sided", "greater", "less"]
+
+
+def known_alternative(alternative: str) -> None:
+    """Refuse an alternative hypothesis that no test here knows, by a ValueError."""
+    if alternative not in get_args(Alternative):
+        raise ValueError(f"alternative is {alternative!r}: give 'two-sided', 'greater' or 'less'.")
 
 
 def finite_values(name: str, values: ArrayLike, *, at_least: int) -> NDArray[np.float64]:

@@ -97,7 +97,7 @@ def prediction_interval(
     A paper's number is one run of unknown variance, rounded. The interval says whether that run
     could have been one of ours. Seeds are taken as independent and normal.
 
-    Source: Hahn and Meeker (1991), "Statistical intervals", section 4.7.
+    Source: Hahn and Meeker (1991), "Statistical intervals", chapter 4.
     Raises ValueError for fewer than two values and missing ones.
     """
     scores = finite_values("values", values, at_least=2)

@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 from itertools import chain, combinations
 from math import comb
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from topdb.statistics.checks import at_least, finite_values
-
-Alternative = Literal["two-sided", "greater", "less"]
+from topdb.statistics.checks import Alternative, at_least, finite_values, known_alternative
 
 MOST_EXACT = 200_000
 TIE = 1e-12
@@ -62,8 +59,7 @@ def exact_label_permutation(
     second = finite_values("b", b, at_least=1)
     smallest = smallest_possible_p(len(first), len(second), alternative)
     values = np.concatenate([first, second])
-    # Which labels lie at which value does not depend on a shift, and sums of small numbers round
-    # less.
+    # A shift changes no comparison of labellings, and sums of small numbers round less.
     centred = values - values.mean()
     size = len(first)
     tie = TIE * size * float(np.max(np.abs(values)))
@@ -103,8 +99,7 @@ def smallest_possible_p(a: int, b: int, alternative: Alternative = "two-sided") 
     5 + 5 seeds reach 2 / 252 = 0.008 two-sided; 3 + 3 cannot go below 2 / 20 = 0.10.
     Raises ValueError for fewer than one seed and for an unknown alternative.
     """
-    if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f"alternative is {alternative!r}: give 'two-sided', 'greater' or 'less'.")
+    known_alternative(alternative)
     labellings = comb(at_least("seeds of a", a, 1) + at_least("seeds of b", b, 1), a)
     return min(1.0, (2 if alternative == "two-sided" else 1) / labellings)
 

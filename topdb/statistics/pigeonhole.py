@@ -65,9 +65,9 @@ def difference_interval(
     (Owen, 2007, "The pigeonhole bootstrap"). The draws give the shape of the interval.
 
     Their plain percentiles would miss the confidence on both sides. They count the interaction of
-    people and seeds three times (Owen, 2007, theorem 4), and they are too narrow by (n - 1) / n
+    people and seeds three times (Owen, 2007), and they are too narrow by (n - 1) / n
     in variance and by the normal quantile for the t quantile, with the five seeds there are
-    (Hesterberg, 2015, "What teachers should know about the bootstrap", section 4). So each
+    (Hesterberg, 2015, "What teachers should know about the bootstrap"). So each
     percentile's distance from the estimate is stretched by one factor: standard error times
     t quantile, over the draws' standard deviation times the normal quantile. The standard error
     is the two-way one of Cameron, Gelbach and Miller (2011, "Robust inference with multiway

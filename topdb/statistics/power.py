@@ -5,8 +5,14 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import nctdtr, stdtrit
 
-from topdb.statistics.checks import not_negative, open_share
-from topdb.statistics.permutation import Alternative, smallest_possible_p
+from topdb.statistics.checks import (
+    Alternative,
+    at_least,
+    known_alternative,
+    not_negative,
+    open_share,
+)
+from topdb.statistics.permutation import smallest_possible_p
 
 MOST_SEEDS = 1_000
 
@@ -29,7 +35,12 @@ def power_of_difference(
     Unequal deviations enter by their mean square, as in the pooled t test with equal seeds.
     Source: Cohen (1988), "Statistical power analysis for the behavioral sciences", chapter 2; the
     noncentral t distribution.
+    Raises ValueError for no deviation at all, fewer than two seeds, or an unknown alternative.
     """
+    known_alternative(alternative)
+    at_least("seeds", seeds, 2)
+    if not (not_negative("sd_a", sd_a) or not_negative("sd_b", sd_b)):
+        raise ValueError("sd_a and sd_b are both 0: give the deviation between seeds.")
     freedom = 2 * (seeds - 1)
     shift = difference / np.sqrt((sd_a**2 + sd_b**2) / seeds)
     if alternative == "two-sided":
@@ -58,13 +69,14 @@ def seeds_to_see(
 
     Never fewer than the exact permutation test needs to reach alpha / comparisons at all: 4 seeds
     each for a two-sided 0.05. The power is that of the t test, which the permutation test comes
-    close to (Lehmann and Romano, 2005, "Testing statistical hypotheses", section 15.2).
+    close to.
     Raises ValueError for a negative deviation, or shares outside (0, 1).
     """
     not_negative("sd_a", sd_a)
     not_negative("sd_b", sd_b)
     open_share("power", power)
-    level = open_share("alpha", alpha) / comparisons
+    known_alternative(alternative)
+    level = open_share("alpha", alpha) / at_least("comparisons", comparisons, 1)
     noiseless = sd_a == 0 and sd_b == 0
     towards = {"two-sided": difference != 0, "greater": difference > 0, "less": difference < 0}
     if not towards[alternative]:
@@ -95,9 +107,9 @@ def seeds_to_settle(
     power, wholly inside the margin where the difference is inside, or wholly beyond it where
     the difference is beyond; None where more than 1,000 are needed
 
-    Inside the margin, the power of the two one-sided tests is bounded from below by the sum of
-    theirs minus 1 (Phillips, 1990, "Power of the two one-sided tests procedure in bioequivalence"),
-    which is close where power is high.
+    Inside the margin both one-sided tests must reject, which has at least the sum of their powers
+    minus 1 (Bonferroni's inequality; close where power is high). Phillips (1990, "Power of the two
+    one-sided tests procedure in bioequivalence") treats the exact power.
     Raises ValueError for a negative deviation or margin, or shares outside (0, 1).
     """
     not_negative("sd", sd)
@@ -124,7 +136,9 @@ def seeds_to_settle(
 
 def _above(critical: float, freedom: int, shift: float) -> float:
     """Chance that a noncentral t exceeds the critical value."""
-    return float(nctdtr(freedom, -shift, -critical))
+    chance = float(nctdtr(freedom, -shift, -critical))
+    # In this mirrored form scipy gives NaN only where the chance is below 1e-16.
+    return 0.0 if np.isnan(chance) else chance
 
 
 def _first(enough: Callable[[int], bool]) -> int | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from topdb.statistics.checks import at_least
+from topdb.statistics.checks import Alternative, at_least, known_alternative
 from topdb.statistics.people import person_sums
-from topdb.statistics.permutation import TIE, Alternative
+from topdb.statistics.permutation import TIE
 
 SCOPE = "these checkpoints, not these methods"
 BLOCK = 1_000
@@ -51,13 +51,12 @@ def sign_flip(
     hypothesis is that each person's difference is symmetric about 0. The seeds of training are
     held fixed, hence the answer is about these checkpoints and not about the methods.
 
-    Source: Fisher (1935), "The design of experiments", section 21; Smucker, Allan and Carterette
+    Source: Fisher (1935), "The design of experiments", chapter 3; Smucker, Allan and Carterette
     (2007), "A comparison of statistical significance tests for information retrieval evaluation";
     Phipson and Smyth (2010) for p.
     Raises ValueError as `person_sums` does, and for an unknown alternative.
     """
-    if alternative not in ("two-sided", "greater", "less"):
-        raise ValueError(f"alternative is {alternative!r}: give 'two-sided', 'greater' or 'less'.")
+    known_alternative(alternative)
     at_least("draws", draws, 1)
     sums = person_sums(
         {

@@ -33,7 +33,7 @@ def drift_tolerance(
     the two means agree better than independent ones, and the rate is smaller still.
 
     Source: the prediction interval for the mean of n future observations (Hahn and Meeker, 1991,
-    "Statistical intervals", section 4.7).
+    "Statistical intervals", chapter 4).
     Raises ValueError for a reference of fewer than two seeds, or a deviation or floor that is
     missing or negative.
     """

@@ -38,8 +38,9 @@ def parts_of_difference(sides: list[PersonSums], *, smallest: float) -> Variance
     A person's part in mAP is a ratio, since people have different numbers of queries, and is
     taken to first order. The variance between seeds' means and the variance between people's
     means each contain the interaction once, so that it is subtracted once from their sum (Cameron,
-    Gelbach and Miller, 2011, equation 2.13). Where sampling makes that negative, the part of the
-    seeds or of the people is 0, for the total is never below either variance alone.
+    Gelbach and Miller, 2011, "Robust inference with multiway clustering"). Where sampling makes
+    that negative, the part of the seeds or of the people is 0, for the total is never below either
+    variance alone. Each term's degrees of freedom enter as in Satterthwaite (1946).
     """
     people = len(sides[0].counts)
     queries = sides[0].counts.sum()

@@ -56,9 +56,9 @@ def _draw_camera(rng: Generator, height: int) -> Camera:
         colours=_colour_matrix(rng),
         brightness=float(rng.uniform(-10, 10)),
         contrast=float(rng.uniform(0.82, 1.1)),
-        resolution=float(rng.uniform(0.55, 1.0)),
+        resolution=float(rng.uniform(0.42, 0.8)),
         blur=float(rng.uniform(0.2, 0.7)),
-        noise=float(rng.uniform(3.0, 8.0)),
+        noise=float(rng.uniform(4.0, 10.0)),
         zoom=float(rng.uniform(0.86, 0.95)),
         view=float(rng.uniform(0, 2 * math.pi)),
         quality=int(rng.integers(72, 93)),
@@ -123,7 +123,7 @@ def expose(image: Pillow.Image, camera: Camera, size: tuple[int, int], rng: Gene
     coarse = max(4, round(width * camera.resolution)), max(8, round(height * camera.resolution))
     small = image.resize(coarse, Pillow.Resampling.BOX).filter(ImageFilter.BoxBlur(camera.blur))
     seen = small.resize(size, Pillow.Resampling.BILINEAR).convert("RGB", camera.colours)
-    light = camera.contrast * rng.uniform(0.85, 1.15)
+    light = camera.contrast * rng.uniform(0.75, 1.2)
     fall = rng.uniform(-0.14, 0.14) * (np.arange(width, dtype=np.float32) / width - 0.5) * 2.0
     values = np.asarray(seen, np.float32) - _MIDDLE
     values *= (light * (1.0 + fall)).astype(np.float32)[None, :, None]

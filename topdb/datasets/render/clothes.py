@@ -41,7 +41,11 @@ def draw_clothes(brush: Brush, person: Person, breadth: float, front: float, sid
     if person.belt:
         y = person.hip - 0.045
         brush.fill(
-            person.belt, (-waist, y), (waist, y), (waist * 1.02, y + 0.028), (-waist * 1.02, y + 0.028)
+            person.belt,
+            (-waist, y),
+            (waist, y),
+            (waist * 1.02, y + 0.028),
+            (-waist * 1.02, y + 0.028),
         )
 
 

@@ -135,11 +135,15 @@ def change_one_detail(person: Person, rng: Generator) -> Person:
         lambda: replace(person, logo=_other(rng, person.logo)),
         lambda: replace(person, seam=_other(rng, person.seam), bottom="trousers"),
         lambda: replace(person, shoes=_unlike(rng, person.shoes)),
-        lambda: replace(person, bag_colour=_unlike(rng, person.bag_colour), bag=person.bag or "hand"),
+        lambda: replace(
+            person, bag_colour=_unlike(rng, person.bag_colour), bag=person.bag or "hand"
+        ),
         lambda: replace(person, long_sleeves=not person.long_sleeves),
-        lambda: replace(person, top_second=_unlike(rng, person.top_second), pattern="yoke")
-        if person.pattern == "plain"
-        else replace(person, top_second=_unlike(rng, person.top_second)),
+        lambda: (
+            replace(person, top_second=_unlike(rng, person.top_second), pattern="yoke")
+            if person.pattern == "plain"
+            else replace(person, top_second=_unlike(rng, person.top_second))
+        ),
         lambda: replace(person, hair_style="short" if person.hair_style == "long" else "long"),
     )
     return changes[rng.integers(len(changes))]()

@@ -32,9 +32,9 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Market1501:
-    """`bounding_box_train/0002_c1s1_000451_03.jpg`."""
+    """`bounding_box_train/0002_c1s1_000451_03.jpg`; its boxes come from a detector."""
 
-    boxes: Literal["labeled", "detected"] = "labeled"
+    boxes: Literal["labeled", "detected"] = "detected"
     image_format: Literal["JPEG", "PNG"] = "JPEG"
     cameras: int = 6
 

@@ -33,9 +33,9 @@ class Box:
 def place_box(kind: BoxKind, rng: Generator) -> Box:
     """Return a box as drawn by hand, as a detector places it, badly cut, or beside the person."""
     if kind == "labeled":
-        return Box(rng.uniform(-0.04, 0.04), rng.uniform(-0.02, 0.02), rng.uniform(0.97, 1.05))
+        return Box(rng.uniform(-0.06, 0.06), rng.uniform(-0.025, 0.025), rng.uniform(0.95, 1.08))
     if kind == "detected":
-        return Box(rng.normal(0, 0.08), rng.normal(0, 0.06), rng.uniform(0.84, 1.2))
+        return Box(rng.normal(0, 0.065), rng.normal(0, 0.05), rng.uniform(0.87, 1.17))
     away = rng.choice([-1.0, 1.0])
     if kind == "junk":
         return Box(away * rng.uniform(0.3, 0.5), rng.uniform(-0.4, 0.4), rng.uniform(0.7, 1.3))
@@ -73,7 +73,7 @@ def draw_image(
 
 def _pose(camera: Camera, rng: Generator) -> Pose:
     """Return a pose; people mostly walk along the camera's path, in one direction or the other."""
-    view = camera.view + rng.normal(0.0, 0.5) + math.pi * (rng.random() < 0.35)
+    view = camera.view + rng.normal(0.0, 0.6) + math.pi * (rng.random() < 0.35)
     return Pose(
         view=view,
         phase=rng.uniform(0, 2 * math.pi),
@@ -82,9 +82,7 @@ def _pose(camera: Camera, rng: Generator) -> Pose:
     )
 
 
-def _backdrop(
-    camera: Camera, box: Box, size: tuple[int, int], rng: Generator
-) -> Pillow.Image:
+def _backdrop(camera: Camera, box: Box, size: tuple[int, int], rng: Generator) -> Pillow.Image:
     """Return the part of the camera's place that lies in the box."""
     width, height = size
     wide, high = camera.backdrop.size
@@ -101,15 +99,15 @@ def _obstruct(
     draw: ImageDraw.ImageDraw, chance: float, colour: Colour, where: float, body: Brush
 ) -> None:
     """Draw, in some scenes, a post, a car, a bush or a passer-by's shoulder before the person."""
-    if chance < 0.04:
+    if chance < 0.06:
         (x, _), (y, _) = body.at((0.16 * where, 0)), (0.0, 0)
         draw.rectangle((x, y, x + 0.05 * body.unit, 4 * body.unit), fill=colour)
-    elif chance < 0.09:
+    elif chance < 0.13:
         _, y = body.at((0, 0.68 + 0.08 * where))
         draw.rectangle((0, y, 4 * body.unit, y + 2 * body.unit), fill=colour)
-    elif chance < 0.13:
+    elif chance < 0.2:
         body.oval((colour[0] // 2, 90, 50), (0.2 * where, 0.92), 0.22, 0.24)
-    elif chance < 0.17:
+    elif chance < 0.27:
         side = math.copysign(0.25, where)
         body.limb(colour, (side, 0.22), (side, 0.62), 0.24, 0.2)
         body.oval(colour, (side, 0.1), 0.055, 0.07)

@@ -31,11 +31,13 @@ DESIGNS = {
     "as trained": Design(seed=0.4, person=8.0, both=6.0),
     "seeds dominate": Design(seed=1.5, person=2.0, both=2.0),
     "people dominate": Design(seed=0.05, person=15.0, both=1.0),
-    "interaction dominates": Design(seed=0.05, person=0.5, both=12.0),
+    "large interaction": Design(seed=0.3, person=4.0, both=12.0),
     "three seeds": Design(seed=0.6, person=8.0, both=6.0, seeds_a=3, seeds_b=3),
     "five against three": Design(seed=0.6, person=6.0, both=6.0, seeds_a=5, seeds_b=3),
     "few people": Design(seed=0.4, person=8.0, both=6.0, people=40),
 }
+
+ONLY_INTERACTION = Design(seed=0.0, person=0.0, both=12.0)
 
 
 @dataclass(frozen=True)

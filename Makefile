@@ -1,0 +1,57 @@
+# `make table2` and `make test` set the environment up where it is missing; nothing else is needed.
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+CORES ?= all
+profile ?=
+CONFIG := $(if $(profile),--config profile=$(profile))
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: all table1 table2 test lint format check reference bench env clean
+
+all: env
+	snakemake all --cores $(CORES) $(CONFIG)
+
+table1 table2: env
+	snakemake reports/$@.md reports/table1.md --cores $(CORES) $(CONFIG)
+
+test: env
+	pytest
+
+lint: env
+	ruff check
+	ruff format --check
+	mypy
+	snakefmt --check Snakefile workflows
+	python tests/system/lint_workflow.py
+
+format: env
+	ruff check --fix
+	ruff format
+	snakefmt Snakefile workflows
+
+check: env
+	topdb check $(if $(profile),--profile $(profile))
+
+# Measures the reference of `topdb check` again: a dozen seeds of the mini profile.
+reference: env
+	snakemake reports/reference/mini.json --cores $(CORES) --config profile=reference
+
+bench: env
+	python benchmarks/run.py
+
+env: $(READY)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "topdb needs Python 3.11 or newer; name one with PYTHON=python3.12 make ..."; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "python3 lacks its venv module: apt-get install python3-venv"; exit 2; }
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf results reports/table*.md reports/metrics.json reports/plots logs

@@ -1,0 +1,145 @@
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from topdb.datasets.building import build_index
+from topdb.datasets.index import Counts, Index, read_index
+from topdb.datasets.pixels import Pixels
+from topdb.errors import UserError
+
+PETS09 = Path(__file__).parents[3] / "shared" / "real" / "pets09"
+
+
+def build(root: Path, layout: str = "market1501") -> tuple[Index, Path, Path]:
+    index, pixels = root.parent / "out" / "index.parquet", root.parent / "out" / "pixels.npy"
+    return build_index("small", layout, root, index, pixels), index, pixels
+
+
+def test_rows_are_sorted_by_split_then_path(market: Path) -> None:
+    index, path, _ = build(market)
+    assert index.splits == ("train",) * 4 + ("query",) * 2 + ("gallery",) * 3
+    assert list(index.split("gallery").paths) == sorted(index.split("gallery").paths)
+    assert index.split("query").rows.tolist() == [4, 5]
+    assert index.split("train").labels.tolist() == [0, 0, 1, 1]
+    assert index.labels[4:].tolist() == [-1] * 5
+    read = read_index(path)
+    assert read.paths == index.paths
+    assert read.digest == index.digest
+    assert np.array_equal(read.labels, index.labels)
+
+
+def test_junk_is_dropped_and_counted_and_distractors_are_kept(market: Path) -> None:
+    index, path, _ = build(market)
+    assert -1 not in index.pids
+    assert read_index(path).junk == 1
+    assert (index.split("gallery").pids == 0).sum() == 1
+    assert index.split_counts["gallery"] == Counts(images=3, people=2, cameras=2)
+
+
+def test_every_image_is_read_back_as_decoded(market: Path, write_image: Any) -> None:
+    write_image(market / "query" / "0001_c4s1_000001_00.jpg", size=(5, 7), mode="L")
+    _, index_path, pixels_path = build(market)
+    index = read_index(index_path)
+    pixels = Pixels.open(pixels_path, index)
+    assert len(pixels) == len(index)
+    for row, path in enumerate(index.paths):
+        with Image.open(market / path) as image:
+            assert np.array_equal(pixels[row], np.asarray(image.convert("RGB")))
+    assert not pixels[0].flags.writeable
+    assert pixels_path.stat().st_size == 128 + index.offsets[-1]
+
+
+def test_the_order_of_the_folder_does_not_matter(
+    market: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, index, pixels = build(market)
+    before = index.read_bytes(), pixels.read_bytes()
+    scandir = os.scandir
+
+    class Reversed:
+        def __init__(self, path: Any) -> None:
+            self.entries = list(scandir(path))[::-1]
+
+        def __enter__(self) -> Iterator[Any]:
+            return iter(self.entries)
+
+        def __exit__(self, *_: object) -> None: ...
+
+    monkeypatch.setattr("topdb.datasets.folders.os.scandir", Reversed)
+    build(market)
+    assert (index.read_bytes(), pixels.read_bytes()) == before
+
+
+def test_the_digest_changes_with_content_name_and_split(market: Path, write_image: Any) -> None:
+    digests = {build(market)[0].digest}
+    write_image(market / "query" / "0001_c1s1_001051_00.jpg", size=(9, 16))
+    digests.add(build(market)[0].digest)
+    old = market / "bounding_box_test" / "0001_c2s1_000301_00.jpg"
+    old.rename(old.with_name("0001_c2s1_000302_00.jpg"))
+    digests.add(build(market)[0].digest)
+    old = market / "query" / "0003_c3s3_079494_00.jpg"
+    old.rename(market / "bounding_box_test" / old.name)
+    digests.add(build(market)[0].digest)
+    assert len(digests) == 4
+
+
+def test_a_person_in_train_and_test_is_named(market: Path, write_image: Any) -> None:
+    write_image(market / "bounding_box_test" / "0002_c1s1_000001_00.jpg")
+    with pytest.raises(UserError, match="person 2 is in train .* and in gallery"):
+        build(market)
+
+
+def test_a_split_of_junk_alone_has_no_images(market: Path) -> None:
+    for number, file in enumerate((market / "query").iterdir()):
+        file.rename(file.with_name(f"-1_c1s1_00000{number}_00.jpg"))
+    with pytest.raises(UserError, match="no query images"):
+        build(market)
+
+
+def test_an_image_in_two_splits_is_named(cuhk03: Path) -> None:
+    lists = cuhk03 / "splits_new_labeled.json"
+    text = lists.read_text().replace("1_002_1_02.png", "1_002_1_01.png")
+    lists.write_text(text)
+    with pytest.raises(UserError, match=r"1_002_1_01\.png is both in query and in gallery"):
+        build(cuhk03, "cuhk03-labeled")
+
+
+@pytest.mark.parametrize("damage", ["empty", "cut", "text"])
+def test_an_image_that_cannot_be_decoded_is_named_and_nothing_changes(
+    market: Path, damage: str
+) -> None:
+    _, index, pixels = build(market)
+    before = index.read_bytes(), pixels.read_bytes()
+    file = market / "query" / "0001_c1s1_001051_00.jpg"
+    content = file.read_bytes()
+    file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "text": b"hello"}[damage])
+    with pytest.raises(UserError, match=rf"{re.escape(str(file))} cannot be decoded"):
+        build(market)
+    assert (index.read_bytes(), pixels.read_bytes()) == before
+    assert sorted(p.name for p in index.parent.iterdir()) == ["index.parquet", "pixels.npy"]
+
+
+def test_a_link_to_nowhere_is_named(market: Path) -> None:
+    (market / "query" / "0001_c5s1_001051_00.jpg").symlink_to("nowhere")
+    with pytest.raises(UserError, match=r"0001_c5s1_001051_00\.jpg cannot be read"):
+        build(market)
+
+
+@pytest.mark.skipif(not PETS09.is_dir(), reason="the photographs ../shared/real/pets09 are absent")
+def test_real_photographs(tmp_path: Path) -> None:
+    index = build_index(
+        "pets09", "market1501", PETS09, tmp_path / "index.parquet", tmp_path / "pixels.npy"
+    )
+    counts = index.split_counts
+    assert counts["train"] == Counts(images=216, people=9, cameras=2)
+    assert counts["query"] == Counts(images=36, people=9, cameras=2)
+    assert counts["gallery"] == Counts(images=200, people=9, cameras=2)
+    assert index.junk == 10
+    assert (index.split("gallery").pids == 0).sum() == 20
+    assert Pixels.open(tmp_path / "pixels.npy", index)[0].shape == (128, 64, 3)

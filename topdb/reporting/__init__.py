@@ -1,0 +1,1 @@
+"""From result files to comparisons, tables and guards; no torch, no images."""

@@ -1,0 +1,18 @@
+# Features to scores, plain and re-ranked.
+
+
+rule evaluate:
+    input:
+        RUN + "/features.npz",
+    output:
+        queries=RUN + "/{ranking}/queries.parquet",
+        metrics=RUN + "/{ranking}/metrics.json",
+    params:
+        folder=RUN + "/{ranking}",
+        **PLAN["ranking"],
+    log:
+        f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}-{{ranking}}.log",
+    shell:
+        "topdb evaluate {input:q} --ranking {wildcards.ranking} --out {params.folder:q} "
+        "--ap-rule {params.ap_rule:q} --variant {params.variant:q} --k1 {params.k1} "
+        "--k2 {params.k2} --lambda {params.original_weight} >{log:q} 2>&1"
