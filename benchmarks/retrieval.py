@@ -57,7 +57,7 @@ SIZES = {
     "MSMT17": Size(11659, 82161, 3060, cameras=15),
     "Market-1501 + 500k": Size(3368, 13115, 750, 506617),
 }
-ROUNDS = 2
+ROUNDS = 3
 PLAN = {
     "CUHK03": [
         "bare GEMM",

@@ -51,12 +51,10 @@ def read_features(path: Path) -> Features:
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in _ARRAYS if name not in arrays.files]
             if missing:
-                raise UserError(
-                    f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}."
-                )
+                raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
             return Features(**{name: arrays[name] for name in _ARRAYS})
     except FileNotFoundError:
-        raise UserError(f"{path} does not exist: train the run first, or correct the name.") from None
+        raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
@@ -87,7 +85,7 @@ def evaluate(
         features.query_camids,
         features.gallery_camids,
     )
-    reranking = {
+    reranking: dict[str, Any] = {
         "variant": settings.variant,
         "k1": settings.k1,
         "k2": settings.k2,

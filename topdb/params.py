@@ -269,9 +269,10 @@ class Profile(Settings):
             if twice:
                 raise ValueError(f"{key} lists {', '.join(twice)} twice; name each once")
         roots = [dataset.root for dataset in self.all_datasets().values()]
-        shared = {str(root) for root in roots if roots.count(root) > 1}
+        drawn = [dataset.root for dataset in self.all_datasets().values() if dataset.render]
+        shared = sorted({str(root) for root in drawn if roots.count(root) > 1})
         if shared:
-            raise ValueError(f"two data sets share the folder {', '.join(sorted(shared))}")
+            raise ValueError(f"two data sets draw into the folder {shared[0]}; give each its own")
         for name, dataset in self.datasets.items():
             if dataset.render and dataset.render.train_people < self.training.people_per_batch:
                 raise ValueError(
@@ -308,7 +309,7 @@ class Profile(Settings):
         _pick("method", name, dict.fromkeys(self.methods))
 
     def require_backbone(self, backbone: Path | None) -> None:
-        """Raise a UserError where the profile's runs start from a pretrained one, and none is given."""
+        """Raise a UserError where runs start from a pretrained backbone and none is given."""
         if isinstance(self.start, PretrainingSettings) and backbone is None:
             raise UserError(
                 "this profile starts from a pretrained backbone: name it with --backbone, as "

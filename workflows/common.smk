@@ -10,19 +10,28 @@ import sys
 KNOWN = {"profile", "params"}
 unknown = sorted(set(config) - KNOWN)
 if unknown:
-    print(f"topdb: --config {unknown[0]}=... is unknown; use profile or params.", file=sys.stderr)
+    print(
+        f"topdb: --config {unknown[0]}=... is unknown; use profile or params.",
+        file=sys.stderr,
+    )
     sys.exit(2)
 
-if workflow.is_main_process and not workflow.dryrun:
-    # The kernel gives this lock back however its holder ends, so that a killed run leaves none
-    # behind; Snakemake's own, which outlive a kill, are then stale (profiles/default: nolock).
-    os.makedirs(".snakemake", exist_ok=True)
+if workflow.is_main_process:
+    # The kernel takes this lock back however its holder ends. Snakemake's own locks outlive a
+    # kill: whoever holds this one knows that they are stale.
+    os.makedirs(".snakemake/locks", exist_ok=True)
     alone = open(".snakemake/topdb.lock", "w")
     try:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for stale in os.scandir(".snakemake/locks"):
+            os.remove(stale)
     except BlockingIOError:
-        print("topdb: another snakemake works in this folder; wait for it.", file=sys.stderr)
-        sys.exit(2)
+        if not workflow.dryrun:
+            print(
+                "topdb: another snakemake works in this folder; wait for it.",
+                file=sys.stderr,
+            )
+            sys.exit(2)
 
 PARAMS = config.get("params", "params.yaml")
 WANTED = ["--profile", config["profile"]] if "profile" in config else []
@@ -35,10 +44,11 @@ PLAN = json.loads(planned.stdout)
 
 PROFILE = PLAN["profile"]
 RESULTS = f"results/{PROFILE}"
-INDEX = RESULTS + "/{dataset}/index.parquet"
-PIXELS = RESULTS + "/{dataset}/pixels.npy"
-RUN = RESULTS + "/{dataset}/{method}/seed-{seed}"
-BACKBONE = RESULTS + "/pretraining/backbone.safetensors"
+INDEX = f"{RESULTS}/{{dataset}}/index.parquet"
+PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
+RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
+EVALUATION = f"{RUN}/{{ranking}}"
+BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
 TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
 OPTIONS = f"--params {shlex.quote(PARAMS)} --profile {shlex.quote(PROFILE)}"
 
@@ -59,3 +69,16 @@ def grid(pattern):
         seed=PLAN["seeds"],
         ranking=PLAN["rankings"],
     )
+
+
+def images(wildcards):
+    """Return the file that stands for a data set's images: drawn, tracked by DVC, or none."""
+    if wildcards.dataset in PLAN["render"]:
+        return f"{PLAN['render'][wildcards.dataset]['root']}/rendered.json"
+    tracked = f"{PLAN['index'][wildcards.dataset]['root']}.dvc"
+    return tracked if os.path.exists(tracked) else []
+
+
+def folder(wildcards, output):
+    """Return the folder of a job's first output."""
+    return os.path.dirname(output[0])

@@ -3,15 +3,15 @@
 
 rule evaluate:
     input:
-        RUN + "/features.npz",
+        f"{RUN}/features.npz",
     output:
-        queries=RUN + "/{ranking}/queries.parquet",
-        metrics=RUN + "/{ranking}/metrics.json",
-    params:
-        folder=RUN + "/{ranking}",
-        **PLAN["ranking"],
+        queries=f"{EVALUATION}/queries.parquet",
+        metrics=f"{EVALUATION}/metrics.json",
     log:
         f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}-{{ranking}}.log",
+    params:
+        **PLAN["ranking"],
+        folder=folder,
     shell:
         "topdb evaluate {input:q} --ranking {wildcards.ranking} --out {params.folder:q} "
         "--ap-rule {params.ap_rule:q} --variant {params.variant:q} --k1 {params.k1} "

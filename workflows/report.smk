@@ -3,89 +3,95 @@
 
 rule compare:
     input:
-        grid(RUN + "/{ranking}/queries.parquet"),
+        grid(f"{EVALUATION}/queries.parquet"),
     output:
         f"{RESULTS}/comparisons.parquet",
-    params:
-        settings=PLAN["statistics"],
-        grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
     log:
         f"logs/{PROFILE}/compare.log",
+    params:
+        options=OPTIONS,
+        settings=PLAN["statistics"],
+        grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
     shell:
-        "topdb compare --out {output:q} {OPTIONS} >{log:q} 2>&1"
+        "topdb compare --out {output:q} {params.options} >{log:q} 2>&1"
 
 
 rule table:
     input:
         comparisons=rules.compare.output,
-        runs=grid(RUN + "/run.json"),
-        metrics=grid(RUN + "/{ranking}/metrics.json"),
+        runs=grid(f"{RUN}/run.json"),
+        metrics=grid(f"{EVALUATION}/metrics.json"),
         published="reports/published/{table}.csv",
     output:
         "reports/{table}.md",
+    log:
+        "logs/{table}.log",
     wildcard_constraints:
         table="table[12]",
     params:
+        options=OPTIONS,
         profile=PROFILE,
         settings=PLAN["statistics"],
-    log:
-        "logs/{table}.log",
     shell:
         "topdb report {wildcards.table} --comparisons {input.comparisons:q} --out {output:q} "
-        "{OPTIONS} >{log:q} 2>&1"
+        "{params.options} >{log:q} 2>&1"
 
 
 rule metrics:
     input:
-        grid(RUN + "/{ranking}/metrics.json"),
+        grid(f"{EVALUATION}/metrics.json"),
     output:
         "reports/metrics.json",
-    params:
-        profile=PROFILE,
     log:
         "logs/metrics.log",
+    params:
+        options=OPTIONS,
+        profile=PROFILE,
     shell:
-        "topdb report metrics --out {output:q} {OPTIONS} >{log:q} 2>&1"
+        "topdb report metrics --out {output:q} {params.options} >{log:q} 2>&1"
 
 
 rule plots:
     input:
-        grid(RUN + "/history.csv"),
-        grid(RUN + "/{ranking}/metrics.json"),
+        grid(f"{RUN}/history.csv"),
+        grid(f"{EVALUATION}/metrics.json"),
     output:
         "reports/plots/training.csv",
         "reports/plots/seeds.csv",
-    params:
-        profile=PROFILE,
-        folder="reports/plots",
     log:
         "logs/plots.log",
+    params:
+        options=OPTIONS,
+        profile=PROFILE,
+        folder=folder,
     shell:
-        "topdb report plots --out {params.folder:q} {OPTIONS} >{log:q} 2>&1"
+        "topdb report plots --out {params.folder:q} {params.options} >{log:q} 2>&1"
 
 
 rule track:
     input:
-        grid(RUN + "/run.json"),
-        grid(RUN + "/{ranking}/metrics.json"),
+        grid(f"{RUN}/run.json"),
+        grid(f"{EVALUATION}/metrics.json"),
     output:
         f"{RESULTS}/tracked.json",
-    params:
-        settings=PLAN["tracking"],
     log:
         f"logs/{PROFILE}/track.log",
+    params:
+        options=OPTIONS,
+        settings=PLAN["tracking"],
     shell:
-        "topdb track --out {output:q} {OPTIONS} >{log:q} 2>&1"
+        "topdb track --out {output:q} {params.options} >{log:q} 2>&1"
 
 
 rule reference:
     input:
-        grid(RUN + "/{ranking}/metrics.json"),
+        grid(f"{EVALUATION}/metrics.json"),
     output:
         "reports/reference/{reference}.json",
-    params:
-        profile=PROFILE,
     log:
         "logs/reference-{reference}.log",
+    params:
+        options=OPTIONS,
+        profile=PROFILE,
     shell:
-        "topdb reference --out {output:q} {OPTIONS} >{log:q} 2>&1"
+        "topdb reference --out {output:q} {params.options} >{log:q} 2>&1"

@@ -8,15 +8,16 @@ rule pretrain:
     output:
         BACKBONE,
         f"{RESULTS}/pretraining/history.csv",
-    params:
-        settings=PLAN["train"],
-        folder=f"{RESULTS}/pretraining",
     log:
         f"logs/{PROFILE}/pretrain.log",
     threads: PLAN["threads"]
+    params:
+        options=OPTIONS,
+        settings=PLAN["train"],
+        folder=folder,
     shell:
         "topdb pretrain --index {input.index:q} --pixels {input.pixels:q} "
-        "--out {params.folder:q} {OPTIONS} >{log:q} 2>&1"
+        "--out {params.folder:q} {params.options} >{log:q} 2>&1"
 
 
 rule train:
@@ -25,23 +26,21 @@ rule train:
         pixels=PIXELS,
         backbone=[BACKBONE] if PLAN["pretrain"] else [],
     output:
-        multiext(
-            RUN + "/",
-            "run.json",
-            "history.csv",
-            "weights.safetensors",
-            "features.npz",
-        ),
-    params:
-        settings=PLAN["train"],
-        folder=RUN,
-        backbone=f"--backbone {shlex.quote(BACKBONE)}" if PLAN["pretrain"] else "",
+        f"{RUN}/run.json",
+        f"{RUN}/history.csv",
+        f"{RUN}/weights.safetensors",
+        f"{RUN}/features.npz",
     log:
         f"logs/{PROFILE}/train/{{dataset}}-{{method}}-{{seed}}.log",
     threads: PLAN["threads"]
     resources:
         gpu=1 if PLAN["device"] == "cuda" else 0,
+    params:
+        options=OPTIONS,
+        settings=PLAN["train"],
+        folder=folder,
+        backbone=f"--backbone {shlex.quote(BACKBONE)}" if PLAN["pretrain"] else "",
     shell:
         "topdb train {wildcards.dataset:q} {wildcards.method:q} {wildcards.seed} "
         "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
-        "--out {params.folder:q} {OPTIONS} >{log:q} 2>&1"
+        "--out {params.folder:q} {params.options} >{log:q} 2>&1"

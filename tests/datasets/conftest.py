@@ -9,11 +9,19 @@ import pytest
 from PIL import Image
 
 MARKET = {
-    "bounding_box_train": ["0002_c1s1_000451_03.jpg", "0002_c2s1_000301_01.jpg"]
-    + ["0007_c1s6_028546_01.jpg", "0007_c3s3_077419_03.jpg"],
+    "bounding_box_train": [
+        "0002_c1s1_000451_03.jpg",
+        "0002_c2s1_000301_01.jpg",
+        "0007_c1s6_028546_01.jpg",
+        "0007_c3s3_077419_03.jpg",
+    ],
     "query": ["0001_c1s1_001051_00.jpg", "0003_c3s3_079494_00.jpg"],
-    "bounding_box_test": ["0001_c2s1_000301_00.jpg", "0003_c1s6_015971_02.jpg"]
-    + ["0000_c1s1_000151_01.jpg", "-1_c1s1_000401_03.jpg"],
+    "bounding_box_test": [
+        "0001_c2s1_000301_00.jpg",
+        "0003_c1s6_015971_02.jpg",
+        "0000_c1s1_000151_01.jpg",
+        "-1_c1s1_000401_03.jpg",
+    ],
 }
 DUKE = {
     "bounding_box_train": ["0001_c2_f0046182.jpg", "0005_c8_f0046985.jpg"],

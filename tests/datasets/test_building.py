@@ -91,7 +91,7 @@ def test_the_digest_changes_with_content_name_and_split(market: Path, write_imag
 
 def test_a_person_in_train_and_test_is_named(market: Path, write_image: Any) -> None:
     write_image(market / "bounding_box_test" / "0002_c1s1_000001_00.jpg")
-    with pytest.raises(UserError, match="person 2 is in train .* and in gallery"):
+    with pytest.raises(UserError, match=r"person 2 is in train .* and in gallery"):
         build(market)
 
 

@@ -22,7 +22,16 @@ def built(market: Path, tmp_path: Path) -> tuple[Path, Path]:
 
 def test_columns_and_metadata_are_those_of_the_design(built: tuple[Path, Path]) -> None:
     table = pq.read_table(built[0])
-    assert table.column_names == "split path pid camid label width height sha256".split()
+    assert table.column_names == [
+        "split",
+        "path",
+        "pid",
+        "camid",
+        "label",
+        "width",
+        "height",
+        "sha256",
+    ]
     assert b'"junk": 1' in table.schema.metadata[b"topdb.index"]
     assert b"Market-1501" in table.schema.metadata[b"topdb.index"]
 

@@ -25,7 +25,7 @@ def test_every_dropped_in_layout_conforms(name: str, tmp_path: Path) -> None:
 
 
 def test_an_unknown_layout_is_named_with_the_known_ones() -> None:
-    with pytest.raises(UserError, match="no layout 'msmt': name one of .*market1501"):
+    with pytest.raises(UserError, match=r"no layout 'msmt': name one of .*market1501"):
         load_layout("msmt")
 
 
@@ -70,8 +70,15 @@ def test_what_file_managers_leave_is_passed_over(market: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["0002_c1_f0046985.jpg", "2_c1s1_000451_03.jpg", "0002_c0s1_000451_03.jpg", "readme.txt"]
-    + ["-2_c1s1_000451_03.jpg", "0002_c1s1_000451_03.png", "٠٠٠٢_c1s1_000451_03.jpg"],
+    [
+        "0002_c1_f0046985.jpg",
+        "2_c1s1_000451_03.jpg",
+        "0002_c0s1_000451_03.jpg",
+        "readme.txt",
+        "-2_c1s1_000451_03.jpg",
+        "0002_c1s1_000451_03.png",
+        "٠٠٠٢_c1s1_000451_03.jpg",
+    ],
 )
 def test_a_name_that_fits_no_pattern_is_named(market: Path, name: str) -> None:
     (market / "query" / name).write_bytes(b"")
@@ -95,7 +102,7 @@ def test_a_folder_among_images_is_named(market: Path) -> None:
         load_layout("market1501").read(market)
 
 
-def test_a_distractor_outside_the_gallery_is_named(market: Path, write_image: object) -> None:
+def test_a_distractor_outside_the_gallery_is_named(market: Path) -> None:
     (market / "bounding_box_train" / "0000_c1s1_000451_03.jpg").write_bytes(b"")
     with pytest.raises(UserError, match=r"0000_c1s1_000451_03\.jpg is a distractor"):
         load_layout("market1501").read(market)

@@ -1,4 +1,4 @@
-"""CI's guard: has a cell's mean mAP drifted from a committed reference?"""
+"""CI's guard: whether a cell's mean mAP drifted from a committed reference."""
 
 import hashlib
 import json

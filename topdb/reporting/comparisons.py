@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,11 @@ def write_comparisons(params: Params, profile_name: str, results: Path, path: Pa
 
     rows = [asdict(comparison) for comparison in compare(params, profile_name, results)]
     columns = {
-        name: pa.array([row[name] for row in rows], _arrow_type(pa, kind), from_pandas=True)
+        name: pa.array(
+            [row[name] for row in rows],
+            pa.float64() if kind is float else pa.string(),
+            from_pandas=True,
+        )
         for name, kind in Comparison.__annotations__.items()
     }
     with replacing(path) as partial:
@@ -76,14 +81,13 @@ def read_comparisons(path: Path) -> list[Comparison]:
     import pyarrow.parquet as pq
 
     try:
-        rows = pq.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb compare` first.") from None
-    return [
-        Comparison(**{name: np.nan if value is None else value for name, value in row.items()})
-        for row in rows
-    ]
+    for row in rows:
+        row.update({name: np.nan for name, value in row.items() if value is None})
+    return [Comparison(**row) for row in rows]
 
 
 def compare(params: Params, profile_name: str, results: Path) -> list[Comparison]:
@@ -99,7 +103,7 @@ def compare(params: Params, profile_name: str, results: Path) -> list[Comparison
     found = list(_unadjusted(settings, scores))
     for ranking in profile.rankings:
         family = [i for i, comparison in enumerate(found) if comparison.ranking == ranking]
-        adjusted = holm([found[i].p for i in family]) if family else []
+        adjusted = holm([found[i].p for i in family]).tolist() if family else []
         for i, p in zip(family, adjusted, strict=True):
             verdict = "open"
             if p < 1.0 - settings.confidence:
@@ -152,7 +156,3 @@ def _unadjusted(
                 verdict="open",
                 seeds=f"{len(own.seeds)}/{len(reference.seeds)}",
             )
-
-
-def _arrow_type(pa, kind):  # type: ignore[no-untyped-def]
-    return pa.float64() if kind is float else pa.string()

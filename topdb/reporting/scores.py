@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,18 +59,16 @@ def read_cell(profile: Profile, results: Path, cell: Cell) -> CellScores | None:
         first.append(np.where(missing, np.nan, hits))
     if not seeds:
         return None
-    return CellScores(
-        tuple(seeds), np.array(people), {"mAP": np.stack(ap), "R1": np.stack(first)}
-    )
+    return CellScores(tuple(seeds), np.array(people), {"mAP": np.stack(ap), "R1": np.stack(first)})
 
 
-def _read_queries(file: Path) -> dict[str, list[object]]:
+def _read_queries(file: Path) -> dict[str, list[Any]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     columns = ["path", "pid", "ap", "first_match_rank"]
     try:
-        content: dict[str, list[object]] = pq.read_table(file, columns=columns).to_pydict()
+        content: dict[str, list[Any]] = pq.read_table(file, columns=columns).to_pydict()
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

@@ -4,7 +4,10 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-from topdb.grid import Cell, cells
+import numpy as np
+from numpy.typing import NDArray
+
+from topdb.grid import Cell
 from topdb.params import Params, Profile, Ranking
 from topdb.reporting.comparisons import Comparison
 from topdb.reporting.markdown import p_value, table
@@ -121,7 +124,7 @@ def _measured_rows(profile: Profile, results: Path, ranking: Ranking) -> Iterato
         yield row
 
 
-def _summary(values) -> str:  # type: ignore[no-untyped-def]
+def _summary(values: NDArray[np.float64]) -> str:
     found = headline(values)
     spread = "" if math.isnan(found.sd) else f" ± {found.sd:.1f}"
     return f"{found.mean:.1f}{spread} ({found.n})"

@@ -15,7 +15,7 @@ CALL_WORK = 20_000
 
 def is_small(queries: int, gallery: int, matches: int = 0) -> bool:
     """Whether numpy is done with this many distances and matches before numba is loaded."""
-    return 4 * queries * gallery + matches * (gallery + CALL_WORK) <= LARGEST_WORK
+    return 8 * queries * gallery + matches * (gallery + CALL_WORK) <= LARGEST_WORK
 
 
 def squared_distances_in_place(
@@ -24,8 +24,8 @@ def squared_distances_in_place(
     column_lengths: NDArray[np.float32],
 ) -> None:
     """As the kernel of the same name."""
-    products *= -2
-    products += np.add.outer(row_lengths, column_lengths)
+    for line, length in zip(products, row_lengths, strict=True):
+        np.subtract(length + column_lengths, 2 * line, out=line)
 
 
 def ranks_of_matches(

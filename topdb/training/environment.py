@@ -6,9 +6,11 @@ import resource
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils import deterministic
 
 import topdb
 
@@ -24,7 +26,7 @@ def prepare(device: str, threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory costs a tenth of a step, and no operation here reads it unwritten.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if device == "cuda":
         torch.backends.cudnn.benchmark = False
 
@@ -48,7 +50,7 @@ def peak_memory_mib() -> float:
 
 def _git() -> dict[str, Any] | None:
     """Return the commit of the code that runs, or None where it is no git checkout."""
-    folder = os.path.dirname(topdb.__file__)
+    folder = str(Path(topdb.__file__).parent)
     try:
         commit = _run(["git", "-C", folder, "rev-parse", "HEAD"])
         changes = _run(["git", "-C", folder, "status", "--porcelain", "--untracked-files=no"])
@@ -72,7 +74,7 @@ def _version(name: str) -> str | None:
 
 def _processor() -> str:
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as stream:
             names = [line.partition(":")[2].strip() for line in stream if "model name" in line]
     except OSError:
         names = []

@@ -1,6 +1,7 @@
 """Test features of the query and gallery images of a data set."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,20 +14,24 @@ from topdb.files import replacing
 from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import NetworkSettings, TrainingSettings
 from topdb.training.images import resized
+from topdb.training.placement import Placement
 from topdb.training.transforms import normalise
 
 
-def extract(network: ReIDNetwork, images: Tensor, settings: TrainingSettings) -> NDArray[np.float32]:
+def extract(
+    network: ReIDNetwork, images: Tensor, settings: TrainingSettings
+) -> NDArray[np.float32]:
     """Embed images (N, 3, height, width) uint8; return (N, D). One forward pass a batch."""
-    device = torch.device(settings.device)
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    network.to(device=device, memory_format=layout).eval()
+    place = Placement.of(settings)
+    place.network(network)
+    network.eval()
     with torch.inference_mode():
         batches = [
-            network.embed(normalise(batch.to(device)).contiguous(memory_format=layout)).cpu()
-            for batch in images.split(settings.extraction_batch)
+            network.embed(place.images(normalise(place.tensor(batch)))).cpu()
+            for batch in torch.split(images, settings.extraction_batch)
         ]
-    return torch.cat(batches).float().numpy()
+    features: NDArray[np.float32] = torch.cat(batches).float().numpy()
+    return features
 
 
 def write_features(
@@ -42,7 +47,7 @@ def write_features(
     The file holds `query_features` (Q, D) and `gallery_features` (G, D) float32, their `_pids` and
     `_camids` int64 and their `_paths`.
     """
-    arrays: dict[str, NDArray[np.generic]] = {}
+    arrays: dict[str, Any] = {}
     for split in ("query", "gallery"):
         part = index.split(split)
         images = resized(pixels, part.rows, sizes)

@@ -14,6 +14,7 @@ from topdb.errors import UserError
 from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import TrainingSettings
 from topdb.training.losses import StreamLoss, stream_losses, total
+from topdb.training.placement import Placement
 from topdb.training.randomness import Randomness
 from topdb.training.sampler import epoch_batches
 from topdb.training.schedule import learning_rate
@@ -68,9 +69,9 @@ def fit(
     UserError
         There are too few people for a batch, or a loss is no longer a finite number.
     """
-    device = torch.device(settings.device)
-    layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-    network.to(device=device, memory_format=layout).train()
+    place = Placement.of(settings)
+    place.network(network)
+    network.train()
     optimiser = torch.optim.Adam(
         [parameter for parameter in network.parameters() if parameter.requires_grad],
         betas=settings.betas,
@@ -95,16 +96,15 @@ def fit(
             for group in optimiser.param_groups:
                 group["lr"] = rate
             positions = torch.from_numpy(batch)
-            inputs = augment(
-                images[positions].to(device, non_blocking=True), settings.augmentation, augmenting
-            ).contiguous(memory_format=layout)
-            targets = classes[positions].to(device, non_blocking=True)
+            shown = place.tensor(images[positions])
+            inputs = place.images(augment(shown, settings.augmentation, augmenting))
+            targets = place.tensor(classes[positions])
 
             outputs = network(inputs, dropping)
             losses = stream_losses(outputs, targets, settings.margin, settings.label_smoothing)
             loss = total(losses)
             optimiser.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             recorded.append(torch.stack([loss.detach(), *_detached(losses)]))
 

@@ -63,4 +63,5 @@ def stream_losses(
 
 def total(losses: list[StreamLoss]) -> Tensor:
     """Return the sum of all losses of all streams, each with weight 1."""
-    return torch.stack([part for loss in losses for part in (loss.cross_entropy, loss.triplet)]).sum()
+    parts = [part for loss in losses for part in (loss.cross_entropy, loss.triplet)]
+    return torch.stack(parts).sum()

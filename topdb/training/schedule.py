@@ -30,7 +30,7 @@ def _steps(schedule: StepSchedule, epoch: int) -> float:
         stairs = schedule.warmup_epochs // schedule.stair_epochs + 1
         return schedule.base * (number // schedule.stair_epochs + 1) / stairs
     passed = sum(number >= milestone for milestone in schedule.milestones)
-    return schedule.base / 10**passed
+    return schedule.base * 0.1**passed
 
 
 def _cosine(schedule: CosineSchedule, epoch: float, epochs: int) -> float:

@@ -16,10 +16,20 @@ FOLDERS = dict(BOUNDING_BOX_FOLDERS)
 class Publisher(Protocol):
     """How a data set looks on disk."""
 
-    boxes: Literal["labeled", "detected"]
-    image_format: Literal["JPEG", "PNG"]
-    cameras: int
-    """The most cameras that its file names can tell apart."""
+    @property
+    def boxes(self) -> Literal["labeled", "detected"]:
+        """Whether boxes are drawn by hand or placed by a detector."""
+        ...
+
+    @property
+    def image_format(self) -> Literal["JPEG", "PNG"]:
+        """Format of its images."""
+        ...
+
+    @property
+    def cameras(self) -> int:
+        """The most cameras that the data set has."""
+        ...
 
     def path(self, shot: Shot) -> str:
         """Return an image's path, relative to the data set's root."""

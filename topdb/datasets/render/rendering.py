@@ -106,6 +106,6 @@ def _refuse_foreign(root: Path) -> None:
 def _move_into_place(partial: Path, root: Path) -> None:
     old = root.with_name(f".{root.name}.{os.getpid()}.old.partial")
     if root.exists():
-        os.replace(root, old)
-    os.replace(partial, root)
+        root.replace(old)
+    partial.replace(root)
     shutil.rmtree(old, ignore_errors=True)

@@ -39,7 +39,7 @@ def place_box(kind: BoxKind, rng: Generator) -> Box:
     away = rng.choice([-1.0, 1.0])
     if kind == "junk":
         return Box(away * rng.uniform(0.3, 0.5), rng.uniform(-0.4, 0.4), rng.uniform(0.7, 1.3))
-    return Box(away * rng.uniform(0.9, 2.0), rng.uniform(-0.1, 0.5), rng.uniform(0.6, 1.4))
+    return Box(away * rng.uniform(0.5, 1.3), rng.uniform(-0.1, 0.5), rng.uniform(0.6, 1.4))
 
 
 def draw_image(

@@ -23,7 +23,8 @@ class BasicBlock(nn.Module):
         """Map (B, channels, H, W) to (B, out_channels, H / stride, W / stride)."""
         refined = self.bn1(self.conv1(features)).relu_()
         refined = self.bn2(self.conv2(refined))
-        return (refined + self.shortcut(features)).relu_()
+        result: Tensor = (refined + self.shortcut(features)).relu_()
+        return result
 
 
 def build() -> tuple[nn.Module, int]:

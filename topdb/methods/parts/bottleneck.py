@@ -20,4 +20,5 @@ class Bottleneck(nn.Module):
         refined = self.bn1(self.conv1(features)).relu_()
         refined = self.bn2(self.conv2(refined)).relu_()
         refined = self.bn3(self.conv3(refined))
-        return (refined + features).relu_()
+        result: Tensor = (refined + features).relu_()
+        return result

@@ -1,0 +1,35 @@
+"""Where a network and its inputs lie: device and memory layout."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from topdb.params import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The device and memory layout of one training or extraction."""
+
+    device: torch.device
+    layout: torch.memory_format
+
+    @classmethod
+    def of(cls, settings: TrainingSettings) -> "Placement":
+        """Return the placement that the parameters ask for."""
+        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
+        return cls(torch.device(settings.device), layout)
+
+    def network(self, network: nn.Module) -> None:
+        """Move a network there, in place."""
+        network.to(self.device)
+        network.to(memory_format=self.layout)
+
+    def tensor(self, values: Tensor) -> Tensor:
+        """Move values to the device without waiting for them."""
+        return values.to(self.device, non_blocking=True)
+
+    def images(self, images: Tensor) -> Tensor:
+        """Bring a batch of images that is already on the device into the layout."""
+        return images.contiguous(memory_format=self.layout)
