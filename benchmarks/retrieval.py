@@ -8,6 +8,7 @@ processes take turns (A B A B), and the best round of each counts.
 """
 
 import argparse
+import importlib
 import importlib.util
 import json
 import os
@@ -28,8 +29,8 @@ UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 DIMENSIONS = 1536
 LABELS = ("query_pids", "gallery_pids", "query_camids", "gallery_camids")
 PEERS = {
-    "torchreid, Python rank": "torchreid/reid/metrics/rank.py",
     "pyppbox-torchreid, Cython rank": "pyppbox_torchreid/metrics/rank_cylib/rank_cy*.so",
+    "torchreid, Python rank": "torchreid/reid/metrics/rank.py",
     "torchreid re-ranking": "torchreid/reid/utils/rerank.py",
 }
 
@@ -46,9 +47,9 @@ class Size:
 
     def scaled(self, scale: float) -> "Size":
         """A share of this size, for a trial run."""
-        parts = (self.queries, self.gallery, self.persons, self.distractors)
-        queries, gallery, persons, distractors = (round(part * scale) for part in parts)
-        return Size(queries, gallery, persons, distractors, self.cameras)
+        gallery, distractors = round(scale * self.gallery), round(scale * self.distractors)
+        persons = round(scale * self.persons)
+        return Size(round(scale * self.queries), gallery, persons, distractors, self.cameras)
 
 
 SIZES = {
@@ -58,30 +59,16 @@ SIZES = {
     "Market-1501 + 500k": Size(3368, 13115, 750, 506617),
 }
 ROUNDS = 3
+BARE = ["bare GEMM", "bare GEMM, all pairs"]
+COMPARED = [BARE[0], "topdb", *list(PEERS)[:2], BARE[1], "topdb re-ranking", list(PEERS)[2]]
 PLAN = {
-    "CUHK03": [
-        "bare GEMM",
-        "topdb",
-        "pyppbox-torchreid, Cython rank",
-        "bare GEMM, all pairs",
-        "topdb re-ranking",
-        "torchreid re-ranking",
-    ],
-    "Market-1501": [
-        "bare GEMM",
-        "topdb",
-        "pyppbox-torchreid, Cython rank",
-        "torchreid, Python rank",
-        "bare GEMM, all pairs",
-        "topdb re-ranking",
-        "torchreid re-ranking",
-    ],
+    "CUHK03": [name for name in COMPARED if name != "torchreid, Python rank"],
+    "Market-1501": COMPARED,
     "MSMT17": ["topdb", "topdb re-ranking"],
     "Market-1501 + 500k": ["topdb"],
 }
 ONCE = {"torchreid, Python rank", "torchreid re-ranking"}
 LARGE = {"MSMT17", "Market-1501 + 500k"}
-MAPPED = {"Market-1501 + 500k"}
 
 
 def make_features(size: Size, folder: Path, seed: int = 20201012) -> None:
@@ -93,8 +80,7 @@ def make_features(size: Size, folder: Path, seed: int = 20201012) -> None:
     pids = {"query": random.integers(1, size.persons + 1, size.queries), "gallery": gallery_pids}
     for part, persons in pids.items():
         np.save(folder / f"{part}_pids.npy", persons)
-        camids = random.integers(0, size.cameras, len(persons))
-        np.save(folder / f"{part}_camids.npy", camids)
+        np.save(folder / f"{part}_camids.npy", random.integers(0, size.cameras, len(persons)))
         features = np.lib.format.open_memmap(
             folder / f"{part}_features.npy", "w+", np.float32, (len(persons), DIMENSIONS)
         )
@@ -111,11 +97,10 @@ def load_file(folders: list[str], pattern: str) -> ModuleType | None:
         for path in Path(folder).glob(pattern):
             name = path.name.split(".")[0]
             spec = importlib.util.spec_from_file_location(name, path)
-            if spec is None or spec.loader is None:
-                continue
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            return module
+            if spec and spec.loader:
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+                return module
     return None
 
 
@@ -127,14 +112,9 @@ def task(name: str, peers: list[str]) -> Callable[[list[np.ndarray]], Any]:
         return lambda data: _all_pairs(np.concatenate(data[:2]))
     if name.startswith("topdb"):
         import topdb.retrieval as retrieval
-        from topdb.retrieval import (  # noqa: F401
-            distance_kernels,
-            encoding_kernels,
-            jaccard_kernels,
-            neighbour_kernels,
-            ranking_kernels,
-        )
 
+        for kernels in ("distance", "encoding", "jaccard", "neighbour", "ranking"):
+            importlib.import_module(f"topdb.retrieval.{kernels}_kernels")
         if name == "topdb":
             return lambda data: retrieval.rank(*data).ap
         return lambda data: retrieval.rank_reranked(*data).ap
@@ -146,8 +126,7 @@ def task(name: str, peers: list[str]) -> Callable[[list[np.ndarray]], Any]:
     def distances(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         rows, columns = torch.from_numpy(left), torch.from_numpy(right)
         lengths = (rows**2).sum(1, keepdim=True) + (columns**2).sum(1)
-        squared: np.ndarray = lengths.addmm_(rows, columns.T, beta=1, alpha=-2).numpy()
-        return squared
+        return np.asarray(lengths.addmm_(rows, columns.T, beta=1, alpha=-2))
 
     if name == "torchreid, Python rank":
         return lambda data: module.eval_market1501(distances(*data[:2]), *data[2:], 20)[1]
@@ -157,11 +136,8 @@ def task(name: str, peers: list[str]) -> Callable[[list[np.ndarray]], Any]:
     # two BLAS libraries differ here and there: both re-rankings are given numpy's products.
     from topdb.retrieval import squared_distances
 
-    return lambda data: module.re_ranking(
-        squared_distances(data[0], data[1]),
-        squared_distances(data[0], data[0]),
-        squared_distances(data[1], data[1]),
-    )
+    pairs = ((0, 1), (0, 0), (1, 1))
+    return lambda data: module.re_ranking(*(squared_distances(data[a], data[b]) for a, b in pairs))
 
 
 def _all_pairs(features: np.ndarray) -> None:
@@ -181,16 +157,14 @@ def cpu_seconds() -> float:
 
 def memory(field: str) -> float:
     """A field of the process's memory in MB."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    raise ValueError(f"/proc/self/status has no {field}; run this on Linux.")
+    status = Path("/proc/self/status").read_text()
+    return int(status.split(f"{field}:")[1].split()[0]) / 1024
 
 
 def measure(name: str, folder: Path, peers: list[str]) -> None:
     """Run one task and print its figures as JSON; leave its result beside the features."""
     features = [
-        np.load(path, mmap_mode="r") if folder.name in MAPPED else np.load(path)
+        np.load(path, mmap_mode="r") if folder.name.endswith("500k") else np.load(path)
         for path in (folder / "query_features.npy", folder / "gallery_features.npy")
     ]
     data = features + [np.load(folder / f"{label}.npy") for label in LABELS]
@@ -210,7 +184,7 @@ def measure(name: str, folder: Path, peers: list[str]) -> None:
 
 def run(name: str, folder: Path, peers: list[str]) -> dict[str, float]:
     environment = {key: value for key, value in os.environ.items() if key not in UNSET}
-    command = [sys.executable, __file__, "--measure", name, "--folder", str(folder), "--peers"]
+    command = [sys.executable, __file__, "--measure", name, str(folder), "--peers"]
     done = subprocess.run(
         [*command, *peers], env=environment, capture_output=True, text=True, check=False
     )
@@ -218,8 +192,7 @@ def run(name: str, folder: Path, peers: list[str]) -> dict[str, float]:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         print(f"  {name}: ended with status {done.returncode} ({last})")
         return {}
-    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
-    return figures
+    return dict(json.loads(done.stdout.strip().splitlines()[-1]))
 
 
 def agreement(folder: Path) -> list[str]:
@@ -256,9 +229,15 @@ def agreement(folder: Path) -> list[str]:
 
 
 def report(results: dict[str, dict[str, list[dict[str, float]]]], words: list[str]) -> str:
-    lines = ["# Retrieval beside its peers", "", *words, ""]
-    lines.append("| size | task | CPU s | wall s | peak memory growth, MB | CPU s / bare GEMM |")
-    lines.append("|---|---|---:|---:|---:|---:|")
+    heading = "| size | task | CPU s | wall s | peak memory growth, MB | CPU s / bare GEMM |"
+    lines = [
+        "# Retrieval beside its peers",
+        "",
+        *words,
+        "",
+        heading,
+        "|---|---|---:|---:|---:|---:|",
+    ]
     for size, tasks in results.items():
         for name, rounds in tasks.items():
             best = {key: min(figures[key] for figures in rounds) for key in rounds[0]}
@@ -280,11 +259,10 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="*", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--scale", type=float, default=1.0, help="share of each size")
     parser.add_argument("--work", type=Path, help="folder for the features (up to 4 GB)")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        measure(options.measure, options.folder, options.peers)
+        measure(options.measure[0], Path(options.measure[1]), options.peers)
         return
     found = {n for n, p in PEERS.items() if any(any(Path(f).glob(p)) for f in options.peers)}
     words = [

@@ -1,6 +1,7 @@
 """From a features file to its scores: `queries.parquet` and `metrics.json`."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,14 +49,14 @@ def read_features(path: Path) -> Features:
         The file is missing, broken, or lacks an array.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
             missing = [name for name in _ARRAYS if name not in arrays.files]
             if missing:
                 raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
             return Features(**{name: arrays[name] for name in _ARRAYS})
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
 
@@ -117,15 +118,21 @@ def _write_queries(path: Path, features: Features, result: "RankingResult") -> N
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    def shares(values: NDArray[np.float64]) -> pa.Array:
+        return pa.array([None if each != each else each for each in values.tolist()], pa.float64())
+
+    def whole(values: NDArray[np.int64]) -> pa.Array:
+        return pa.array(values.tolist(), pa.int64())
+
     table = pa.table(
         {
-            "path": features.query_paths,
-            "pid": features.query_pids,
-            "camid": features.query_camids,
-            "ap": pa.array(result.ap, from_pandas=True),
-            "inp": pa.array(result.inp, from_pandas=True),
-            "first_match_rank": result.first_match_rank,
-            "matches": result.matches,
+            "path": pa.array(features.query_paths.tolist(), pa.string()),
+            "pid": whole(features.query_pids),
+            "camid": whole(features.query_camids),
+            "ap": shares(result.ap),
+            "inp": shares(result.inp),
+            "first_match_rank": whole(result.first_match_rank),
+            "matches": whole(result.matches),
         }
     )
     with replacing(path) as partial:

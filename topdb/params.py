@@ -28,6 +28,7 @@ Ranking = Literal["plain", "rk"]
 """Nearest features first, or the same after k-reciprocal re-ranking."""
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 _PACKAGE = Path(__file__).parent
 _Thing = TypeVar("_Thing")
@@ -221,7 +222,7 @@ class TrainingSettings(Settings):
     images_per_person: Annotated[int, Field(ge=2)]
     """K of the P x K batch."""
     schedule: Schedule
-    betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    betas: tuple[Decay, Decay] = (0.9, 0.999)
     weight_decay: Annotated[float, Field(ge=0.0)] = 5e-4
     """L2 penalty added to the gradient of every parameter (coupled, as in Adam)."""
     margin: PositiveFloat = 0.3
@@ -234,6 +235,20 @@ class TrainingSettings(Settings):
     channels_last: bool = True
     extraction_batch: PositiveInt = 256
     """Images in a batch of feature extraction; results do not depend on it beyond rounding."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainingSettings":
+        schedule = self.schedule
+        if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"schedule.warmup_epochs is {schedule.warmup_epochs:g}, which leaves nothing of "
+                f"{self.epochs} epochs"
+            )
+        if isinstance(schedule, StepSchedule):
+            moments = [schedule.warmup_epochs, *schedule.milestones]
+            if moments != sorted(set(moments)):
+                raise ValueError("schedule.milestones have to rise, and to come after the warm-up")
+        return self
 
 
 class RankingSettings(Settings):
@@ -278,6 +293,16 @@ class Profile(Settings):
                 raise ValueError(
                     f"datasets.{name}.render.train_people is {dataset.render.train_people}, fewer "
                     f"than the {self.training.people_per_batch} people of a batch"
+                )
+        trained = {"training.epochs": self.training.epochs}
+        if isinstance(self.start, PretrainingSettings):
+            trained["start.epochs"] = self.start.epochs
+        schedule = self.training.schedule
+        for key, epochs in trained.items():
+            if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= epochs:
+                raise ValueError(
+                    f"training.schedule.warmup_epochs is {schedule.warmup_epochs:g}; name fewer "
+                    f"than the {epochs} of {key}"
                 )
         if isinstance(self.start, PretrainingSettings) and PRETRAINING in self.datasets:
             raise ValueError(f"a data set may not be called '{PRETRAINING}': that name is taken")
@@ -426,7 +451,7 @@ class _UniqueKeys(yaml.CSafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
+            key = str(key_node.value)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"key '{key}' is given twice", key_node.start_mark
@@ -446,6 +471,8 @@ def _describe(path: Path | str, error: ValidationError) -> str:
     complaints = error.errors(include_url=False)
     first = complaints[0]
     where = [part for part in first["loc"] if not _is_union_tag(part)]
+    if not where and first["type"] == "model_type":
+        return f"{path} holds no keys: write those that topdb/params.py describes."
     key = ".".join(str(part) for part in where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])

@@ -229,7 +229,7 @@ def read_index(path: Path) -> Index:
     remedy = "delete it and run `topdb index` again."
     try:
         with path.open("rb") as stream:
-            table = pq.read_table(stream, use_threads=False)
+            table = pq.ParquetFile(stream).read(use_threads=False)
     except FileNotFoundError:
         raise UserError(f"the index {path} does not exist: run `topdb index` first.") from None
     except (pa.ArrowException, OSError) as error:
@@ -249,7 +249,7 @@ def _from_table(table: "pa.Table") -> Index | None:
     description: Mapping[str, Any] = json.loads((table.schema.metadata or {})[_METADATA_KEY])
     if description["format"] != _FORMAT or tuple(table.column_names) != _COLUMNS:
         raise ValueError("another version")
-    numbers = {name: table[name].to_numpy().astype(np.int64) for name in _NUMBERS}
+    numbers = {name: np.array(table[name].to_pylist(), np.int64) for name in _NUMBERS}
     index = Index(
         name=description["name"],
         layout=description["layout"],

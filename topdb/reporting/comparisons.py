@@ -81,7 +81,7 @@ def read_comparisons(path: Path) -> list[Comparison]:
     import pyarrow.parquet as pq
 
     try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+        rows: list[dict[str, Any]] = pq.ParquetFile(path).read().to_pylist()
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb compare` first.") from None

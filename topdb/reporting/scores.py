@@ -68,7 +68,7 @@ def _read_queries(file: Path) -> dict[str, list[Any]]:
 
     columns = ["path", "pid", "ap", "first_match_rank"]
     try:
-        content: dict[str, list[Any]] = pq.read_table(file, columns=columns).to_pydict()
+        content: dict[str, list[Any]] = pq.ParquetFile(file).read(columns).to_pydict()
     except (pa.ArrowException, OSError, KeyError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(

@@ -14,6 +14,7 @@ from topdb.errors import UserError
 from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import TrainingSettings
 from topdb.training.losses import StreamLoss, stream_losses, total
+from topdb.training.optimiser import Adam
 from topdb.training.placement import Placement
 from topdb.training.randomness import Randomness
 from topdb.training.sampler import epoch_batches
@@ -72,12 +73,7 @@ def fit(
     place = Placement.of(settings)
     place.network(network)
     network.train()
-    optimiser = torch.optim.Adam(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    optimiser = Adam(network.parameters(), settings.betas, settings.weight_decay)
     sampling = randomness.numpy("sampler")
     augmenting = randomness.torch("augmentation")
     dropping = randomness.torch("drop")
@@ -93,8 +89,6 @@ def fit(
             rate = learning_rate(
                 settings.schedule, epoch + (step + 1) / len(batches), settings.epochs
             )
-            for group in optimiser.param_groups:
-                group["lr"] = rate
             positions = torch.from_numpy(batch)
             shown = place.tensor(images[positions])
             inputs = place.images(augment(shown, settings.augmentation, augmenting))
@@ -105,7 +99,7 @@ def fit(
             loss = total(losses)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimiser.step(rate)
             recorded.append(torch.stack([loss.detach(), *_detached(losses)]))
 
         values = torch.stack(recorded).cpu()

@@ -1,0 +1,139 @@
+"""The whole workflow on tiny input: `dvc repro`, reruns, interruptions, a new data set."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from system.conftest import ROOT, Project, environment, tiny_params
+
+PETS = ROOT.parent / "shared" / "real" / "pets09"
+
+
+@pytest.fixture(scope="module")
+def finished(new_project) -> Project:
+    """A project whose `dvc repro` went through."""
+    project = new_project(tiny_params())
+    project.succeed("git", "init", "--quiet")
+    project.succeed("dvc", "init", "--quiet")
+    project.succeed("dvc", "repro")
+    return project
+
+
+def test_both_tables_stand_and_warn_first(finished):
+    for name in ("table1", "table2"):
+        lines = finished.text(f"reports/{name}.md").splitlines()
+        assert "Rendered data" in lines[0]
+        assert "cannot be compared" in lines[0]
+        assert any(line.startswith("| Top-DB-Net |") and "(2)" in line for line in lines)
+    assert "Top-DB-Net+RK" in finished.text("reports/table2.md")
+    assert "SONA (Xia 2019)" in finished.text("reports/table2.md")
+
+
+def test_a_second_repro_does_nothing(finished):
+    before = finished.text("reports/metrics.json")
+    assert "Data and pipelines are up to date" in finished.succeed("dvc", "repro")
+    assert finished.text("reports/metrics.json") == before
+
+
+def test_dvc_shows_the_metrics_of_every_cell(finished):
+    shown = json.loads(finished.succeed("dvc", "metrics", "show", "--json"))
+    metrics = shown[""]["data"]["reports/metrics.json"]["data"]
+    for dataset in ("market1501", "cuhk03-detected"):
+        for method in ("baseline", "top-db-net"):
+            for ranking in ("plain", "rk"):
+                assert 0.0 < metrics[dataset][method][ranking]["mAP"] <= 100.0
+
+
+def test_mlflow_knows_every_run(finished):
+    receipt = json.loads(finished.text("results/mini/tracked.json"))
+    assert len(receipt["tracked"]) == 8
+    assert receipt["missing"] == []
+
+
+def test_fresh_modification_times_rerun_nothing(finished):
+    for name in ("data/mini/market1501/rendered.json", "results/mini/market1501/index.parquet"):
+        os.utime(finished.folder / name)
+    assert "train" not in finished.planned()
+
+
+def test_a_changed_parameter_reruns_just_what_uses_it(finished):
+    params = tiny_params()
+    params["profiles"]["mini"]["ranking"] = {"k1": 10}
+    finished.write(params)
+    try:
+        planned = finished.planned()
+    finally:
+        finished.write(tiny_params())
+    jobs = {line.split()[0] for line in planned.splitlines() if len(line.split()) == 2}
+    assert "evaluate" in jobs
+    assert "train" not in jobs
+    assert "render" not in jobs
+
+
+def test_an_unknown_key_stops_before_anything_runs(finished):
+    params = tiny_params()
+    params["profiles"]["mini"]["training"]["epoch"] = 3
+    finished.write(params)
+    try:
+        stopped = finished.run("snakemake", "all", "--cores", "2")
+    finally:
+        finished.write(tiny_params())
+    assert stopped.returncode == 2
+    assert "unknown key 'profiles.mini.training.epoch' (did you mean 'epochs'?)" in stopped.stdout
+    assert "Traceback" not in stopped.stdout
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished, new_project):
+    project = new_project(tiny_params())
+    command = ["snakemake", "all", "--cores", "2"]
+    log = (project.folder / "first.log").open("w")
+    running = subprocess.Popen(
+        command, cwd=project.folder, env=environment(), stdout=log, stderr=log
+    )
+    _wait_for(lambda: list(project.folder.glob("results/mini/*/*/seed-*/run.json")), running)
+    jobs = _children(running.pid)
+    os.kill(running.pid, signal.SIGKILL)
+    running.wait()
+    for job in jobs[:1]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(job, signal.SIGKILL)
+
+    project.succeed(*command)
+    for name in ("table1.md", "table2.md", "metrics.json"):
+        assert project.text(f"reports/{name}") == finished.text(f"reports/{name}")
+    assert not list(project.folder.glob("results/**/*.partial"))
+
+
+@pytest.mark.skipif(not PETS.is_dir(), reason="the photographs of pets09 are not at hand")
+def test_real_photographs_need_a_few_lines_of_parameters_and_no_code(new_project):
+    params = tiny_params()
+    mini = params["profiles"]["mini"]
+    mini["datasets"] = {"pets09": {"layout": "market1501", "root": str(PETS)}}
+    project = new_project(params)
+    project.succeed("snakemake", "all", "--cores", "2")
+    table = project.text("reports/table1.md")
+    assert "| Method | pets09 mAP | pets09 R1 |" in table
+    assert "Rendered data" not in table
+    metrics = json.loads(project.text("reports/metrics.json"))
+    assert metrics["pets09"]["top-db-net"]["plain"]["mAP"] > 0.0
+
+
+def _wait_for(condition, running: subprocess.Popen, seconds: int = 120) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert running.poll() is None, "the workflow ended before it could be killed"
+        assert time.monotonic() < end, "no run finished in time"
+        time.sleep(0.05)
+
+
+def _children(pid: int) -> list[int]:
+    """The processes that descend from one, the youngest generation first."""
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+    )
+    own = [int(line) for line in found.stdout.split()]
+    return [each for child in own for each in (*_children(child), child)]
