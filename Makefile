@@ -39,8 +39,11 @@ check: env
 reference: env
 	snakemake reports/reference/mini.json --cores $(CORES) --config profile=reference
 
+# The peers are for comparison alone and get a folder of their own.
 bench: env
-	python benchmarks/run.py
+	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid pyppbox-torchreid
+	python benchmarks/workflow.py
+	python benchmarks/retrieval.py --peers $(VENV)/peers
 
 env: $(READY)
 

@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print."""
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -30,6 +31,12 @@ ResultsFolder = Annotated[
     Path | None, typer.Option("--results", help="Folder of the runs; default: results/PROFILE.")
 ]
 PARAMS = Path("params.yaml")
+
+
+def _imported() -> None:
+    """Collect garbage from here on; what was imported is not garbage, now or at exit."""
+    gc.freeze()
+    gc.enable()
 
 
 def _version(wanted: bool) -> None:
@@ -105,6 +112,7 @@ def pretrain(
     from topdb.training.environment import prepare
     from topdb.training.pretraining import pretrain as train_backbone
 
+    _imported()
     settings = load(params).selected(profile)
     if not isinstance(settings.start, PretrainingSettings):
         raise UserError("this profile does not pretrain: its start in params.yaml is another.")
@@ -139,6 +147,7 @@ def train(
     chosen.require_backbone(backbone)
     from topdb.training.command import train_and_track
 
+    _imported()
     train_and_track(
         settings, profile or settings.profile, dataset, method, seed, index, pixels, backbone, out
     )
@@ -157,11 +166,14 @@ def evaluate(
         float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")
     ] = 0.3,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the ranking.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for the products on a GPU.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
     from topdb.evaluation import evaluate as score
     from topdb.params import Ranking, RankingSettings, checked
 
+    _imported()
     settings = checked(
         RankingSettings,
         "evaluate",
@@ -174,7 +186,7 @@ def evaluate(
     wanted: Ranking = "rk" if ranking == "rk" else "plain"
     if ranking != wanted:
         raise UserError(f"--ranking is '{ranking}': name plain or rk.")
-    metrics = score(features, wanted, settings, out, threads)
+    metrics = score(features, wanted, settings, out, threads, device=device, quiet=quiet)
     typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({ranking})")
 
 
@@ -268,6 +280,7 @@ def track(
 
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
+    gc.disable()  # looking for garbage while torch is imported takes a third of that time
     try:
         app()
     except UserError as error:

@@ -62,9 +62,18 @@ def read_features(path: Path) -> Features:
 
 
 def evaluate(
-    features_path: Path, ranking: Ranking, settings: RankingSettings, folder: Path, threads: int
+    features_path: Path,
+    ranking: Ranking,
+    settings: RankingSettings,
+    folder: Path,
+    threads: int,
+    *,
+    device: str = "cpu",
+    quiet: bool = True,
 ) -> dict[str, Any]:
     """Rank and score a features file; write `queries.parquet` and then `metrics.json`.
+
+    Anything longer than two seconds shows its progress on standard error, unless `quiet`.
 
     Returns
     -------
@@ -75,9 +84,14 @@ def evaluate(
     UserError
         The file cannot be read, or its arrays have no score; the message names the array.
     """
-    from topdb.retrieval import identity, rank, rank_reranked
+    from topdb.retrieval import ProgressBar, identity, rank, rank_reranked
 
     features = read_features(features_path)
+    if features.query_paths.shape != features.query_pids.shape:
+        raise UserError(
+            f"{features_path}: query_paths has {features.query_paths.size} entries and query_pids "
+            f"{features.query_pids.size}: write one path an image."
+        )
     arrays = (
         features.query_features,
         features.gallery_features,
@@ -86,6 +100,8 @@ def evaluate(
         features.query_camids,
         features.gallery_camids,
     )
+    progress = None if quiet else ProgressBar()
+    how: dict[str, Any] = {"threads": threads, "device": device, "progress": progress}
     reranking: dict[str, Any] = {
         "variant": settings.variant,
         "k1": settings.k1,
@@ -94,9 +110,9 @@ def evaluate(
     }
     try:
         if ranking == "plain":
-            result = rank(*arrays, ap_rule=settings.ap_rule, threads=threads)
+            result = rank(*arrays, ap_rule=settings.ap_rule, **how)
         else:
-            result = rank_reranked(*arrays, ap_rule=settings.ap_rule, threads=threads, **reranking)
+            result = rank_reranked(*arrays, ap_rule=settings.ap_rule, **how, **reranking)
     except ValueError as error:
         raise UserError(f"{features_path}: {error}") from None
     _write_queries(folder / "queries.parquet", features, result)
@@ -118,22 +134,19 @@ def _write_queries(path: Path, features: Features, result: "RankingResult") -> N
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    def shares(values: NDArray[np.float64]) -> pa.Array:
-        return pa.array([None if each != each else each for each in values.tolist()], pa.float64())
+    from topdb.columns import floats, integers, strings
 
-    def whole(values: NDArray[np.int64]) -> pa.Array:
-        return pa.array(values.tolist(), pa.int64())
-
-    table = pa.table(
-        {
-            "path": pa.array(features.query_paths.tolist(), pa.string()),
-            "pid": whole(features.query_pids),
-            "camid": whole(features.query_camids),
-            "ap": shares(result.ap),
-            "inp": shares(result.inp),
-            "first_match_rank": whole(result.first_match_rank),
-            "matches": whole(result.matches),
-        }
+    table = pa.Table.from_arrays(
+        [
+            strings(features.query_paths.tolist()),
+            integers(features.query_pids),
+            integers(features.query_camids),
+            floats(result.ap),
+            floats(result.inp),
+            integers(result.first_match_rank),
+            integers(result.matches),
+        ],
+        names=["path", "pid", "camid", "ap", "inp", "first_match_rank", "matches"],
     )
     with replacing(path) as partial:
         pq.write_table(table, partial)

@@ -294,18 +294,15 @@ class Profile(Settings):
                     f"datasets.{name}.render.train_people is {dataset.render.train_people}, fewer "
                     f"than the {self.training.people_per_batch} people of a batch"
                 )
-        trained = {"training.epochs": self.training.epochs}
         if isinstance(self.start, PretrainingSettings):
-            trained["start.epochs"] = self.start.epochs
-        schedule = self.training.schedule
-        for key, epochs in trained.items():
-            if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= epochs:
+            schedule = self.training.schedule
+            if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= self.start.epochs:
                 raise ValueError(
-                    f"training.schedule.warmup_epochs is {schedule.warmup_epochs:g}; name fewer "
-                    f"than the {epochs} of {key}"
+                    f"training.schedule.warmup_epochs is {schedule.warmup_epochs:g}, which leaves "
+                    f"nothing of the {self.start.epochs} of start.epochs"
                 )
-        if isinstance(self.start, PretrainingSettings) and PRETRAINING in self.datasets:
-            raise ValueError(f"a data set may not be called '{PRETRAINING}': that name is taken")
+            if PRETRAINING in self.datasets:
+                raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
         return self
 
     @property

@@ -141,7 +141,7 @@ def _send(
     run_id = content.get("mlflow_run_id")
     history_known = False
     if run_id:
-        history_known = client.get_run(run_id).data.tags.get(_HISTORY) == "complete"
+        history_known = _history_is_known(client, run_id)
     if not history_known:
         run_id = client.create_run(experiment, tags=tags, run_name=_name(tags)).info.run_id
         with (run.folder(results) / "history.csv").open(newline="", encoding="utf-8") as stream:
@@ -187,6 +187,18 @@ def _send(
     client.set_terminated(run_id, "FINISHED")
     client.set_tag(run_id, _IDENTITY, identity)
     return str(run_id)
+
+
+def _history_is_known(client: Any, run_id: str) -> bool:
+    """Whether a run that was tracked live arrived whole in this store, if it is known there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.get_run(run_id).data.tags.get(_HISTORY) == "complete")
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return False
 
 
 def run_tags(profile: str, dataset: str, method: str, seed: int) -> dict[str, str]:
@@ -273,7 +285,9 @@ def _public_uri() -> str:
 
 
 def _warn(error: Exception) -> None:
-    reason = " ".join(str(error).split())[:200]
+    netloc = urlsplit(_uri()).netloc
+    told = str(error).replace(netloc, netloc.rpartition("@")[2]) if netloc else str(error)
+    reason = " ".join(told.split())[:200]
     print(
         f"topdb: MLflow is out of reach ({type(error).__name__}: {reason}); training goes on, and "
         "`topdb track` sends what is missing later.",

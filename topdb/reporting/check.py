@@ -85,15 +85,21 @@ def check_against_reference(
             lines.append(f"MISSING  {name}: no finished run")
             continue
         mean = headline(scores.by_seed("mAP")).mean
-        tolerance = drift_tolerance(
-            expected["sd"],
-            expected["n"],
-            len(scores.seeds),
-            alpha=settings.family_error,
-            cells=len(guarded),
-            floor=settings.floor,
-        )
-        difference = mean - expected["mean"]
+        try:
+            tolerance = drift_tolerance(
+                expected["sd"],
+                expected["n"],
+                len(scores.seeds),
+                alpha=settings.family_error,
+                cells=len(guarded),
+                floor=settings.floor,
+            )
+            difference = mean - expected["mean"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{settings.reference}: cell {name} is broken ({error}): write the file again with "
+                "`topdb reference`."
+            ) from None
         outside = abs(difference) > tolerance
         drifted = drifted or outside
         lines.append(

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 import topdb
+from topdb.errors import UserError
 
 _LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "pyarrow", "pydantic")
 
@@ -20,7 +21,16 @@ def prepare(device: str, threads: int) -> None:
     """Set this process up so that the same seed gives the same bits.
 
     Called once, before anything is computed, by the command that trains.
+
+    Raises
+    ------
+    UserError
+        There is no GPU, and the parameters ask for one.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError(
+            "training.device is cuda, and torch finds no GPU here: set it to cpu in params.yaml."
+        )
     torch.set_num_threads(threads)
     if device == "cuda":
         # Not on the CPU: there one thread suffices, and this would import torch's compiler, which

@@ -59,6 +59,6 @@ def load_imagenet(backbone: nn.Module, start: ImagenetSettings) -> None:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         kept = {name: value for name, value in weights.items() if not name.startswith("fc.")}
         backbone.load_state_dict(kept)
-    except (RuntimeError, pickle.UnpicklingError, AttributeError) as error:
+    except (RuntimeError, EOFError, pickle.UnpicklingError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} does not fit this backbone ({reason}): name another.") from None

@@ -1,0 +1,81 @@
+"""Time the main job as a person meets it: cold, with nothing to do, and the command line's start.
+
+Works on a clone in a temporary folder, with the environment that runs this script, and writes
+`benchmarks/workflow.md`. OPENBLAS_CORETYPE and OPENBLAS_L2_SIZE are unset for all it starts.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+COLD = ["snakemake", "--cores", "all", "reports/table2.md"]
+ALL = ["snakemake", "--cores", "all"]
+SLOWED_BY = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "workflow.md")
+    out = parser.parse_args().out
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "topdb"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+        rows = [("`snakemake --cores all reports/table2.md`, cold", seconds(COLD, clone), 360.0)]
+        records = [json.loads(file.read_text()) for file in clone.glob("results/mini/*/*/*/run.json")]
+        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
+        rows.append(("the rest of `snakemake --cores all`: Table 1, metrics, MLflow", seconds(ALL, clone), None))
+        rows.append(("`snakemake reports/table2.md` again", median(COLD, clone), 5.0))
+        rows.append(("`topdb --help`", median(["topdb", "--help"], clone), 0.3))
+    lines = [
+        "# The main job, timed",
+        "",
+        f"Mini profile, {len(records)} trainings, {len(os.sched_getaffinity(0))} cores "
+        f"({records[0]['environment']['device']}), environment installed. OPENBLAS_CORETYPE and "
+        "OPENBLAS_L2_SIZE were unset.",
+        "",
+        "| what | wall seconds | to reach |",
+        "|:--|--:|--:|",
+        *(f"| {what} | {took:.2f} | {f'{limit:g}' if limit else ''} |" for what, took, limit in rows),
+        "",
+        f"Largest memory of any process: {peak:.0f} MB (to reach: under 1,000 MB). A training took "
+        f"{mean(records, 'train'):.1f} s in the mean, its features {mean(records, 'extract'):.1f} s.",
+        "",
+    ]
+    out.write_text("\n".join(lines))
+    print("\n".join(lines))
+
+
+def seconds(command: list[str], folder: Path) -> float:
+    """Return the wall seconds of one run of a command, which has to succeed."""
+    kept = {key: value for key, value in os.environ.items() if key not in SLOWED_BY}
+    kept["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+    start = time.perf_counter()
+    done = subprocess.run(
+        command, cwd=folder, env=kept, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.perf_counter() - start
+
+
+def median(command: list[str], folder: Path) -> float:
+    """Return the median wall seconds of five runs after one that is not counted."""
+    return statistics.median([seconds(command, folder) for _ in range(6)][1:])
+
+
+def mean(records: list[dict], phase: str) -> float:
+    """Return the mean seconds of a phase over all runs."""
+    return statistics.mean(record["seconds"][phase] for record in records)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""What each recipe gives the paper's four methods, and what the streams compute."""
+
+import pytest
+import torch
+from torch import nn
+
+from topdb.methods import build
+from topdb.methods.parts.network import initialise
+from topdb.methods.parts.streams import Streams
+from topdb.params import NetworkSettings
+
+SMALL = NetworkSettings(
+    backbone="small",
+    height=96,
+    width=32,
+    bottleneck_width=8,
+    global_features=6,
+    drop_features=10,
+)
+FACTS = {
+    # drop, regularization, bottlenecks, BN neck, trained shift, row score
+    ("baseline", "released"): ("random", False, 1, False, None, None),
+    ("baseline", "described"): ("random", False, 2, True, False, None),
+    ("no-drop", "released"): (None, True, 2, True, True, None),
+    ("no-drop", "described"): (None, True, 2, True, False, None),
+    ("no-reg", "released"): ("random", False, 2, True, True, None),
+    ("no-reg", "described"): ("top", False, 2, True, False, "mean"),
+    ("top-db-net", "released"): ("top", True, 2, True, True, "normalised-max"),
+    ("top-db-net", "described"): ("top", True, 2, True, False, "mean"),
+}
+
+
+def network(method, recipe):
+    built = build(method, SMALL, 5, recipe)
+    initialise(built, torch.Generator().manual_seed(0))
+    return built
+
+
+def images():
+    return torch.randn(4, 3, 96, 32, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(("method", "recipe"), FACTS)
+def test_a_recipe_gives_a_method_its_streams(method, recipe):
+    drop, regularization, bottlenecks, neck, shift, score = FACTS[method, recipe]
+    built = network(method, recipe)
+    names = [output.name for output in built.train()(images(), torch.Generator())]
+    expected = ["global"] + ["drop"] * (drop is not None) + ["regularization"] * regularization
+    assert names == expected
+    assert built.streams.drop == drop
+    assert len(built.bottlenecks) == bottlenecks
+    necks = [layer.neck for name, layer in built.named_children() if name.endswith("_head")]
+    assert len(necks) == len(expected)
+    assert all(isinstance(each, nn.BatchNorm1d) == neck for each in necks)
+    if neck:
+        assert {each.bias.requires_grad for each in necks} == {shift}
+    if score:
+        assert built.streams.row_score == score
+
+
+@pytest.mark.parametrize(("method", "recipe"), FACTS)
+def test_the_test_feature_is_the_global_and_the_second_stream(method, recipe):
+    second = 64 if method == "no-drop" else SMALL.drop_features
+    with torch.inference_mode():
+        assert network(method, recipe).eval().embed(images()).shape == (4, 6 + second)
+
+
+def test_released_baseline_is_tested_before_any_normalisation():
+    built = network("baseline", "released").eval()
+    with torch.inference_mode():
+        features = built.embed(images())
+    assert features.min() >= 0  # the reductions end in a ReLU, and no neck follows
+    assert features.max() > 0
+
+
+@pytest.mark.parametrize("method", ["baseline", "no-reg", "top-db-net"])
+def test_a_third_of_twelve_rows_is_dropped(method):
+    built = network(method, "released")
+    refined = built.feature_map(images())
+    assert refined.shape == (4, 64, 12, 4)
+    mask = built.drop_mask(refined, torch.Generator())
+    assert ((mask == 0).sum(dim=2) == 4).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "recipe", "per_image"),
+    [
+        ("baseline", "released", False),
+        ("no-reg", "released", False),
+        ("no-reg", "described", True),
+        ("top-db-net", "released", True),
+    ],
+)
+def test_top_drop_masks_each_image_and_random_drop_the_batch(method, recipe, per_image):
+    built = network(method, recipe)
+    mask = built.drop_mask(built.feature_map(images()), torch.Generator())
+    assert mask.shape[0] == (4 if per_image else 1)
+
+
+def test_the_drop_stream_sees_no_dropped_row():
+    built = network("top-db-net", "released").train()
+    seen = []
+    built.drop_reduction.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    built(images(), torch.Generator())
+    network_again = network("top-db-net", "released").train()
+    refined = network_again.feature_map(images())
+    mask = network_again.drop_mask(refined, torch.Generator())
+    kept = torch.where(mask == 1, refined, -torch.inf).amax(dim=(2, 3))
+    torch.testing.assert_close(seen[0], kept.clamp(min=0))
+
+
+def test_testing_drops_nothing():
+    built = network("top-db-net", "released").eval()
+    seen = []
+    built.drop_reduction.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    with torch.inference_mode():
+        built.embed(images())
+        torch.testing.assert_close(seen[0], built.feature_map(images()).amax(dim=(2, 3)))
+
+
+def test_no_drop_has_no_mask_to_show():
+    built = network("no-drop", "released")
+    with pytest.raises(ValueError, match="drops nothing"):
+        built.drop_mask(torch.ones(1, 64, 12, 4), torch.Generator())
+
+
+def test_streams_need_a_second_stream():
+    with pytest.raises(ValueError, match="beside the global one"):
+        Streams(drop=None, regularization=False)
+
+
+def test_starting_weights_follow_the_stated_rules():
+    built = network("top-db-net", "released")
+    for layer in built.modules():
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert torch.equal(layer.weight, torch.ones_like(layer.weight))
+        if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d | nn.Linear):
+            assert torch.equal(layer.bias, torch.zeros_like(layer.bias))
+    reduction = built.drop_reduction[0].weight
+    assert reduction.std().item() == pytest.approx(0.01, rel=0.2)
+    convolution = built.backbone[5].conv1.weight
+    assert convolution.std().item() == pytest.approx((2 / (64 * 9)) ** 0.5, rel=0.05)

@@ -1,0 +1,146 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import tiny
+
+from topdb.errors import UserError
+from topdb.evaluation import evaluate, read_features
+from topdb.files import digest
+from topdb.params import RankingSettings
+
+PLAIN = RankingSettings()
+
+
+def test_a_ranking_worked_out_by_hand(tmp_path):
+    """Query 1 has gallery 0 and 2 right (1 is junk), query 2 one behind a distractor, 3 none.
+
+    Query 1 ranks 0 (distance 1), 2 (2): AP 1, INP 1. Query 2 ranks the distractor (1), then its
+    own (2.5): AP 1/2, INP 1/2. Query 3 has its only match under its own camera: junk.
+    """
+    path = tiny.write_features(tmp_path / "features.npz")
+    metrics = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    assert metrics["mAP"] == pytest.approx(0.75)
+    assert metrics["mINP"] == pytest.approx(0.75)
+    assert metrics["cmc"] == {"1": 0.5, "5": 1.0, "10": 1.0, "20": 1.0}
+    assert (metrics["queries"], metrics["queries_without_match"], metrics["gallery"]) == (2, 1, 6)
+    assert metrics["features_digest"] == digest(path)
+    assert metrics["evaluator"]["ap_rule"] == "step"
+    assert metrics["evaluator"]["reranking"] is None
+    assert json.loads((tmp_path / "plain/metrics.json").read_text()) == metrics
+
+    rows = pq.read_table(tmp_path / "plain/queries.parquet").to_pylist()
+    assert list(rows[0]) == ["path", "pid", "camid", "ap", "inp", "first_match_rank", "matches"]
+    assert [row["path"] for row in rows] == ["query/1.jpg", "query/2.jpg", "query/3.jpg"]
+    assert [row["ap"] for row in rows] == [1.0, 0.5, None]
+    assert [row["inp"] for row in rows] == [1.0, 0.5, None]
+    assert [row["first_match_rank"] for row in rows] == [1, 2, 0]
+    assert [row["matches"] for row in rows] == [2, 1, 0]
+
+
+def test_the_rule_of_the_average_precision_is_the_parameters(tmp_path):
+    path = tiny.write_features(tmp_path / "features.npz")
+    settings = RankingSettings(ap_rule="trapezoid")
+    metrics = evaluate(path, "plain", settings, tmp_path / "plain", threads=1)
+    # Query 1: both precisions are 1. Query 2: the mean of 0/1 before and 1/2 at its match.
+    assert metrics["mAP"] == pytest.approx((1.0 + 0.25) / 2)
+    assert metrics["evaluator"]["ap_rule"] == "trapezoid"
+
+
+def test_reranking_is_recorded_with_its_parameters(tmp_path):
+    path = tiny.write_features(tmp_path / "features.npz")
+    settings = RankingSettings(k1=3, k2=2, original_weight=0.5)
+    metrics = evaluate(path, "rk", settings, tmp_path / "rk", threads=1)
+    reranking = metrics["evaluator"]["reranking"]
+    assert (reranking["k1"], reranking["k2"], reranking["lambda"]) == (3, 2, 0.5)
+    assert 0.0 < metrics["mAP"] <= 1.0
+
+
+def test_only_the_original_distance_ranks_as_plain(tmp_path):
+    path = tiny.write_features(tmp_path / "features.npz")
+    settings = RankingSettings(k1=3, k2=2, original_weight=1.0)
+    reranked = evaluate(path, "rk", settings, tmp_path / "rk", threads=1)
+    plain = evaluate(path, "plain", settings, tmp_path / "plain", threads=1)
+    assert reranked["mAP"] == pytest.approx(plain["mAP"])
+
+
+@pytest.mark.parametrize("name", ["query_features", "gallery_camids", "query_paths"])
+def test_a_missing_array_is_named(tmp_path, name):
+    path = tiny.write_features(tmp_path / "features.npz", **{name: None})
+    with pytest.raises(UserError, match=f"lacks the array {name}"):
+        read_features(path)
+
+
+def test_pickled_objects_are_refused(tmp_path):
+    objects = np.array([{"a": 1}, None, None], dtype=object)
+    path = tiny.write_features(tmp_path / "features.npz", query_pids=objects)
+    with pytest.raises(UserError, match="no readable .npz file.*allow_pickle"):
+        read_features(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"features.npz does not exist"):
+        read_features(tmp_path / "features.npz")
+
+
+def damage(path, kind):
+    if kind == "an array that is no archive":
+        with path.open("wb") as stream:
+            np.save(stream, np.zeros(3))
+    elif kind == "compressed and altered":
+        arrays = {name: np.zeros(999) for name in vars(read_features(path))}
+        with path.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+        alter(path, 70)
+    elif kind == "altered":
+        alter(path, 200)
+    elif kind == "cut short":
+        path.write_bytes(path.read_bytes()[:-100])
+    else:
+        path.write_bytes({"empty": b"", "text": b"no features\n"}[kind])
+
+
+def alter(path, position):
+    content = bytearray(path.read_bytes())
+    content[position : position + 20] = b"\xff" * 20
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "an array that is no archive",
+        "compressed and altered",
+        "altered",
+        "cut short",
+        "empty",
+        "text",
+    ],
+)
+def test_a_broken_file_is_one_sentence(tmp_path, kind):
+    path = tiny.write_features(tmp_path / "features.npz")
+    damage(path, kind)
+    with pytest.raises(UserError, match="no readable .npz file") as caught:
+        read_features(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"query_features": np.full((3, 1), np.nan, np.float32)}, "query_features row 0"),
+        ({"query_features": np.zeros((3, 2), np.float32)}, "dimensions"),
+        ({"query_pids": np.array([1, 2])}, "query_paths has 3 entries and query_pids 2"),
+        ({"query_paths": np.array(["a"])}, "query_paths has 1 entries and query_pids 3"),
+        ({"gallery_pids": np.zeros(6, int)}, "valid match"),
+        ({"gallery_pids": np.ones(6)}, "gallery_pids has dtype float64"),
+    ],
+)
+def test_arrays_that_have_no_score_are_named_and_nothing_is_written(tmp_path, changes, said):
+    path = tiny.write_features(tmp_path / "features.npz", **changes)
+    with pytest.raises(UserError, match=said) as caught:
+        evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    assert str(path) in str(caught.value)
+    assert not (tmp_path / "plain").exists()

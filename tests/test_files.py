@@ -1,0 +1,106 @@
+import math
+import re
+
+import pytest
+
+from topdb.errors import UserError
+from topdb.files import digest, read_json, replacing, write_csv, write_json, write_text
+
+
+def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with replacing(path) as partial:
+        partial.write_text("half of the n")
+        assert path.read_text() == "old"
+        partial.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_beside_it(tmp_path, error):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(error), replacing(path) as partial:
+        partial.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_first_write_that_fails_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="stop"), replacing(tmp_path / "result.txt") as partial:
+        partial.write_text("half")
+        raise ValueError("stop")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_partial_file_lies_in_the_same_folder_and_looks_like_no_result(tmp_path):
+    with replacing(tmp_path / "deep" / "result.json") as partial:
+        assert partial.parent == tmp_path / "deep"
+        assert partial.name.startswith(".")
+        assert partial.suffix == ".partial"
+        partial.write_text("{}")
+
+
+def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), replacing(path):
+        pass
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_json_refuses_what_it_cannot_hold_and_keeps_the_old_file(tmp_path, value):
+    path = tmp_path / "metrics.json"
+    write_json(path, {"mAP": 0.5})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(path, {"mAP": value})
+    assert read_json(path) == {"mAP": 0.5}
+
+
+def test_json_comes_back_as_it_was_written(tmp_path):
+    content = {"mAP": 0.1 + 0.2, "title": "CUHK03 – détecté", "cmc": {"1": 1}, "none": None}
+    write_json(tmp_path / "metrics.json", content)
+    assert read_json(tmp_path / "metrics.json") == content
+    assert "détecté" in (tmp_path / "metrics.json").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "does not exist"),
+        (b'{"mAP": 0.', "not readable as JSON"),
+        (b"\xff\xfe", "not readable as JSON"),
+        (b"[1, 2]", "holds no JSON object"),
+    ],
+)
+def test_json_that_cannot_be_read_is_named(tmp_path, content, said):
+    path = tmp_path / "metrics.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError, match=f"{re.escape(str(path))} .*{said}"):
+        read_json(path)
+
+
+def test_csv_keeps_every_digit_and_the_order_of_its_columns(tmp_path):
+    value = 0.1 + 0.2
+    write_csv(tmp_path / "history.csv", ["epoch", "loss"], [{"loss": value, "epoch": 1}])
+    header, row = (tmp_path / "history.csv").read_text().splitlines()
+    assert header == "epoch,loss"
+    assert row.startswith("1,")
+    assert float(row.split(",")[1]) == value
+
+
+def test_csv_with_an_undeclared_column_is_refused_and_leaves_no_file(tmp_path):
+    with pytest.raises(ValueError, match="loss"):
+        write_csv(tmp_path / "history.csv", ["epoch"], [{"epoch": 1, "loss": 2.0}])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_digest_is_the_sha256_of_the_content(tmp_path):
+    write_text(tmp_path / "a", "abc")
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest(tmp_path / "a") == expected

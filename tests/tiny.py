@@ -1,0 +1,232 @@
+"""Small parameters, data sets and results, written as the real ones are."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from PIL import Image
+
+from topdb import cli
+from topdb.params import Params, Profile, load
+
+ROOT = Path(__file__).parents[1]
+
+TINY: dict[str, Any] = {
+    "profile": "tiny",
+    "profiles": {
+        "tiny": {
+            "recipe": "released",
+            "methods": ["baseline", "top-db-net"],
+            "seeds": [1, 2],
+            "datasets": {
+                "market1501": {
+                    "title": "Market-1501",
+                    "layout": "market1501",
+                    "root": "data/market1501",
+                }
+            },
+            "network": {
+                "backbone": "small",
+                "height": 48,
+                "width": 16,
+                "bottleneck_width": 4,
+                "global_features": 8,
+                "drop_features": 12,
+            },
+            "start": None,
+            "training": {
+                "epochs": 2,
+                "people_per_batch": 3,
+                "images_per_person": 2,
+                "schedule": {"kind": "cosine", "base": 0.001, "warmup_epochs": 1.0},
+            },
+        }
+    },
+    "statistics": {"draws": 1000},
+    "check": {"reference": "reference.json", "family_error": 0.01, "floor": 1.0},
+    "tracking": {"mode": "after", "experiment": "tiny"},
+}
+
+RENDER = {
+    "seed": 1,
+    "train_people": 4,
+    "test_people": 4,
+    "cameras": 2,
+    "train_images": 8,
+    "query_images": 4,
+    "gallery_images": 8,
+}
+
+
+_PROFILE_KEYS = set(Profile.model_fields)
+
+
+def content(changes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """TINY with values replaced by dotted key; a profile's keys are those of `tiny`."""
+    found = copy.deepcopy(TINY)
+    for dotted, value in (changes or {}).items():
+        *outer, last = dotted.split(".")
+        in_profile = (outer or [last])[0] in _PROFILE_KEYS
+        inside = found["profiles"]["tiny"] if in_profile else found
+        for key in outer:
+            inside = inside[key]
+        inside[last] = value
+    return found
+
+
+def write_params(folder: Path, changes: Mapping[str, Any] | None = None) -> Path:
+    path = folder / "params.yaml"
+    path.write_text(yaml.safe_dump(content(changes), sort_keys=False), encoding="utf-8")
+    return path
+
+
+def params(folder: Path, changes: Mapping[str, Any] | None = None) -> Params:
+    return load(write_params(folder, changes))
+
+
+def draw_market(root: Path, train_people: int = 4, test_people: int = 3) -> None:
+    """Write noise with a colour a person: 4 training images each, a query and 2 gallery images."""
+    rng = np.random.default_rng(7)
+
+    def draw(folder: str, pid: int, camera: int, frame: int) -> None:
+        path = root / folder / f"{pid:04d}_c{camera}s1_{frame:06d}_00.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        colour = np.random.default_rng(pid).integers(40, 215, 3)
+        noise = rng.integers(-40, 40, (32, 16, 3))
+        Image.fromarray((colour + noise).astype(np.uint8)).save(path, quality=95)
+
+    for pid in range(1, train_people + 1):
+        for frame in range(4):
+            draw("bounding_box_train", pid, 1 + frame % 2, frame)
+    for pid in range(101, 101 + test_people):
+        draw("query", pid, 1, 0)
+        for frame in range(2):
+            draw("bounding_box_test", pid, 2, frame)
+
+
+def write_queries(
+    run_folder: Path,
+    ap: Sequence[float | None],
+    ranking: str = "plain",
+    first: Sequence[int] | None = None,
+    pids: Sequence[int] | None = None,
+    paths: Sequence[str] | None = None,
+) -> None:
+    """Write queries.parquet and metrics.json of a run whose queries have these AP."""
+    count = len(ap)
+    first = first if first is not None else [0 if value is None else 1 for value in ap]
+    folder = run_folder / ranking
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pa.table(
+        {
+            "path": list(paths or [f"query/{number}.jpg" for number in range(count)]),
+            "pid": list(pids or range(1, count + 1)),
+            "camid": [0] * count,
+            "ap": pa.array(list(ap), pa.float64()),
+            "inp": pa.array(list(ap), pa.float64()),
+            "first_match_rank": list(first),
+            "matches": [0 if value is None else 1 for value in ap],
+        }
+    )
+    pq.write_table(table, folder / "queries.parquet")
+    known = [value for value in ap if value is not None]
+    hits = [rank == 1 for rank in first if rank > 0]
+    reranking = {"variant": "torchreid", "k1": 20, "k2": 6, "lambda": 0.3}
+    metrics = {
+        "mAP": float(np.mean(known)),
+        "mINP": float(np.mean(known)),
+        "cmc": {str(rank): float(np.mean(hits)) for rank in (1, 5, 10, 20)},
+        "evaluator": {
+            "distance": "squared Euclidean, float32",
+            "ap_rule": "step",
+            "reranking": reranking if ranking == "rk" else None,
+        },
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def write_run(
+    results: Path, dataset: str, method: str, seed: int, epochs: int = 2, **changes: Any
+) -> Path:
+    """Write the history.csv and run.json of a run, without its weights; return its folder."""
+    folder = results / dataset / method / f"seed-{seed}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = ["epoch,learning_rate,images,seconds,loss,global_triplet"]
+    lines += [f"{n},0.001,12,0.5,{4.0 / n},{0.5 / n}" for n in range(1, epochs + 1)]
+    (folder / "history.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    record = {
+        "dataset": dataset,
+        "method": method,
+        "seed": seed,
+        "recipe": "released",
+        "network": TINY["profiles"]["tiny"]["network"],
+        "training": TINY["profiles"]["tiny"]["training"],
+        "index_digest": "1234567890abcdef" * 4,
+        "weights_digest": f"weights of {method} {seed}",
+        "environment": {
+            "git": {"commit": "0123456789abcdef", "dirty": False},
+            "versions": {"topdb": "0.1.0", "torch": "2.14.1"},
+            "device": "a processor",
+            "threads": 1,
+        },
+        "mlflow_run_id": None,
+        **changes,
+    }
+    (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    return folder
+
+
+def write_features(path: Path, **changes: Any) -> Path:
+    """Write features on a line: queries of people 1, 2, 3 at 0, 10, 20; a gallery of six."""
+    arrays: dict[str, Any] = {
+        "query_features": np.array([[0.0], [10.0], [20.0]], np.float32),
+        "query_pids": np.array([1, 2, 3]),
+        "query_camids": np.array([0, 0, 0]),
+        "query_paths": np.array(["query/1.jpg", "query/2.jpg", "query/3.jpg"]),
+        "gallery_features": np.array([[1.0], [0.5], [2.0], [11.0], [12.5], [20.0]], np.float32),
+        "gallery_pids": np.array([1, 1, 1, 0, 2, 3]),
+        "gallery_camids": np.array([1, 0, 1, 1, 1, 0]),
+        "gallery_paths": np.array([f"bounding_box_test/{n}.jpg" for n in range(6)]),
+        **changes,
+    }
+    kept = {name: value for name, value in arrays.items() if value is not None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        np.savez(stream, **kept)
+    return path
+
+
+def topdb(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> int:
+    """Run the command line in this process; return its exit status."""
+    monkeypatch.setattr(sys, "argv", ["topdb", *map(str, arguments)])
+    try:
+        cli.main()
+    except SystemExit as exit_:
+        return int(exit_.code or 0)
+    return 0
+
+
+def python(
+    folder: Path, *arguments: str | Path, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python process in a folder, one thread."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
