@@ -14,11 +14,14 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 all: env
 	snakemake all --cores $(CORES) $(CONFIG)
 
-table1 table2: env
-	snakemake reports/$@.md reports/table1.md --cores $(CORES) $(CONFIG)
+table1: env
+	snakemake reports/table1.md --cores $(CORES) $(CONFIG)
+
+table2: env
+	snakemake reports/table1.md reports/table2.md --cores $(CORES) $(CONFIG)
 
 test: env
-	pytest
+	pytest --numprocesses auto --dist loadfile
 
 lint: env
 	ruff check

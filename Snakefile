@@ -15,4 +15,3 @@ rule all:
         "reports/table2.md",
         "reports/metrics.json",
         "reports/plots/training.csv",
-        TRACKED,

@@ -30,9 +30,17 @@ def main() -> None:
         clone = Path(folder) / "topdb"
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
         rows = [("`snakemake --cores all reports/table2.md`, cold", seconds(COLD, clone), 360.0)]
-        records = [json.loads(file.read_text()) for file in clone.glob("results/mini/*/*/*/run.json")]
+        records = [
+            json.loads(file.read_text()) for file in clone.glob("results/mini/*/*/*/run.json")
+        ]
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
-        rows.append(("the rest of `snakemake --cores all`: Table 1, metrics, MLflow", seconds(ALL, clone), None))
+        rows.append(
+            (
+                "the rest of `snakemake --cores all`: Table 1, metrics, MLflow",
+                seconds(ALL, clone),
+                None,
+            )
+        )
         rows.append(("`snakemake reports/table2.md` again", median(COLD, clone), 5.0))
         rows.append(("`topdb --help`", median(["topdb", "--help"], clone), 0.3))
     lines = [
@@ -44,10 +52,14 @@ def main() -> None:
         "",
         "| what | wall seconds | to reach |",
         "|:--|--:|--:|",
-        *(f"| {what} | {took:.2f} | {f'{limit:g}' if limit else ''} |" for what, took, limit in rows),
+        *(
+            f"| {what} | {took:.2f} | {f'{limit:g}' if limit else ''} |"
+            for what, took, limit in rows
+        ),
         "",
-        f"Largest memory of any process: {peak:.0f} MB (to reach: under 1,000 MB). A training took "
-        f"{mean(records, 'train'):.1f} s in the mean, its features {mean(records, 'extract'):.1f} s.",
+        f"Largest memory of any process: {peak:.0f} MB (to reach: under 1,000 MB). In the mean a "
+        f"training took {mean(records, 'train'):.1f} s, its features "
+        f"{mean(records, 'extract'):.1f} s.",
         "",
     ]
     out.write_text("\n".join(lines))

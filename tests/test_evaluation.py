@@ -134,7 +134,7 @@ def test_a_broken_file_is_one_sentence(tmp_path, kind):
         ({"query_features": np.zeros((3, 2), np.float32)}, "dimensions"),
         ({"query_pids": np.array([1, 2])}, "query_paths has 3 entries and query_pids 2"),
         ({"query_paths": np.array(["a"])}, "query_paths has 1 entries and query_pids 3"),
-        ({"gallery_pids": np.zeros(6, int)}, "valid match"),
+        ({"gallery_pids": np.zeros(6, int)}, "no row of query_pids has a match"),
         ({"gallery_pids": np.ones(6)}, "gallery_pids has dtype float64"),
     ],
 )

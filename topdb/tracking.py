@@ -280,14 +280,17 @@ def _uri() -> str:
 
 def _public_uri() -> str:
     """Return the store's address without a user's name or password."""
-    parts = urlsplit(_uri())
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return _without_secrets(_uri())
+
+
+def _without_secrets(text: str) -> str:
+    """Leave the user's name and password out of a text that may name the store."""
+    netloc = urlsplit(_uri()).netloc
+    return text.replace(netloc, netloc.rpartition("@")[2]) if netloc else text
 
 
 def _warn(error: Exception) -> None:
-    netloc = urlsplit(_uri()).netloc
-    told = str(error).replace(netloc, netloc.rpartition("@")[2]) if netloc else str(error)
-    reason = " ".join(told.split())[:200]
+    reason = " ".join(_without_secrets(str(error)).split())[:200]
     print(
         f"topdb: MLflow is out of reach ({type(error).__name__}: {reason}); training goes on, and "
         "`topdb track` sends what is missing later.",

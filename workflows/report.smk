@@ -18,6 +18,7 @@ rule compare:
 
 rule table:
     input:
+        TRACKED,
         comparisons=rules.compare.output,
         runs=grid(f"{RUN}/run.json"),
         metrics=grid(f"{EVALUATION}/metrics.json"),

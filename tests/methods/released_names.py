@@ -51,9 +51,7 @@ def golden_value(name: str, shape: tuple[int, ...]) -> np.ndarray:
     generator = np.random.default_rng([zlib.crc32(name.encode()), 20201012])
     if name.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)
-    if name.endswith("running_var"):
-        value = generator.uniform(0.5, 1.5, shape)
-    elif len(shape) == 1 and name.endswith("weight"):
+    if name.endswith("running_var") or (len(shape) == 1 and name.endswith("weight")):
         value = generator.uniform(0.5, 1.5, shape)
     elif len(shape) == 1:
         value = 0.1 * generator.standard_normal(shape)

@@ -11,7 +11,14 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("Snakefile", "workflows", "profiles", "reports/published", "dvc.yaml", "requirements.lock")
+COPIED = (
+    "Snakefile",
+    "workflows",
+    "profiles",
+    "reports/published",
+    "dvc.yaml",
+    "requirements.lock",
+)
 
 
 def tiny_params() -> dict:
@@ -20,9 +27,7 @@ def tiny_params() -> dict:
     mini = params["profiles"]["mini"]
     mini["methods"] = ["baseline", "top-db-net"]
     mini["seeds"] = [1, 2]
-    mini["datasets"] = {
-        name: mini["datasets"][name] for name in ("market1501", "cuhk03-detected")
-    }
+    mini["datasets"] = {name: mini["datasets"][name] for name in ("market1501", "cuhk03-detected")}
     small = {
         "train_people": 12,
         "test_people": 12,

@@ -90,14 +90,14 @@ def test_an_unknown_key_stops_before_anything_runs(finished):
 def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished, new_project):
     project = new_project(tiny_params())
     command = ["snakemake", "all", "--cores", "2"]
-    log = (project.folder / "first.log").open("w")
-    running = subprocess.Popen(
-        command, cwd=project.folder, env=environment(), stdout=log, stderr=log
-    )
-    _wait_for(lambda: list(project.folder.glob("results/mini/*/*/seed-*/run.json")), running)
-    jobs = _children(running.pid)
-    os.kill(running.pid, signal.SIGKILL)
-    running.wait()
+    with (project.folder / "first.log").open("w") as log:
+        running = subprocess.Popen(
+            command, cwd=project.folder, env=environment(), stdout=log, stderr=log
+        )
+        _wait_for(lambda: list(project.folder.glob("results/mini/*/*/*/run.json")), running)
+        jobs = _children(running.pid)
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
     for job in jobs[:1]:
         with contextlib.suppress(ProcessLookupError):
             os.kill(job, signal.SIGKILL)

@@ -1,0 +1,136 @@
+"""No room of the package imports another that is not on its row (docs/architecture.md)."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tiny
+
+PACKAGE = tiny.ROOT / "topdb"
+COMMON = {"errors", "files"}
+ROOMS = {
+    "errors": set(),
+    "files": {"errors"},
+    "params": {"errors"},
+    "datasets": {"params"} | COMMON,
+    "methods": {"params"} | COMMON,
+    "training": {"params", "datasets", "methods", "tracking", "topdb"} | COMMON,
+    "retrieval": set(),
+    "statistics": set(),
+    "reporting": {"params", "statistics", "grid"} | COMMON,
+    "columns": set(),
+    "evaluation": {"params", "retrieval", "columns"} | COMMON,
+    "grid": {"params"} | COMMON,
+    "planning": {"params"} | COMMON,
+    "tracking": {"params", "grid"} | COMMON,
+}
+FREE = {"cli", "__init__"}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(source: str) -> set[str]:
+    """The full names of the modules that a source imports, wherever it does."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute, so that this test can read them"
+            found.add(node.module or "")
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return found
+
+
+def topdb_rooms(source: str) -> set[str]:
+    """The rooms that a source imports; `topdb` for the package itself, as for its version."""
+    rooms = set()
+    for name in imported(source):
+        if name == "topdb":
+            rooms.add("topdb")
+        elif name.startswith("topdb."):
+            rooms.add(name.split(".")[1])
+    return rooms
+
+
+def libraries(source: str) -> set[str]:
+    return {name.partition(".")[0] for name in imported(source)}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def importers(library: str) -> Iterator[str]:
+    return (name_of(path) for path in MODULES if library in libraries(path.read_text()))
+
+
+def test_every_module_lies_in_a_room_of_the_plan():
+    assert {room(path) for path in MODULES} == set(ROOMS) | FREE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_imports_only_what_its_room_may(path):
+    own = room(path)
+    if own in FREE:
+        return
+    assert topdb_rooms(path.read_text()) <= ROOMS[own] | {own}
+
+
+def test_the_reader_sees_every_kind_of_import():
+    source = (
+        "import topdb\nfrom topdb.params import x\nfrom topdb import grid\n"
+        "def f():\n    import topdb.tracking as t\n    from torch import nn\n"
+    )
+    assert topdb_rooms(source) == {"topdb", "params", "grid", "tracking"}
+    assert libraries(source) == {"topdb", "torch"}
+
+
+def test_only_tracking_knows_mlflow():
+    assert list(importers("mlflow")) == ["tracking.py"]
+
+
+def test_only_methods_training_and_the_gpus_products_know_torch():
+    others = {name for name in importers("torch") if not name.startswith(("methods/", "training/"))}
+    assert others == {"retrieval/cuda.py"}
+
+
+def test_only_resnet50_knows_torchvision():
+    assert list(importers("torchvision")) == ["methods/backbones/resnet50.py"]
+
+
+def runs_at_import(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements that run when the module is imported: no function body, no type checking."""
+    waiting: list[ast.stmt] = list(tree.body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        yield node
+        waiting += [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)]
+
+
+@pytest.mark.parametrize(
+    ("file", "library"),
+    [
+        ("retrieval/cuda.py", "torch"),
+        ("tracking.py", "mlflow"),
+        ("methods/backbones/resnet50.py", "torchvision"),
+    ],
+)
+def test_costly_libraries_are_imported_where_they_are_used(file, library):
+    tree = ast.parse((PACKAGE / file).read_text())
+    eager = [node for node in runs_at_import(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert eager
+    assert library not in libraries("\n".join(ast.unparse(node) for node in eager))
+
+
+def test_the_workflow_tools_are_unknown_to_the_package():
+    for tool in ("snakemake", "dvc"):
+        assert list(importers(tool)) == []

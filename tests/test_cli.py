@@ -1,0 +1,223 @@
+import json
+
+import pytest
+import tiny
+import typer
+
+from topdb import __version__, cli
+
+GROUP = typer.main.get_command(cli.app)
+COMMANDS = GROUP.commands
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder with parameters and one drawn data set, not rendered yet."""
+    monkeypatch.chdir(tmp_path)
+    tiny.write_params(
+        tmp_path, {"datasets.market1501.render": tiny.RENDER, "rankings": ["plain"]}
+    )
+    return tmp_path
+
+
+def mistake(monkeypatch, capfd, *arguments) -> str:
+    """Run a command that a user got wrong; return its one sentence."""
+    assert tiny.topdb(monkeypatch, *arguments) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("topdb: ")
+    assert said.endswith((".\n", ")\n"))
+    assert said.count("\n") == 1
+    assert "Traceback" not in said
+    return said
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_its_options(name, monkeypatch, capfd):
+    assert tiny.topdb(monkeypatch, name, "--help") == 0
+    shown = capfd.readouterr().out
+    assert f"Usage: topdb {name}" in shown
+    assert COMMANDS[name].help.split(",")[0].split(":")[0][:30] in shown
+    explained = [each for each in COMMANDS[name].params if each.name != "help"]
+    assert explained
+    for parameter in explained:
+        assert parameter.help, f"{name}: {parameter.name}"
+
+
+def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
+    assert set(COMMANDS) == {
+        "plan",
+        "render",
+        "index",
+        "pretrain",
+        "train",
+        "evaluate",
+        "compare",
+        "report",
+        "reference",
+        "check",
+        "track",
+    }
+
+
+def test_version_and_help(monkeypatch, capfd):
+    assert tiny.topdb(monkeypatch, "--version") == 0
+    assert capfd.readouterr().out == f"topdb {__version__}\n"
+    assert tiny.topdb(monkeypatch, "--help") == 0
+    shown = capfd.readouterr().out
+    assert all(name in shown for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["plann"],
+        ["plan", "--parms", "x"],
+        ["evaluate"],
+        ["evaluate", "features.npz", "--out", "x", "--k1", "many"],
+        ["train", "market1501", "baseline", "-1"],
+        ["plan", "surplus"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistyped_command_line_exits_with_2(arguments, here, monkeypatch, capfd):
+    assert tiny.topdb(monkeypatch, *arguments) == 2
+    said = capfd.readouterr().err
+    assert "Usage: topdb" in said
+    assert "Traceback" not in said
+
+
+TRAIN = ["--index", "index.parquet", "--pixels", "pixels.npy", "--out", "run"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["plan", "--params", "absent.yaml"], "absent.yaml does not exist"),
+        (["plan", "--profile", "tinny"], "did you mean 'tiny'"),
+        (["render", "market"], "no data set 'market'"),
+        (["index", "market1501", "index.parquet"], "index.parquet"),
+        (["train", "market1502", "baseline", "1", *TRAIN], "did you mean 'market1501'"),
+        (["train", "market1501", "basline", "1", *TRAIN], "did you mean 'baseline'"),
+        (["train", "market1501", "baseline", "1", *TRAIN], "index.parquet does not exist"),
+        (["pretrain", *TRAIN], "does not pretrain"),
+        (["evaluate", "absent.npz", "--out", "x"], "absent.npz does not exist"),
+        (["evaluate", "absent.npz", "--out", "x", "--ranking", "best"], "name plain or rk"),
+        (["evaluate", "absent.npz", "--out", "x", "--lambda", "2"], "original_weight"),
+        (["evaluate", "absent.npz", "--out", "x", "--ap-rule", "mean"], "ap_rule"),
+        (["report", "table9", "--out", "x"], "no report 'table9'"),
+        (["report", "table1", "--out", "x"], "needs --comparisons"),
+        (
+            ["report", "table1", "--out", "x", "--comparisons", "absent.parquet"],
+            "table1.csv does not exist",
+        ),
+        (["reference", "--out", "x"], "needs 10 seeds"),
+        (["check"], "reference.json does not exist"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_a_users_mistake_is_one_sentence_and_exit_status_2(
+    arguments, named, here, monkeypatch, capfd
+):
+    if arguments[0] == "index":
+        arguments = [*arguments[:2], "--index", arguments[2], "--pixels", "pixels.npy"]
+        named = "market1501 is missing"
+    assert named in mistake(monkeypatch, capfd, *arguments)
+    assert not (here / "x").exists()
+
+
+def test_a_real_data_set_is_not_drawn_over(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    tiny.write_params(tmp_path)
+    assert "is a real one" in mistake(monkeypatch, capfd, "render", "market1501")
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_output_below_a_file_is_named(here, monkeypatch, capfd):
+    (here / "a-file").write_text("kept")
+    said = mistake(monkeypatch, capfd, "compare", "--out", "a-file/comparisons.parquet")
+    assert "a-file" in said
+    assert (here / "a-file").read_text() == "kept"
+
+
+def test_an_output_that_is_a_folder_is_named(here, monkeypatch, capfd):
+    (here / "metrics.json").mkdir()
+    said = mistake(monkeypatch, capfd, "report", "metrics", "--out", "metrics.json")
+    assert "metrics.json" in said
+    assert [path.name for path in here.iterdir() if path.suffix == ".partial"] == []
+
+
+def test_a_full_disk_keeps_the_old_file(here):
+    (here / "metrics.json").write_text("old")
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8)); "
+        "from topdb.cli import main; main()"
+    )
+    done = tiny.python(here, "-c", limited, "report", "metrics", "--out", "metrics.json")
+    assert done.returncode == 2
+    assert done.stderr == "topdb: File too large; nothing was overwritten.\n"
+    assert (here / "metrics.json").read_text() == "old"
+    assert not list(here.glob(".*partial"))
+
+
+def test_check_exits_with_1_exactly_when_a_cell_drifted(here, monkeypatch, capfd):
+    for method in ("baseline", "top-db-net"):
+        for seed in (1, 2):
+            tiny.write_queries(here / f"results/tiny/market1501/{method}/seed-{seed}", [0.5, 0.7])
+    cell = {"mean": 60.0, "sd": 1.0, "n": 10}
+    cells = {f"market1501/{method}/plain": cell for method in ("baseline", "top-db-net")}
+    (here / "reference.json").write_text(json.dumps({"cells": cells}))
+    assert tiny.topdb(monkeypatch, "check") == 0
+    assert "DRIFTED" not in capfd.readouterr().out
+    cells["market1501/baseline/plain"] = {**cell, "mean": 90.0}
+    (here / "reference.json").write_text(json.dumps({"cells": cells}))
+    assert tiny.topdb(monkeypatch, "check") == 1
+    assert "DRIFTED  market1501/baseline/plain" in capfd.readouterr().out
+
+
+MANY_COMMANDS = """
+import shlex, sys
+from topdb.cli import main
+for line in sys.stdin.read().splitlines():
+    sys.argv = ["topdb", *shlex.split(line)]
+    try:
+        main()
+    except SystemExit as status:
+        assert status.code == 0, (line, status.code)
+    heavy = {"torch", "torchvision", "mlflow", "pandas"} & set(sys.modules)
+    assert not heavy, (line, heavy)
+"""
+
+
+def test_commands_that_need_no_network_import_no_torch(here):
+    tiny.write_features(here / "features.npz")
+    for method in ("baseline", "top-db-net"):
+        for seed in (1, 2):
+            folder = tiny.write_run(here / "results/tiny", "market1501", method, seed)
+            tiny.write_queries(folder, [0.5, 0.7])
+    published = tiny.ROOT / "reports/published"
+    lines = [
+        "plan",
+        "render market1501",
+        "index market1501 --index index.parquet --pixels pixels.npy",
+        "evaluate features.npz --out plain",
+        "evaluate features.npz --out rk --ranking rk --k1 3 --k2 2",
+        "compare --out comparisons.parquet",
+        f"report table1 --out t1.md --comparisons comparisons.parquet --published {published}",
+        f"report table2 --out t2.md --comparisons comparisons.parquet --published {published}",
+        "report metrics --out metrics.json",
+        "report plots --out plots",
+        "check",
+    ]
+    cells = {"market1501/baseline/plain": {"mean": 60.0, "sd": 1.0, "n": 10}}
+    (here / "reference.json").write_text(json.dumps({"cells": cells}))
+    (here / "lines").write_text("\n".join(lines))
+    program = MANY_COMMANDS.replace("sys.stdin.read()", "open('lines').read()")
+    done = tiny.python(here, "-c", program)
+    assert done.returncode == 0, done.stderr[-1500:]
+    for name in ("index.parquet", "plain/metrics.json", "t2.md", "plots/seeds.csv"):
+        assert (here / name).is_file()
+
+
+def test_a_plan_is_json_on_standard_output(here, monkeypatch, capfd):
+    assert tiny.topdb(monkeypatch, "plan") == 0
+    assert json.loads(capfd.readouterr().out)["methods"] == ["baseline", "top-db-net"]
