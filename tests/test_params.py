@@ -9,7 +9,10 @@ from topdb.params import RankingSettings, checked, dropped_in, load
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
     "a misspelt key at the top": ({"statistic": {}}, ["unknown key", "did you mean 'statistics'"]),
-    "a misspelt key of a profile": ({"profiles.tiny.seed": [1]}, ["tiny.seed'", "did you mean 'seeds'"]),
+    "a misspelt key of a profile": (
+        {"profiles.tiny.seed": [1]},
+        ["tiny.seed'", "did you mean 'seeds'"],
+    ),
     "a misspelt key of the training": (
         {"training.epoch": 2},
         ["unknown key 'profiles.tiny.training.epoch'", "did you mean 'epochs'"],
@@ -101,7 +104,10 @@ FILES = {
     "an empty file": ("", ["holds no keys"]),
     "a list": ("[1, 2]", ["holds no keys"]),
     "a key given twice": ("profile: a\nprofile: b\n", ["key 'profile' is given twice in line 2"]),
-    "a deep key given twice": ("a:\n  b: {c: 1,\n    c: 2}\n", ["key 'c' is given twice in line 3"]),
+    "a deep key given twice": (
+        "a:\n  b: {c: 1,\n    c: 2}\n",
+        ["key 'c' is given twice in line 3"],
+    ),
     "an unsafe tag": ("profile: !!python/object/apply:os.getpid []\n", ["tag", "line 1"]),
     "a broken line": ("profile: [mini\n", ["not valid YAML"]),
     "bytes that are no text": (b"\xff\xfe\x00", ["cannot be read"]),

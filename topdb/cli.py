@@ -4,12 +4,15 @@ import gc
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import topdb
 from topdb.errors import UserError
+
+if TYPE_CHECKING:
+    from topdb.params import Params
 
 app = typer.Typer(
     name="topdb",
@@ -37,6 +40,15 @@ def _imported() -> None:
     """Collect garbage from here on; what was imported is not garbage, now or at exit."""
     gc.freeze()
     gc.enable()
+
+
+def _chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Params", str, Path]:
+    """Return the parameters, the name of the wanted profile, and the folder of its runs."""
+    from topdb.params import load
+
+    settings = load(params)
+    name = profile or settings.profile
+    return settings, name, results or Path("results") / name
 
 
 def _version(wanted: bool) -> None:
@@ -198,12 +210,9 @@ def compare(
     results: ResultsFolder = None,
 ) -> None:
     """Compare every method with the reference method, cell by cell."""
-    from topdb.params import load
     from topdb.reporting.comparisons import write_comparisons
 
-    settings = load(params)
-    name = profile or settings.profile
-    write_comparisons(settings, name, results or Path("results") / name, out)
+    write_comparisons(*_chosen(params, profile, results), out)
 
 
 @app.command()
@@ -221,13 +230,9 @@ def report(
     results: ResultsFolder = None,
 ) -> None:
     """Render a table, the metrics file or the plots' data from finished runs."""
-    from topdb.params import load
     from topdb.reporting.reports import write_report
 
-    settings = load(params)
-    name = profile or settings.profile
-    folder = results or Path("results") / name
-    write_report(what, settings, name, folder, comparisons, published, out)
+    write_report(what, *_chosen(params, profile, results), comparisons, published, out)
 
 
 @app.command()
@@ -238,12 +243,9 @@ def reference(
     results: ResultsFolder = None,
 ) -> None:
     """Summarise a profile's finished runs as the reference that `topdb check` compares with."""
-    from topdb.params import load
     from topdb.reporting.check import write_reference
 
-    settings = load(params)
-    name = profile or settings.profile
-    write_reference(settings, name, results or Path("results") / name, out)
+    write_reference(*_chosen(params, profile, results), out)
 
 
 @app.command()
@@ -251,12 +253,9 @@ def check(
     params: ParamsFile = PARAMS, profile: ProfileName = None, results: ResultsFolder = None
 ) -> None:
     """Exit with 1, naming each cell, where mean mAP left its tolerance around the reference."""
-    from topdb.params import load
     from topdb.reporting.check import check_against_reference
 
-    settings = load(params)
-    name = profile or settings.profile
-    drifted, lines = check_against_reference(settings, name, results or Path("results") / name)
+    drifted, lines = check_against_reference(*_chosen(params, profile, results))
     typer.echo("\n".join(lines))
     if drifted:
         raise typer.Exit(1)
@@ -270,12 +269,9 @@ def track(
     results: ResultsFolder = None,
 ) -> None:
     """Tell MLflow about every finished run that it does not know yet."""
-    from topdb.params import load
     from topdb.tracking import track_finished
 
-    settings = load(params)
-    name = profile or settings.profile
-    typer.echo(track_finished(settings, name, results or Path("results") / name, out))
+    typer.echo(track_finished(*_chosen(params, profile, results), out))
 
 
 def main() -> None:

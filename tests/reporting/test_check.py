@@ -104,7 +104,8 @@ def test_a_reference_of_nothing_that_runs_is_refused(check, reference):
 
 
 @pytest.mark.parametrize(
-    "cell", [{}, {"mean": 50.0, "sd": 1.0}, {"mean": 50.0, "sd": "x", "n": 10}, {**REFERENCE, "n": 1}]
+    "cell",
+    [{}, {"mean": 50.0, "sd": 1.0}, {"mean": 50.0, "sd": "x", "n": 10}, {**REFERENCE, "n": 1}],
 )
 def test_a_broken_cell_of_the_reference_is_named(check, cell):
     with pytest.raises(UserError, match="cell market1501/baseline/plain is broken"):

@@ -159,9 +159,7 @@ def test_pretraining_gives_every_run_its_start(project):
     index = read_index(project / "index.parquet")
     pixels = Pixels.open(project / "pixels.npy", index)
     for name in ("pretraining", "pretraining-again"):
-        pretrain(
-            index, pixels, profile.network, profile.start, profile.training, project / name
-        )
+        pretrain(index, pixels, profile.network, profile.start, profile.training, project / name)
     path = project / "pretraining/backbone.safetensors"
     assert digest(path) == digest(project / "pretraining-again/backbone.safetensors")
     assert len((project / "pretraining/history.csv").read_text().splitlines()) == 3

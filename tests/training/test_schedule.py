@@ -11,9 +11,7 @@ from topdb.training.schedule import learning_rate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "learning_rate.csv"
 COSINE = CosineSchedule(kind="cosine", base=0.008, warmup_epochs=2.0)
-STEPS = StepSchedule(
-    kind="steps", base=1.0, warmup_epochs=4, stair_epochs=2, milestones=(7, 9)
-)
+STEPS = StepSchedule(kind="steps", base=1.0, warmup_epochs=4, stair_epochs=2, milestones=(7, 9))
 
 
 def test_the_paper_profile_has_the_authors_rate_in_each_of_its_400_epochs():

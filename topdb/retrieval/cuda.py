@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topdb.retrieval.checks import Features
-from topdb.retrieval.distances import Products
 from topdb.retrieval.neighbours import Neighbours
+from topdb.retrieval.products import Products
 from topdb.retrieval.progress import Progress
 
 # Distances that a block of rows holds on the GPU, together with their 64-bit keys: 12 bytes each.

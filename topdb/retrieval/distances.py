@@ -1,12 +1,13 @@
 """Squared Euclidean distances in blocks of queries."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from topdb.retrieval import small_ranking
 from topdb.retrieval.checks import Features, checked_choice, checked_pair
+from topdb.retrieval.products import Products
 from topdb.retrieval.workers import Workers
 
 DEVICES = ("cpu", "cuda")
@@ -18,8 +19,6 @@ LARGEST_BLOCK_BYTES = 544 * 2**20
 
 # first row of the block, distances (rows, G) float32; the memory is reused for the next block
 Block = tuple[int, NDArray[np.float32]]
-# dot products of rows [first, last) of the queries with the whole gallery, into the given block
-Products = Callable[[int, int, NDArray[np.float32]], None]
 
 
 def block_rows(gallery: int) -> int:
