@@ -1,6 +1,6 @@
 """Squared Euclidean distances in blocks of queries."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
