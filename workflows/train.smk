@@ -1,10 +1,11 @@
-# Index to weights and features: one job, one process, a run.
+# Index to weights and features: one job, one process, a run. Pixels are ancient, since the index
+# that is written with them, and compared by content, tells whether they changed.
 
 
 rule pretrain:
     input:
         index=INDEX.format(dataset="pretraining"),
-        pixels=PIXELS.format(dataset="pretraining"),
+        pixels=ancient(PIXELS.format(dataset="pretraining")),
     output:
         BACKBONE,
         f"{RESULTS}/pretraining/history.csv",
@@ -23,7 +24,7 @@ rule pretrain:
 rule train:
     input:
         index=INDEX,
-        pixels=PIXELS,
+        pixels=ancient(PIXELS),
         backbone=[BACKBONE] if PLAN["pretrain"] else [],
     output:
         f"{RUN}/run.json",

@@ -122,6 +122,8 @@ def test_an_erased_part_is_one_rectangle_within_its_bounds(seed):
         assert inside.sum() == tall * wide  # one full rectangle
         assert torch.equal(image[:, rows[0], columns[0]], FILL)
         assert (image[:, inside] == FILL[:, None]).all()
+        assert tall < height  # one that does not fit is drawn again, not cut off
+        assert wide < width
         # Sides are rounded: half a pixel each way.
         assert (tall + 0.5) * (wide + 0.5) >= 0.02 * height * width
         assert (tall - 0.5) * (wide - 0.5) <= 0.4 * height * width
