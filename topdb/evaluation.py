@@ -101,8 +101,8 @@ def evaluate(
         features.gallery_camids,
     )
     progress = None if quiet else ProgressBar()
-    how: dict[str, Any] = {"threads": threads, "device": device, "progress": progress}
-    reranking: dict[str, Any] = {
+    how: Any = {"threads": threads, "device": device, "progress": progress}
+    reranking: Any = {
         "variant": settings.variant,
         "k1": settings.k1,
         "k2": settings.k2,
@@ -112,7 +112,7 @@ def evaluate(
         if ranking == "plain":
             result = rank(*arrays, ap_rule=settings.ap_rule, **how)
         else:
-            result = rank_reranked(*arrays, ap_rule=settings.ap_rule, **how, **reranking)
+            result = rank_reranked(*arrays, ap_rule=settings.ap_rule, **(how | reranking))
     except ValueError as error:
         raise UserError(f"{features_path}: {error}") from None
     _write_queries(folder / "queries.parquet", features, result)

@@ -38,7 +38,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "rankings": profile.rankings,
         "datasets": list(profile.datasets),
         "render": {
-            dataset: settings.model_dump(mode="json")
+            dataset: settings.model_dump(mode="json", exclude={"title"})
             for dataset, settings in profile.all_datasets().items()
             if settings.render
         },

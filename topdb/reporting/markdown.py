@@ -14,6 +14,11 @@ def escaped(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def plain(text: str) -> str:
+    """Keep a name from being read as HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def p_value(p: float) -> str:
     """Return a p value with as many digits as matter; a dash where there is none."""
     if p != p:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from topdb.grid import Cell
 from topdb.params import Params, Profile, Ranking
 from topdb.reporting.comparisons import Comparison
-from topdb.reporting.markdown import p_value, table
+from topdb.reporting.markdown import p_value, plain, table
 from topdb.reporting.provenance import notes
 from topdb.reporting.published import PublishedRow, places
 from topdb.reporting.scores import QUANTITIES, read_cell
@@ -39,7 +39,7 @@ def table1(
     """Return the paper's Table 1, influence of the streams, as a Markdown document."""
     profile = params.selected(profile_name)
     rows = [_section("Published (Quispe & Pedrini, ICPR 2020)", profile)]
-    rows += [[row.method, *_published_cells(profile, row)] for row in published]
+    rows += [[plain(row.method), *_published_cells(profile, row)] for row in published]
     rows += [_section(_measured_title(profile), profile)]
     rows += list(_measured_rows(profile, results, "plain"))
     return _document(
@@ -100,7 +100,7 @@ def _document(
 
 
 def _header(profile: Profile) -> list[str]:
-    titles = [settings.title or name for name, settings in profile.datasets.items()]
+    titles = [plain(settings.title or name) for name, settings in profile.datasets.items()]
     return ["Method", *(f"{title} {quantity}" for title in titles for quantity in QUANTITIES)]
 
 
@@ -145,7 +145,7 @@ def _with_places(
     profile: Profile, block: list[PublishedRow], oddities: list[str]
 ) -> list[list[str]]:
     """Write a block's cells with recomputed places; note where the paper prints another."""
-    written = [[row.method] for row in block]
+    written = [[plain(row.method)] for row in block]
     for dataset, quantity in _columns(profile):
         having = [row for row in block if (dataset, quantity) in row.cells]
         found = [row.cells[dataset, quantity] for row in having]
@@ -181,7 +181,7 @@ def _differences(
     percent = f"{100 * params.statistics.confidence:g} %"
     rows = []
     for first, second in zip(shown[::2], shown[1::2], strict=True):
-        title = profile.datasets[first.dataset].title or first.dataset
+        title = plain(profile.datasets[first.dataset].title or first.dataset)
         name = MEASURED.get(first.method, first.method) + ("+RK" if first.ranking == "rk" else "")
         rows.append([title, name, *_difference(first), *_difference(second), first.seeds])
     header = ["Data set", "Method"]

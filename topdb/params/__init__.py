@@ -1,0 +1,53 @@
+"""The typed, validated view of `params.yaml`: every parameter, and every check across them.
+
+All objects are frozen; an unknown key is an error that names the key and the nearest known one.
+"""
+
+from topdb.params.base import Settings
+from topdb.params.data import DatasetSettings, RenderSettings
+from topdb.params.file import (
+    CheckSettings,
+    Params,
+    StatisticsSettings,
+    TrackingSettings,
+    checked,
+    load,
+)
+from topdb.params.names import Ranking, Recipe, dropped_in
+from topdb.params.profile import PRETRAINING, Profile, RankingSettings
+from topdb.params.training import (
+    AugmentationSettings,
+    CosineSchedule,
+    ImagenetSettings,
+    NetworkSettings,
+    PretrainingSettings,
+    Schedule,
+    StepSchedule,
+    TrainingSettings,
+)
+
+__all__ = [
+    "PRETRAINING",
+    "AugmentationSettings",
+    "CheckSettings",
+    "CosineSchedule",
+    "DatasetSettings",
+    "ImagenetSettings",
+    "NetworkSettings",
+    "Params",
+    "PretrainingSettings",
+    "Profile",
+    "Ranking",
+    "RankingSettings",
+    "Recipe",
+    "RenderSettings",
+    "Schedule",
+    "Settings",
+    "StatisticsSettings",
+    "StepSchedule",
+    "TrackingSettings",
+    "TrainingSettings",
+    "checked",
+    "dropped_in",
+    "load",
+]
