@@ -74,6 +74,19 @@ def test_a_changed_parameter_reruns_just_what_uses_it(finished):
     assert "render" not in jobs
 
 
+def test_other_settings_of_a_drawn_data_set_draw_it_again(finished):
+    params = tiny_params()
+    params["profiles"]["mini"]["datasets"]["market1501"]["render"]["near_duplicates"] = 0.5
+    finished.write(params)
+    marker = finished.folder / "data/mini/market1501/rendered.json"
+    before = marker.read_text()
+    finished.succeed("snakemake", "data", "--cores", "2")
+    assert marker.read_text() != before
+    finished.write(tiny_params())
+    finished.succeed("snakemake", "data", "--cores", "2")
+    assert marker.read_text() == before
+
+
 def test_an_unknown_key_stops_before_anything_runs(finished):
     params = tiny_params()
     params["profiles"]["mini"]["training"]["epoch"] = 3

@@ -102,6 +102,13 @@ def test_detected_boxes_cut_the_labeled_scenes_worse(tmp_path: Path) -> None:
     assert a != (tmp_path / "detected" / "images_detected" / first).read_bytes()
 
 
+def test_a_rendered_set_is_drawn_again_after_a_workflow_removed_its_marker(tmp_path: Path) -> None:
+    render(SMALL, "market1501", tmp_path / "set")
+    (tmp_path / "set" / MARKER).unlink()
+    render(SMALL, "market1501", tmp_path / "set")
+    assert (tmp_path / "set" / MARKER).is_file()
+
+
 def test_somebodys_own_data_is_never_overwritten(tmp_path: Path) -> None:
     root = tmp_path / "set"
     (root / "query").mkdir(parents=True)

@@ -17,7 +17,11 @@ from topdb.errors import UserError
 from topdb.params import RenderSettings
 
 MARKER = "rendered.json"
-"""File in a rendered data set's root; a folder without it is somebody's own and never touched."""
+"""What was rendered; where it stands, the data set is whole."""
+
+SEAL = ".rendered"
+"""File in every rendered root; a folder without it is somebody's own and never touched. It is not
+the marker, since a workflow removes a step's known outputs before it runs the step again."""
 
 VERSION = 1
 """Raised whenever the same settings would draw other images."""
@@ -50,6 +54,7 @@ def render(settings: RenderSettings, layout: str, root: Path) -> dict[str, int]:
             "images": counts,
         }
         (partial / MARKER).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
+        (partial / SEAL).touch()
         _move_into_place(partial, root)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -94,7 +99,7 @@ def _counts(shots: list[Shot]) -> dict[str, int]:
 
 
 def _refuse_foreign(root: Path) -> None:
-    if root.is_dir() and not (root / MARKER).is_file() and any(root.iterdir()):
+    if root.is_dir() and not (root / SEAL).is_file() and any(root.iterdir()):
         raise UserError(
             f"{root} holds files that were not rendered and are not overwritten: move them, or "
             "give the data set another root in params.yaml."
