@@ -22,7 +22,7 @@ from topdb.training.environment import prepare
 from topdb.training.pretraining import pretrain
 from topdb.training.run import Run, train_run
 
-DATASET, METHOD = "cuhk03-labeled", "top-db-net"
+DATASET, METHOD = "cuhk03-detected", "top-db-net"
 
 
 @dataclass(frozen=True)
