@@ -14,7 +14,9 @@ from topdb.params import Params, Ranking, StatisticsSettings
 from topdb.reporting.scores import QUANTITIES, CellScores, read_cell
 from topdb.statistics import difference_interval, exact_label_permutation, holm
 
-TEST = "exact label permutation over unpaired seeds, two-sided"
+EXACT = "exact label permutation over unpaired seeds, two-sided"
+SAMPLED = "label permutation over unpaired seeds, labellings sampled, two-sided"
+"""Where there are too many labellings of many seeds to count them all."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _unadjusted(
                 confidence=settings.confidence,
                 seed_share=seed_share,
                 people_share=people_share,
-                test=TEST,
+                test=EXACT if test.exact else SAMPLED,
                 p=test.p,
                 smallest_possible_p=test.smallest_possible_p,
                 adjusted_p=np.nan,

@@ -190,8 +190,8 @@ def _differences(
     lines = [
         f"## Difference to {MEASURED.get(reference, reference)}",
         "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
-        "calibrated for few seeds. p: exact label permutation over unpaired seeds, two-sided; "
-        "Holm over all comparisons of the same ranking.",
+        f"calibrated for few seeds. p: {'; '.join(sorted({each.test for each in shown}))}. Holm "
+        "over all comparisons of the same ranking.",
         table([*header, "Seeds"], rows),
     ]
     for ranking in rankings:
