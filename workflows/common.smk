@@ -33,10 +33,16 @@ if workflow.is_main_process:
             )
             sys.exit(2)
 
+# So that `.venv/bin/snakemake` works in a shell that did not activate the environment.
+PROGRAMS = os.path.dirname(sys.executable)
+shell.prefix(f'export PATH={shlex.quote(PROGRAMS)}:"$PATH"; ')
+
 PARAMS = config.get("params", "params.yaml")
 WANTED = ["--profile", config["profile"]] if "profile" in config else []
 planned = subprocess.run(
-    ["topdb", "plan", "--params", PARAMS, *WANTED], stdout=subprocess.PIPE, text=True
+    [f"{PROGRAMS}/topdb", "plan", "--params", PARAMS, *WANTED],
+    stdout=subprocess.PIPE,
+    text=True,
 )
 if planned.returncode:
     sys.exit(planned.returncode)
