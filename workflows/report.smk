@@ -23,6 +23,7 @@ rule table:
         runs=grid(f"{RUN}/run.json"),
         metrics=grid(f"{EVALUATION}/metrics.json"),
         published="reports/published/{table}.csv",
+        oddities="reports/published/oddities.csv",
     output:
         "reports/{table}.md",
     log:

@@ -4,7 +4,7 @@ import pytest
 import tiny
 
 from topdb.errors import UserError
-from topdb.reporting.published import places, read_published
+from topdb.reporting.published import places, read_oddities, read_published
 
 PUBLISHED = tiny.ROOT / "reports/published"
 
@@ -84,3 +84,16 @@ def test_no_printed_value_is_out_of_reach():
             for cell in row.cells.values():
                 assert 60.0 < cell.value < 100.0
                 assert math.isclose(cell.value * 10, round(cell.value * 10))
+
+
+def test_oddities_are_told_for_the_tables_and_data_sets_that_show_them(tmp_path):
+    path = PUBLISHED / "oddities.csv"
+    (repository,) = read_oddities(path, "table1", ["cuhk03-detected", "market1501"])
+    assert "74.2 mAP where the paper prints 73.2" in repository
+    assert len(read_oddities(path, "table2", ["cuhk03-detected", "cuhk03-labeled"])) == 2
+    assert read_oddities(path, "table2", ["market1501"]) == []
+    with pytest.raises(UserError, match="does not exist"):
+        read_oddities(tmp_path / "oddities.csv", "table1", [])
+    (tmp_path / "oddities.csv").write_text("table,remark\ntable1,odd\n")
+    with pytest.raises(UserError, match="lacks the column 'dataset'"):
+        read_oddities(tmp_path / "oddities.csv", "table1", [])

@@ -1,6 +1,7 @@
 """The paper's own numbers, and the places of a column."""
 
 import csv
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,27 @@ def read_published(path: Path) -> list[PublishedRow]:
             return [_row(path, row) for row in csv.DictReader(stream)]
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: name the folder with --published.") from None
+
+
+def read_oddities(path: Path, table: str, datasets: Container[str]) -> list[str]:
+    """Read what a reader of a published table should know about its values.
+
+    Raises
+    ------
+    UserError
+        The file is missing, or lacks a column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [
+                row["remark"]
+                for row in csv.DictReader(stream)
+                if row["table"] == table and row["dataset"] in datasets
+            ]
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: name the folder with --published.") from None
+    except KeyError as error:
+        raise UserError(f"{path} lacks the column {error}: restore the file.") from None
 
 
 def _row(path: Path, row: dict[str, str]) -> PublishedRow:

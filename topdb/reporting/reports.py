@@ -7,7 +7,7 @@ from topdb.files import write_text
 from topdb.params import Params
 from topdb.reporting.comparisons import read_comparisons
 from topdb.reporting.metrics import write_metrics, write_plots
-from topdb.reporting.published import read_published
+from topdb.reporting.published import read_oddities, read_published
 from topdb.reporting.tables import table1, table2
 
 _TABLES = {"table1": table1, "table2": table2}
@@ -38,5 +38,8 @@ def write_report(
     if comparisons is None:
         raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
     rows = read_published(published / f"{what}.csv")
-    text = _TABLES[what](params, profile, results, rows, read_comparisons(comparisons))
+    datasets = params.selected(profile).datasets
+    oddities = read_oddities(published / "oddities.csv", what, datasets)
+    compared = read_comparisons(comparisons)
+    text = _TABLES[what](params, profile, results, rows, oddities, compared)
     write_text(out, text)

@@ -34,6 +34,7 @@ def table1(
     profile_name: str,
     results: Path,
     published: list[PublishedRow],
+    oddities: list[str],
     comparisons: list[Comparison],
 ) -> str:
     """Return the paper's Table 1, influence of the streams, as a Markdown document."""
@@ -47,7 +48,7 @@ def table1(
         "Table 1. Influence of the streams",
         table(_header(profile), rows),
         _differences(params, profile, comparisons, ("plain",)),
-        list(notes(profile, profile_name, results)),
+        oddities + list(notes(profile, profile_name, results)),
     )
 
 
@@ -56,22 +57,24 @@ def table2(
     profile_name: str,
     results: Path,
     published: list[PublishedRow],
+    oddities: list[str],
     comparisons: list[Comparison],
 ) -> str:
     """Return the paper's Table 2, comparison with other methods, as a Markdown document."""
     profile = params.selected(profile_name)
     rows: list[list[str]] = []
-    oddities: list[str] = []
+    misprinted: list[str] = []
     for title, reranked in (("Published", False), ("Published, re-ranked (RK)", True)):
         block = [row for row in published if row.reranked == reranked]
         rows.append(_section(title, profile))
-        rows += _with_places(profile, block, oddities)
+        rows += _with_places(profile, block, misprinted)
     for ranking in profile.rankings:
         rows.append(_section(_measured_title(profile, ranking), profile))
         rows += list(_measured_rows(profile, results, ranking))
     place_notes = [
         "Sub-indices: place within the block of published rows, recomputed from the printed "
         "values; equal values share a place.",
+        *misprinted,
         *oddities,
     ]
     return _document(
@@ -142,7 +145,7 @@ def _published_cells(profile: Profile, row: PublishedRow) -> list[str]:
 
 
 def _with_places(
-    profile: Profile, block: list[PublishedRow], oddities: list[str]
+    profile: Profile, block: list[PublishedRow], misprinted: list[str]
 ) -> list[list[str]]:
     """Write a block's cells with recomputed places; note where the paper prints another."""
     written = [[plain(row.method)] for row in block]
@@ -161,7 +164,7 @@ def _with_places(
             differs = cell.printed_place is not None and cell.printed_place != place
             line.append(f"{cell.value:.1f}<sub>{place}</sub>{'†' if differs else ''}")
             if differs:
-                oddities.append(
+                misprinted.append(
                     f"† {row.method}, {dataset} {quantity}: the paper prints place "
                     f"{cell.printed_place}; recomputed it is {place}."
                 )
