@@ -36,7 +36,7 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
         rows.append(
             (
-                "the rest of `snakemake --cores all`: Table 1, metrics, MLflow",
+                "the rest of `snakemake --cores all`: Table 1, metrics, plots",
                 seconds(ALL, clone),
                 None,
             )
