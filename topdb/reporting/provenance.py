@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from topdb.files import read_json
 from topdb.grid import GridRun, runs
@@ -31,8 +32,8 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[str]:
     yield from _evaluators(profile, results, finished)
 
 
-def _commit(record: dict[str, object]) -> str:
-    git = record["environment"]["git"]  # type: ignore[index]
+def _commit(record: dict[str, Any]) -> str:
+    git = record["environment"]["git"]
     if git is None:
         return "not a git checkout"
     return f"`{git['commit'][:12]}`" + (" with uncommitted changes" if git["dirty"] else "")
