@@ -59,5 +59,6 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Runs in results/ are worth hours and stay.
 clean:
-	rm -rf results reports/table*.md reports/metrics.json reports/plots logs
+	rm -rf reports/table*.md reports/metrics.json reports/plots logs

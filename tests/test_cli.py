@@ -152,7 +152,7 @@ def test_a_full_disk_keeps_the_old_file(here):
     )
     done = tiny.python(here, "-c", limited, "report", "metrics", "--out", "metrics.json")
     assert done.returncode == 2
-    assert done.stderr == "topdb: File too large; nothing was overwritten.\n"
+    assert done.stderr == "topdb: File too large; mend it and run the same command again.\n"
     assert (here / "metrics.json").read_text() == "old"
     assert not list(here.glob(".*partial"))
 

@@ -23,9 +23,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ParamsFile = Annotated[Path, typer.Option("--params", help="The parameter file.")]
+ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
 ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="A profile of the parameter file; default: its own.")
+    str | None,
+    typer.Option(
+        "--profile",
+        envvar="TOPDB_PROFILE",
+        help="A profile of the parameter file; default: its own.",
+    ),
 ]
 DatasetName = Annotated[str, typer.Argument(help="A data set of the profile.")]
 IndexFile = Annotated[Path, typer.Option("--index", help="The data set's index.parquet.")]
@@ -237,15 +242,18 @@ def report(
 
 @app.command()
 def reference(
-    out: Annotated[Path, typer.Option("--out", help="The reference file to write.")],
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; default: check.reference.")
+    ] = None,
 ) -> None:
     """Summarise a profile's finished runs as the reference that `topdb check` compares with."""
     from topdb.reporting.check import write_reference
 
-    write_reference(*_chosen(params, profile, results), out)
+    settings, name, folder = _chosen(params, profile, results)
+    write_reference(settings, name, folder, out or settings.check.reference)
 
 
 @app.command()
@@ -263,15 +271,19 @@ def check(
 
 @app.command()
 def track(
-    out: Annotated[Path, typer.Option("--out", help="The receipt to write.")],
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="The receipt; default: tracked.json there."),
+    ] = None,
 ) -> None:
     """Tell MLflow about every finished run that it does not know yet."""
     from topdb.tracking import track_finished
 
-    typer.echo(track_finished(*_chosen(params, profile, results), out))
+    settings, name, folder = _chosen(params, profile, results)
+    typer.echo(track_finished(settings, name, folder, out or folder / "tracked.json"))
 
 
 def main() -> None:
@@ -284,7 +296,8 @@ def main() -> None:
         sys.exit(2)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
-        print(f"topdb: {named}{error.strerror or error}; nothing was overwritten.", file=sys.stderr)
+        reason = f"{named}{error.strerror or error}"
+        print(f"topdb: {reason}; mend it and run the same command again.", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("topdb: stopped; finished files are kept.", file=sys.stderr)

@@ -1,9 +1,23 @@
 """What a profile runs, as plain data for the workflow, checked before anything starts."""
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import ImagenetSettings, Params, PretrainingSettings
+from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings
+
+_PACKAGE = Path(__file__).parent
+_SOURCES = {
+    "render": ("datasets",),
+    "index": ("datasets",),
+    "train": ("methods", "training"),
+    "evaluate": ("retrieval", "evaluation.py"),
+    "compare": ("statistics", "reporting"),
+    "report": ("reporting",),
+}
+"""Which code each step's results come from."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -43,9 +57,15 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             if settings.render
         },
         "index": {
-            dataset: {"layout": settings.layout, "root": str(settings.root)}
+            dataset: {
+                "layout": settings.layout,
+                "root": str(settings.root),
+                "images": _fingerprint(settings),
+            }
             for dataset, settings in profile.all_datasets().items()
         },
+        "source": {step: _source_digest(rooms) for step, rooms in _SOURCES.items()},
+        "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
         "train": {
             "recipe": profile.recipe,
@@ -59,3 +79,35 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "statistics": params.statistics.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
+
+
+def _source_digest(rooms: tuple[str, ...]) -> str:
+    """Return a digest of a step's code: results of other code are not kept for its own."""
+    found = hashlib.sha256()
+    for room in rooms:
+        path = _PACKAGE / room
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
+            found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def _fingerprint(settings: DatasetSettings) -> str | None:
+    """Return a digest of a real data set's file names and sizes; None for a drawn one.
+
+    Modification times are left out, since a checkout renews them.
+    """
+    if settings.render:
+        return None
+    tracked = settings.root.with_name(settings.root.name + ".dvc")
+    if tracked.is_file():
+        return hashlib.sha256(tracked.read_bytes()).hexdigest()
+    found = hashlib.sha256()
+    for folder, folders, files in os.walk(settings.root):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(folder, name)
+            size = path.stat().st_size if path.exists() else -1
+            line = f"{path.relative_to(settings.root).as_posix()}\0{size}\n"
+            found.update(line.encode("utf-8", "surrogateescape"))
+    return found.hexdigest()

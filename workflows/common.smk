@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -35,7 +36,6 @@ if workflow.is_main_process:
 
 # So that `.venv/bin/snakemake` works in a shell that did not activate the environment.
 PROGRAMS = os.path.dirname(sys.executable)
-shell.prefix(f'export PATH={shlex.quote(PROGRAMS)}:"$PATH"; ')
 
 PARAMS = config.get("params", "params.yaml")
 WANTED = ["--profile", config["profile"]] if "profile" in config else []
@@ -56,7 +56,12 @@ RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
 TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
-OPTIONS = f"--params {shlex.quote(PARAMS)} --profile {shlex.quote(PROFILE)}"
+
+# By the environment, not as parameters of jobs: how a profile is named reruns nothing.
+shell.prefix(
+    f'export PATH={shlex.quote(PROGRAMS)}:"$PATH" TOPDB_PARAMS={shlex.quote(PARAMS)} '
+    f"TOPDB_PROFILE={shlex.quote(PROFILE)}; "
+)
 
 
 wildcard_constraints:
@@ -78,11 +83,10 @@ def grid(pattern):
 
 
 def images(wildcards):
-    """Return the file that stands for a data set's images: drawn, tracked by DVC, or none."""
+    """Return the file that stands for drawn images; real ones have a fingerprint in the plan."""
     if wildcards.dataset in PLAN["render"]:
         return f"{PLAN['render'][wildcards.dataset]['root']}/rendered.json"
-    tracked = f"{PLAN['index'][wildcards.dataset]['root']}.dvc"
-    return tracked if os.path.exists(tracked) else []
+    return []
 
 
 def folder(wildcards, output):

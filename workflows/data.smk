@@ -12,9 +12,12 @@ rule render:
     log:
         "logs/render/{root}.log",
     wildcard_constraints:
-        root="|".join(each["root"] for each in PLAN["render"].values()) or "nothing",
+        root="|".join(
+            map(re.escape, (each["root"] for each in PLAN["render"].values()))
+        )
+        or "nothing",
     params:
-        options=OPTIONS,
+        source=PLAN["source"]["render"],
         dataset=lambda wildcards: next(
             name
             for name, each in PLAN["render"].items()
@@ -24,7 +27,7 @@ rule render:
             each for each in PLAN["render"].values() if each["root"] == wildcards.root
         ),
     shell:
-        "topdb render {params.dataset:q} {params.options} >{log:q} 2>&1"
+        "topdb render {params.dataset:q} >{log:q} 2>&1"
 
 
 rule index:
@@ -36,9 +39,9 @@ rule index:
     log:
         f"logs/{PROFILE}/index/{{dataset}}.log",
     params:
-        options=OPTIONS,
-        source=lambda wildcards: PLAN["index"][wildcards.dataset],
+        images=lambda wildcards: PLAN["index"][wildcards.dataset],
+        source=PLAN["source"]["index"],
         settings=lambda wildcards: PLAN["render"].get(wildcards.dataset),
     shell:
         "topdb index {wildcards.dataset:q} --index {output.index:q} --pixels {output.pixels:q} "
-        "{params.options} >{log:q} 2>&1"
+        ">{log:q} 2>&1"

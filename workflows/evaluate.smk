@@ -11,6 +11,7 @@ rule evaluate:
         f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}-{{ranking}}.log",
     params:
         **PLAN["ranking"],
+        source=PLAN["source"]["evaluate"],
         folder=folder,
     shell:
         "topdb evaluate {input:q} --ranking {wildcards.ranking} --out {params.folder:q} "

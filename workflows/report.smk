@@ -9,11 +9,11 @@ rule compare:
     log:
         f"logs/{PROFILE}/compare.log",
     params:
-        options=OPTIONS,
         settings=PLAN["statistics"],
+        source=PLAN["source"]["compare"],
         grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
     shell:
-        "topdb compare --out {output:q} {params.options} >{log:q} 2>&1"
+        "topdb compare --out {output:q} >{log:q} 2>&1"
 
 
 rule table:
@@ -31,12 +31,13 @@ rule table:
     wildcard_constraints:
         table="table[12]",
     params:
-        options=OPTIONS,
         profile=PROFILE,
+        titles=PLAN["titles"],
         settings=PLAN["statistics"],
+        source=PLAN["source"]["report"],
     shell:
         "topdb report {wildcards.table} --comparisons {input.comparisons:q} --out {output:q} "
-        "{params.options} >{log:q} 2>&1"
+        ">{log:q} 2>&1"
 
 
 rule metrics:
@@ -47,10 +48,10 @@ rule metrics:
     log:
         "logs/metrics.log",
     params:
-        options=OPTIONS,
         profile=PROFILE,
+        source=PLAN["source"]["report"],
     shell:
-        "topdb report metrics --out {output:q} {params.options} >{log:q} 2>&1"
+        "topdb report metrics --out {output:q} >{log:q} 2>&1"
 
 
 rule plots:
@@ -63,11 +64,11 @@ rule plots:
     log:
         "logs/plots.log",
     params:
-        options=OPTIONS,
         profile=PROFILE,
+        source=PLAN["source"]["report"],
         folder=folder,
     shell:
-        "topdb report plots --out {params.folder:q} {params.options} >{log:q} 2>&1"
+        "topdb report plots --out {params.folder:q} >{log:q} 2>&1"
 
 
 rule track:
@@ -79,10 +80,9 @@ rule track:
     log:
         f"logs/{PROFILE}/track.log",
     params:
-        options=OPTIONS,
         settings=PLAN["tracking"],
     shell:
-        "topdb track --out {output:q} {params.options} >{log:q} 2>&1"
+        "topdb track --out {output:q} >{log:q} 2>&1"
 
 
 rule reference:
@@ -93,7 +93,6 @@ rule reference:
     log:
         "logs/reference-{reference}.log",
     params:
-        options=OPTIONS,
         profile=PROFILE,
     shell:
-        "topdb reference --out {output:q} {params.options} >{log:q} 2>&1"
+        "topdb reference --out {output:q} >{log:q} 2>&1"

@@ -13,12 +13,12 @@ rule pretrain:
         f"logs/{PROFILE}/pretrain.log",
     threads: PLAN["threads"]
     params:
-        options=OPTIONS,
         settings=PLAN["train"],
+        source=PLAN["source"]["train"],
         folder=folder,
     shell:
         "topdb pretrain --index {input.index:q} --pixels {input.pixels:q} "
-        "--out {params.folder:q} {params.options} >{log:q} 2>&1"
+        "--out {params.folder:q} >{log:q} 2>&1"
 
 
 rule train:
@@ -37,11 +37,11 @@ rule train:
     resources:
         gpu=1 if PLAN["device"] == "cuda" else 0,
     params:
-        options=OPTIONS,
         settings=PLAN["train"],
+        source=PLAN["source"]["train"],
         folder=folder,
         backbone=f"--backbone {shlex.quote(BACKBONE)}" if PLAN["pretrain"] else "",
     shell:
         "topdb train {wildcards.dataset:q} {wildcards.method:q} {wildcards.seed} "
         "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
-        "--out {params.folder:q} {params.options} >{log:q} 2>&1"
+        "--out {params.folder:q} >{log:q} 2>&1"

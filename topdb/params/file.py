@@ -140,7 +140,7 @@ def _describe(path: Path | str, error: ValidationError) -> str:
     first = complaints[0]
     where = [part for part in first["loc"] if not _is_union_tag(part)]
     if not where and first["type"] == "model_type":
-        return f"{path} holds no keys: write those that topdb/params.py describes."
+        return f"{path} holds no keys: write those that topdb/params describes."
     key = ".".join(str(part) for part in where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(where[:-1])

@@ -39,7 +39,7 @@ class Profile(Settings):
     recipe: Recipe
     methods: tuple[MethodName, ...] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
-    rankings: tuple[Ranking, ...] = ("plain", "rk")
+    rankings: tuple[Ranking, ...] = Field(("plain", "rk"), min_length=1)
     datasets: dict[Name, DatasetSettings] = Field(min_length=1)
     network: NetworkSettings
     start: Start | None
@@ -49,7 +49,11 @@ class Profile(Settings):
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
-        for key, values in (("seeds", self.seeds), ("methods", self.methods)):
+        for key, values in (
+            ("seeds", self.seeds),
+            ("methods", self.methods),
+            ("rankings", self.rankings),
+        ):
             twice = sorted({str(value) for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"{key} lists {', '.join(twice)} twice; name each once")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from topdb.datasets.index import read_index
 from topdb.datasets.pixels import Pixels
+from topdb.errors import UserError
 from topdb.params import Params
 from topdb.tracking import live_run, run_tags
 from topdb.training.environment import prepare
@@ -30,6 +31,10 @@ def train_and_track(
     """
     settings = params.selected(profile)
     index = read_index(index_path)
+    if index.name != dataset:
+        raise UserError(
+            f"{index_path} is the index of {index.name}, not of {dataset}: name the right one."
+        )
     pixels = Pixels.open(pixels_path, index)
     prepare(settings.training.device, settings.training.threads)
     run = Run(profile, dataset, method, seed)

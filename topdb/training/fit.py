@@ -86,9 +86,8 @@ def fit(
         )
         recorded: list[Tensor] = []
         for step, batch in enumerate(batches):
-            rate = learning_rate(
-                settings.schedule, epoch + (step + 1) / len(batches), settings.epochs
-            )
+            done = (step + 1) / len(batches)
+            rate = learning_rate(settings.schedule, epoch, done, settings.epochs)
             positions = torch.from_numpy(batch)
             shown = place.tensor(images[positions])
             inputs = place.images(augment(shown, settings.augmentation, augmenting))

@@ -5,18 +5,19 @@ import math
 from topdb.params import CosineSchedule, Schedule, StepSchedule
 
 
-def learning_rate(schedule: Schedule, epoch: float, epochs: int) -> float:
-    """Return the learning rate at a moment of training.
+def learning_rate(schedule: Schedule, epoch: int, done: float, epochs: int) -> float:
+    """Return the learning rate of a step of training.
 
     Parameters
     ----------
-    schedule : its shape
-    epoch : time since the start, in epochs; 2.5 is the middle of the third epoch
+    schedule : its shape; stairs hold for whole epochs, a cosine falls from step to step
+    epoch : the epoch that the step belongs to, counted from 0
+    done : share of the epoch that is done after the step, in (0, 1]
     epochs : length of the training
     """
     if isinstance(schedule, StepSchedule):
-        return _steps(schedule, int(epoch))
-    return _cosine(schedule, epoch, epochs)
+        return _steps(schedule, epoch)
+    return _cosine(schedule, epoch + done, epochs)
 
 
 def _steps(schedule: StepSchedule, epoch: int) -> float:
