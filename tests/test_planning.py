@@ -1,4 +1,5 @@
 import json
+import os
 
 import pytest
 import tiny
@@ -77,3 +78,39 @@ def test_a_changed_ranking_changes_no_other_steps_parameters(here):
     first = plan(tiny.params(here), None)
     second = plan(tiny.params(here, {"ranking": {"k1": 5}}), None)
     assert [key for key in first if first[key] != second[key]] == ["ranking"]
+
+
+def test_other_images_of_a_real_data_set_change_the_plan_and_fresh_times_do_not(here):
+    image = here / "data/market1501/query/a.jpg"
+    image.parent.mkdir(parents=True)
+    image.write_bytes(b"one")
+
+    def fingerprint() -> str:
+        return plan(tiny.params(here), None)["index"]["market1501"]["images"]
+
+    before = fingerprint()
+    os.utime(image, (1, 1))
+    assert fingerprint() == before
+    image.write_bytes(b"three")
+    longer = fingerprint()
+    image.rename(image.with_name("b.jpg"))
+    assert len({before, longer, fingerprint()}) == 3
+
+
+def test_a_data_set_under_dvc_is_known_by_its_dvc_file(here):
+    (here / "data/market1501").mkdir(parents=True)
+    tracked = here / "data/market1501.dvc"
+    tracked.write_text("outs:\n- md5: 1\n")
+    before = plan(tiny.params(here), None)["index"]["market1501"]["images"]
+    (here / "data/market1501/new.jpg").write_bytes(b"")
+    assert plan(tiny.params(here), None)["index"]["market1501"]["images"] == before
+    tracked.write_text("outs:\n- md5: 2\n")
+    assert plan(tiny.params(here), None)["index"]["market1501"]["images"] != before
+
+
+def test_each_step_is_known_by_its_own_code(here):
+    (here / "data/market1501").mkdir(parents=True)
+    sources = plan(tiny.params(here), None)["source"]
+    assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
+    assert len(set(sources.values())) >= 5
+    assert all(len(digest) == 64 for digest in sources.values())

@@ -169,6 +169,7 @@ def write_run(
         "method": method,
         "seed": seed,
         "recipe": "released",
+        "start": None,
         "network": TINY["profiles"]["tiny"]["network"],
         "training": TINY["profiles"]["tiny"]["training"],
         "index_digest": "1234567890abcdef" * 4,

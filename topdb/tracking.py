@@ -6,6 +6,7 @@ run. MLFLOW_TRACKING_URI points to a server; without it an SQLite file beside th
 
 import csv
 import fcntl
+import json
 import os
 import sys
 import time
@@ -17,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from topdb.errors import UserError
-from topdb.files import read_json, write_json
+from topdb.files import digest, read_json, write_json
 from topdb.grid import GridRun, runs
 from topdb.params import Params, TrackingSettings
 
@@ -105,7 +106,7 @@ def track_finished(params: Params, profile: str, results: Path, receipt: Path) -
         known = _known(client, experiment)
         for run in grid:
             content = read_json(_record(run, results))
-            identity = f"{content['weights_digest']}:{run.dataset}:{run.method}:{run.seed}"
+            identity = _identity(params, profile, run, content, results)
             told[_label(run)] = known.get(identity) or _send(
                 client, experiment, identity, run, content, results, params, profile
             )
@@ -122,6 +123,16 @@ def track_finished(params: Params, profile: str, results: Path, receipt: Path) -
             "their files are complete; run `topdb track` again when it is back."
         )
     return f"MLflow knows all {len(grid)} finished runs ({_public_uri()})."
+
+
+def _identity(
+    params: Params, profile: str, run: GridRun, content: Mapping[str, Any], results: Path
+) -> str:
+    """Return what a run is known by: it changes with its weights and with its scores."""
+    files = [run.metrics(results, ranking) for ranking in params.selected(profile).rankings]
+    scores = [digest(file)[:16] if file.is_file() else "none" for file in files]
+    parts = [profile, run.dataset, run.method, str(run.seed), content["weights_digest"], *scores]
+    return ":".join(parts)
 
 
 def _send(
@@ -157,6 +168,11 @@ def _send(
             client.log_batch(run_id, metrics=points[start : start + 1000])
     described = {
         "recipe": content["recipe"],
+        "start": json.dumps(content["start"]),
+        **{
+            f"ranking.{key}": value
+            for key, value in params.selected(profile).ranking.model_dump(mode="json").items()
+        },
         **{
             f"{part}.{key}": value
             for part in ("network", "training")

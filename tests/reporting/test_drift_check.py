@@ -146,3 +146,10 @@ def test_a_reference_agrees_with_its_own_runs(tmp_path, monkeypatch):
     drifted, lines = check_against_reference(params, "tiny", tmp_path / "results")
     assert not drifted
     assert len(lines) == 1
+
+
+def test_a_cell_that_lacks_a_seed_does_not_pass(check):
+    means = {"baseline": 50.0, "top-db-net": 50.0}
+    drifted, lines = check(means, changes={"seeds": [1, 2, 3]})
+    assert drifted
+    assert "MISSING  market1501/baseline/plain: 1 of 3 runs" in lines

@@ -74,6 +74,19 @@ def test_each_epoch_is_told_with_every_streams_losses():
     assert epochs[1].learning_rate == pytest.approx(0.0, abs=1e-12)
 
 
+def test_stairs_hold_to_the_last_step_of_their_epoch():
+    stairs = {
+        "kind": "steps",
+        "base": 0.01,
+        "warmup_epochs": 2,
+        "stair_epochs": 1,
+        "milestones": [3, 4],
+    }
+    epochs = trained(network(), settings(epochs=4, schedule=stairs))
+    rates = [epoch.learning_rate for epoch in epochs]
+    assert rates == pytest.approx([0.01 * 2 / 3, 0.01, 0.001, 0.0001])
+
+
 def test_training_lowers_the_loss_and_moves_the_backbone():
     built = network()
     before = built.backbone[0].weight.detach().clone()

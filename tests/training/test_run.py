@@ -16,6 +16,7 @@ from topdb.errors import UserError
 from topdb.evaluation import read_features
 from topdb.files import digest
 from topdb.params import Profile, load
+from topdb.training.command import train_and_track
 from topdb.training.pretraining import pretrain
 from topdb.training.run import Run, train_run
 
@@ -171,3 +172,27 @@ def test_pretraining_gives_every_run_its_start(project):
     torch.testing.assert_close(
         weights(project / "started")[f"backbone.{first}"], load_file(path)[first]
     )
+
+
+def test_the_index_of_another_data_set_is_refused(project):
+    build_index(
+        "another",
+        "market1501",
+        project / "data/market1501",
+        project / "another.parquet",
+        project / "another.npy",
+    )
+    params = load(project / "params.yaml")
+    with pytest.raises(UserError, match=r"another.parquet is the index of another, not of market"):
+        train_and_track(
+            params,
+            params.profile,
+            "market1501",
+            "baseline",
+            1,
+            project / "another.parquet",
+            project / "another.npy",
+            None,
+            project / "refused",
+        )
+    assert not (project / "refused").exists()

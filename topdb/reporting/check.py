@@ -101,6 +101,10 @@ def check_against_reference(
                 "`topdb reference`."
             ) from None
         outside = abs(difference) > tolerance
+        lacking = len(profile.seeds) - len(scores.seeds)
+        if lacking:
+            drifted = True
+            lines.append(f"MISSING  {name}: {lacking} of {len(profile.seeds)} runs")
         drifted = drifted or outside
         lines.append(
             f"{'DRIFTED' if outside else 'ok     '}  {name}: mAP {mean:.2f}, reference "
