@@ -25,7 +25,7 @@ ROOMS = {
     "planning": {"params"} | COMMON,
     "tracking": {"params", "grid"} | COMMON,
 }
-FREE = {"cli", "__init__"}
+FREE = {"cli", "commands", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 

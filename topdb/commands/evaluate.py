@@ -1,0 +1,45 @@
+"""`topdb evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topdb.commands.options import imported
+from topdb.errors import UserError
+
+
+def evaluate(
+    features: Annotated[Path, typer.Argument(help="A features.npz file, from any model.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for queries.parquet, metrics.json.")],
+    ranking: Annotated[str, typer.Option(help="plain, or rk: k-reciprocal re-ranking.")] = "plain",
+    ap_rule: Annotated[str, typer.Option(help="step or trapezoid.")] = "step",
+    variant: Annotated[str, typer.Option(help="Re-ranking: torchreid or zhong2017.")] = "torchreid",
+    k1: Annotated[int, typer.Option(help="Re-ranking: neighbours.")] = 20,
+    k2: Annotated[int, typer.Option(help="Re-ranking: neighbours of the query expansion.")] = 6,
+    original_weight: Annotated[
+        float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")
+    ] = 0.3,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the ranking.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for the products on a GPU.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
+    from topdb.evaluation import evaluate as score
+    from topdb.params import Ranking, RankingSettings, checked
+
+    imported()
+    settings = checked(
+        RankingSettings,
+        "evaluate",
+        ap_rule=ap_rule,
+        variant=variant,
+        k1=k1,
+        k2=k2,
+        original_weight=original_weight,
+    )
+    wanted: Ranking = "rk" if ranking == "rk" else "plain"
+    if ranking != wanted:
+        raise UserError(f"--ranking is '{ranking}': name plain or rk.")
+    metrics = score(features, wanted, settings, out, threads, device=device, quiet=quiet)
+    typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({ranking})")

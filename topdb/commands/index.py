@@ -1,0 +1,32 @@
+"""`topdb index`."""
+
+import typer
+
+from topdb.commands.options import (
+    PARAMS,
+    DatasetName,
+    IndexFile,
+    ParamsFile,
+    PixelsFile,
+    ProfileName,
+)
+
+
+def index(
+    dataset: DatasetName,
+    out: IndexFile,
+    pixels: PixelsFile,
+    params: ParamsFile = PARAMS,
+    profile: ProfileName = None,
+) -> None:
+    """Read a data set's images once: write its index and its decoded pixels."""
+    from topdb.datasets.building import build_index
+    from topdb.params import load
+
+    settings = load(params).selected(profile).dataset(dataset)
+    built = build_index(dataset, settings.layout, settings.root, out, pixels)
+    for split, counts in built.split_counts.items():
+        typer.echo(
+            f"{dataset} {split}: {counts.images} images of {counts.people} people "
+            f"by {counts.cameras} cameras"
+        )

@@ -1,0 +1,15 @@
+"""`topdb plan`."""
+
+import json
+
+import typer
+
+from topdb.commands.options import PARAMS, ParamsFile, ProfileName
+
+
+def plan(params: ParamsFile = PARAMS, profile: ProfileName = None) -> None:
+    """Validate the parameters and print what a profile runs, as JSON, for the workflow."""
+    from topdb.params import load
+    from topdb.planning import plan as planned
+
+    typer.echo(json.dumps(planned(load(params), profile)))
