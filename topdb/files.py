@@ -1,6 +1,7 @@
 """Atomic writes and digests: a reader never sees half a file."""
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
@@ -30,6 +31,40 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[bool]:
+    """Hold a lock on the making of `path`; yield whether somebody else held it first.
+
+    The kernel takes the lock back however its holder ends, and nobody waits for a dead process.
+    Its file lies beside `path`, ends in `.partial` and goes with the holder. Processes of one
+    machine wait for each other, and those of others where the file system passes locks on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock.partial")
+    waited = False
+    while True:
+        with lock.open("ab") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waited = True
+                fcntl.flock(held, fcntl.LOCK_EX)
+            # The last holder may have removed the file that was just locked.
+            if _is_at(held.fileno(), lock):
+                try:
+                    yield waited
+                finally:
+                    lock.unlink(missing_ok=True)
+                return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:

@@ -38,6 +38,11 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 f"data set {dataset}: the folder {settings.root} does not exist; put the images "
                 f"there (layout {settings.layout}), or correct its root in params.yaml."
             )
+        if settings.distractors and not settings.distractors.is_dir():
+            raise UserError(
+                f"data set {dataset}: the folder {settings.distractors} does not exist; put the "
+                "distractors there, or correct `distractors` in params.yaml."
+            )
     start = profile.start
     if isinstance(start, ImagenetSettings) and not start.weights.is_file():
         raise UserError(
@@ -60,7 +65,8 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             dataset: {
                 "layout": settings.layout,
                 "root": str(settings.root),
-                "images": _fingerprint(settings),
+                "images": None if settings.render else _fingerprint(settings.root),
+                **_choices(settings),
             }
             for dataset, settings in profile.all_datasets().items()
         },
@@ -92,22 +98,37 @@ def _source_digest(rooms: tuple[str, ...]) -> str:
     return found.hexdigest()
 
 
-def _fingerprint(settings: DatasetSettings) -> str | None:
-    """Return a digest of a real data set's file names and sizes; None for a drawn one.
+def _choices(settings: DatasetSettings) -> dict[str, Any]:
+    """Return what a data set takes besides its folder; those without have no such keys."""
+    found: dict[str, Any] = {}
+    if settings.split is not None:
+        found["split"] = settings.split
+    if settings.distractors is not None:
+        found["distractors"] = str(settings.distractors)
+        found["distractor_images"] = _fingerprint(settings.distractors)
+    return found
 
-    Modification times are left out, since a checkout renews them.
+
+def _fingerprint(root: Path) -> str:
+    """Return a digest of the names and sizes of a folder's files.
+
+    Modification times are left out, since a checkout renews them; so is what is still being
+    written, and folders with a CACHEDIR.TAG, whose content follows from the rest.
     """
-    if settings.render:
-        return None
-    tracked = settings.root.with_name(settings.root.name + ".dvc")
+    tracked = root.with_name(root.name + ".dvc")
     if tracked.is_file():
         return hashlib.sha256(tracked.read_bytes()).hexdigest()
     found = hashlib.sha256()
-    for folder, folders, files in os.walk(settings.root):
-        folders.sort()
+    for folder, folders, files in os.walk(root):
+        if "CACHEDIR.TAG" in files and Path(folder) != root:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.endswith(".partial"))
         for name in sorted(files):
+            if name.endswith(".partial"):
+                continue
             path = Path(folder, name)
             size = path.stat().st_size if path.exists() else -1
-            line = f"{path.relative_to(settings.root).as_posix()}\0{size}\n"
+            line = f"{path.relative_to(root).as_posix()}\0{size}\n"
             found.update(line.encode("utf-8", "surrogateescape"))
     return found.hexdigest()

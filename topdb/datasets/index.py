@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, ImageRecord, Split
+from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
 from topdb.files import replacing
 
@@ -25,15 +25,6 @@ _METADATA_KEY = b"topdb.index"
 _FORMAT = 1
 _NUMBERS = ("pid", "camid", "label", "width", "height")
 _COLUMNS = ("split", "path", *_NUMBERS, "sha256")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much a split holds. Distractors count as images, and not as people."""
-
-    images: int
-    people: int
-    cameras: int
 
 
 @dataclass(frozen=True, eq=False)
