@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topdb.errors import UserError
+
 if TYPE_CHECKING:
     from topdb.params import Params
 
@@ -24,6 +26,9 @@ PixelsFile = Annotated[Path, typer.Option("--pixels", help="The data set's decod
 ResultsFolder = Annotated[
     Path | None, typer.Option("--results", help="Folder of the runs; default: results/PROFILE.")
 ]
+AllowPartial = Annotated[
+    bool, typer.Option("--allow-partial", help="Let a subset of the published data set pass.")
+]
 PARAMS = Path("params.yaml")
 
 
@@ -40,3 +45,20 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
     settings = load(params)
     name = profile or settings.profile
     return settings, name, results or Path("results") / name
+
+
+def layout_of(name: str, params: Path, profile: str | None) -> str:
+    """Return the layout of that name, or the layout of the profile's data set of that name."""
+    from topdb.params import dropped_in, load, nearest
+
+    layouts = dropped_in("datasets/layouts")
+    if name in layouts:
+        return name
+    datasets = load(params).selected(profile).all_datasets() if params.exists() else {}
+    if name in datasets:
+        return datasets[name].layout
+    known = sorted({*layouts, *datasets})
+    raise UserError(
+        f"there is no data set or layout '{name}'{nearest(name, known)}: name one of "
+        f"{', '.join(known)}."
+    )

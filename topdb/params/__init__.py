@@ -13,7 +13,7 @@ from topdb.params.file import (
     checked,
     load,
 )
-from topdb.params.names import Ranking, Recipe, dropped_in
+from topdb.params.names import Ranking, Recipe, dropped_in, nearest
 from topdb.params.profile import PRETRAINING, Profile, RankingSettings
 from topdb.params.training import (
     AugmentationSettings,
@@ -50,4 +50,5 @@ __all__ = [
     "checked",
     "dropped_in",
     "load",
+    "nearest",
 ]
