@@ -109,7 +109,7 @@ def _zip_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 raise UserError(
                     f"{archive} is encrypted: unpack it with its password and add the folder."
                 )
-            if not info.is_dir():
+            if not info.filename.endswith("/"):  # is_dir() breaks on an empty name
                 with opened.open(info) as content:
                     yield info.filename, content
 
