@@ -87,6 +87,15 @@ CASES = {
         {"datasets.market1501.render": {**tiny.RENDER, "train_people": 2}},
         ["datasets.market1501.render.train_people is 2, fewer than the 3 people of a batch"],
     ),
+    "distractors for a drawn data set": (
+        {"datasets.market1501.render": tiny.RENDER, "datasets.market1501.distractors": "x"},
+        ["datasets.market1501: distractors belongs to real data sets"],
+    ),
+    "a split of a drawn data set": (
+        {"datasets.market1501.render": tiny.RENDER, "datasets.market1501.split": 2},
+        ["datasets.market1501: split belongs to real data sets"],
+    ),
+    "a split counted from 0": ({"datasets.market1501.split": 0}, ["market1501.split", "0"]),
     "too few drawn images": (
         {"datasets.market1501.render": {**tiny.RENDER, "train_images": 7}},
         ["train_images is 7"],

@@ -114,3 +114,56 @@ def test_each_step_is_known_by_its_own_code(here):
     assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
     assert len(set(sources.values())) >= 5
     assert all(len(digest) == 64 for digest in sources.values())
+
+
+def test_distractors_are_part_of_the_plan(here):
+    (here / "data/market1501").mkdir(parents=True)
+    without = plan(tiny.params(here), None)["index"]["market1501"]
+    changes = {"datasets.market1501.distractors": "data/distractors"}
+    with pytest.raises(UserError, match="market1501.*data/distractors does not exist"):
+        plan(tiny.params(here, changes), None)
+    (here / "data/distractors").mkdir()
+
+    def planned() -> dict:
+        return plan(tiny.params(here, changes), None)["index"]["market1501"]
+
+    first = planned()
+    assert {key: first[key] for key in without} == without
+    (here / "data/distractors/0000_c1s1_000001_00.jpg").write_bytes(b"1")
+    second = planned()
+    (here / "data/distractors.dvc").write_text("outs:\n- md5: 1\n")
+    digests = {each["distractor_images"] for each in (first, second, planned())}
+    assert len(digests) == 3
+
+
+def test_another_split_changes_the_plan(here):
+    (here / "data/cuhk03").mkdir(parents=True)
+
+    def planned(split: int) -> dict:
+        dataset = {"layout": "cuhk03-classic-labeled", "root": "data/cuhk03", "split": split}
+        return plan(tiny.params(here, {"datasets": {"c": dataset}}), None)["index"]["c"]
+
+    assert planned(1) != planned(2)
+
+
+def test_a_matlab_file_is_part_of_the_plan_and_what_is_extracted_from_it_is_not(here):
+    root = here / "data/market1501"
+    root.mkdir(parents=True)
+
+    def fingerprint() -> str:
+        return plan(tiny.params(here), None)["index"]["market1501"]["images"]
+
+    empty = fingerprint()
+    (root / "cuhk-03.mat").write_bytes(b"1")
+    before = fingerprint()
+    assert before != empty
+    extracted = root / "extracted-labeled"
+    extracted.mkdir()
+    (extracted / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+    (extracted / "a.png").write_bytes(b"1")
+    (root / ".extracted-labeled.7.partial").mkdir()
+    (root / ".extracted-labeled.7.partial/a.png").write_bytes(b"1")
+    (root / ".extracted-labeled.lock.partial").write_bytes(b"")
+    assert fingerprint() == before
+    (root / "cuhk-03.mat").write_bytes(b"22")
+    assert fingerprint() != before
