@@ -57,6 +57,46 @@ def test_reranking_is_recorded_with_its_parameters(tmp_path):
     assert 0.0 < metrics["mAP"] <= 1.0
 
 
+def test_single_gallery_shot_changes_the_curve_alone(tmp_path):
+    """Query 1's person has the images at 1 and 2, and nobody else is as near: rank 1 in any draw.
+
+    Query 2's only match (2.5 away) competes with the one image of person 0 (1 away), which stays
+    in the gallery as one more person: rank 2 in any draw.
+    """
+    path = tiny.write_features(tmp_path / "features.npz")
+    whole = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    settings = RankingSettings(single_gallery_shot=7)
+    shot = evaluate(path, "plain", settings, tmp_path / "shot", threads=1)
+    assert shot["cmc"] == {"1": 0.5, "5": 1.0, "10": 1.0, "20": 1.0}
+    assert shot["mAP"] == whole["mAP"]
+    assert shot["evaluator"]["single_gallery_shot"] == {"repeats": 7, "seed": 0}
+    assert whole["evaluator"]["single_gallery_shot"] is None
+
+
+def test_the_command_draws_single_gallery_shots(tmp_path, monkeypatch):
+    """The query's person has images at 0.1 and 9, another one at 1: the draw decides the rank."""
+    path = tiny.write_features(
+        tmp_path / "features.npz",
+        query_features=np.array([[0.0]], np.float32),
+        query_pids=np.array([1]),
+        query_camids=np.array([0]),
+        query_paths=np.array(["query/1.jpg"]),
+        gallery_features=np.array([[0.1], [9.0], [1.0]], np.float32),
+        gallery_pids=np.array([1, 1, 2]),
+        gallery_camids=np.array([1, 1, 1]),
+        gallery_paths=np.array(["a", "b", "c"]),
+    )
+    first = {}
+    for draws in (0, 4000):
+        options = ("--out", tmp_path / str(draws), "--single-gallery-shot", str(draws))
+        assert tiny.topdb(monkeypatch, "evaluate", path, *options) == 0
+        first[draws] = json.loads((tmp_path / str(draws) / "metrics.json").read_text())["cmc"]["1"]
+    assert first[0] == 1.0
+    assert first[4000] == pytest.approx(0.5, abs=0.04)
+    options = ("--out", tmp_path / "x", "--single-gallery-shot", "-1")
+    assert tiny.topdb(monkeypatch, "evaluate", path, *options) == 2
+
+
 def test_only_the_original_distance_ranks_as_plain(tmp_path):
     path = tiny.write_features(tmp_path / "features.npz")
     settings = RankingSettings(k1=3, k2=2, original_weight=1.0)

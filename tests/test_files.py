@@ -161,9 +161,8 @@ def test_a_killed_holder_is_not_waited_for(tmp_path):
     holder = context.Process(target=_hold, args=(path, held))
     holder.start()
     assert held.wait(30)
-    with (tmp_path / ".result.lock.partial").open("ab") as lock:
-        with pytest.raises(BlockingIOError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with (tmp_path / ".result.lock.partial").open("ab") as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.kill(holder.pid, signal.SIGKILL)
     holder.join()
     with one_at_a_time(path):

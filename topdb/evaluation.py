@@ -84,7 +84,7 @@ def evaluate(
     UserError
         The file cannot be read, or its arrays have no score; the message names the array.
     """
-    from topdb.retrieval import ProgressBar, identity, rank, rank_reranked
+    from topdb.retrieval import ProgressBar, SingleGalleryShot, identity, rank, rank_reranked
 
     features = read_features(features_path)
     if features.query_paths.shape != features.query_pids.shape:
@@ -108,6 +108,8 @@ def evaluate(
         "k2": settings.k2,
         "lambda_": settings.original_weight,
     }
+    draws = settings.single_gallery_shot
+    how["single_gallery_shot"] = shot = SingleGalleryShot(repeats=draws) if draws else None
     try:
         if ranking == "plain":
             result = rank(*arrays, ap_rule=settings.ap_rule, **how)
@@ -123,7 +125,9 @@ def evaluate(
         "queries": result.queries,
         "queries_without_match": result.queries_without_match,
         "gallery": len(features.gallery_pids),
-        "evaluator": identity(ranking, ap_rule=settings.ap_rule, **reranking),
+        "evaluator": identity(
+            ranking, ap_rule=settings.ap_rule, single_gallery_shot=shot, **reranking
+        ),
         "features_digest": digest(features_path),
     }
     write_json(folder / "metrics.json", metrics)

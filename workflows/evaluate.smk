@@ -16,4 +16,5 @@ rule evaluate:
     shell:
         "topdb evaluate {input:q} --ranking {wildcards.ranking} --out {params.folder:q} "
         "--ap-rule {params.ap_rule:q} --variant {params.variant:q} --k1 {params.k1} "
-        "--k2 {params.k2} --lambda {params.original_weight} --quiet >{log:q} 2>&1"
+        "--k2 {params.k2} --lambda {params.original_weight} "
+        "--single-gallery-shot {params.single_gallery_shot} --quiet >{log:q} 2>&1"

@@ -20,6 +20,9 @@ def evaluate(
     original_weight: Annotated[
         float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")
     ] = 0.3,
+    single_gallery_shot: Annotated[
+        int, typer.Option(help="Draws of CUHK03's classic CMC; 0: the whole gallery.")
+    ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the ranking.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for the products on a GPU.")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -37,6 +40,7 @@ def evaluate(
         k1=k1,
         k2=k2,
         original_weight=original_weight,
+        single_gallery_shot=single_gallery_shot,
     )
     wanted: Ranking = "rk" if ranking == "rk" else "plain"
     if ranking != wanted:

@@ -31,6 +31,8 @@ class RankingSettings(Settings):
     k2: PositiveInt = 6
     original_weight: Fraction = 0.3
     """lambda of Zhong et al.: weight of the original distance in the re-ranked one."""
+    single_gallery_shot: Annotated[int, Field(ge=0)] = 0
+    """Draws of CUHK03's classic CMC, one gallery image a person; 0: the whole gallery."""
 
 
 class Profile(Settings):

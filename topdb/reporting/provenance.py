@@ -53,6 +53,9 @@ def _evaluators(profile: Profile, results: Path, finished: list[GridRun]) -> Ite
                         f"; k-reciprocal re-ranking `{reranking['variant']}`, k1 = "
                         f"{reranking['k1']}, k2 = {reranking['k2']}, lambda = {reranking['lambda']}"
                     )
+                shot = evaluator.get("single_gallery_shot")
+                if shot:
+                    text += f"; CMC of one gallery image a person, {shot['repeats']} draws"
                 found.add(text)
         for text in sorted(found):
             yield f"Evaluator `{ranking}`: {text}."
