@@ -29,7 +29,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     Raises
     ------
     UserError
-        There is no such profile, or the folder or the weights of a real data set are missing.
+        There is no such profile, or a real data set's folder or the ImageNet weights are missing.
     """
     profile = params.selected(name)
     for dataset, settings in profile.all_datasets().items():
@@ -39,11 +39,8 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 f"there (layout {settings.layout}), or correct its root in params.yaml."
             )
     start = profile.start
-    if isinstance(start, ImagenetSettings) and not start.weights.is_file():
-        raise UserError(
-            f"start.weights: {start.weights} does not exist; put torchvision's "
-            "resnet50-19c8e357.pth there."
-        )
+    if isinstance(start, ImagenetSettings):
+        start.found()
     training = profile.training.model_dump(mode="json")
     return {
         "profile": name or params.profile,

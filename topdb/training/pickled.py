@@ -54,12 +54,14 @@ def load_pickled(path: Path, what: str) -> Any:
         (_number, "numpy._core.multiarray.scalar"),
     ]
     try:
-        with path.open("rb") as stream, safe_globals(stand_ins):
-            return torch.load(stream, map_location="cpu", weights_only=True)
+        stream = path.open("rb")
     except OSError as error:
         raise UserError(
-            f"{path} ({what}) cannot be read ({error.strerror or error}): correct the name."
+            f"{path} ({what}) cannot be read ({error.strerror}): correct the name."
         ) from None
+    try:
+        with stream, safe_globals(stand_ins):
+            return torch.load(stream, map_location="cpu", weights_only=True)
     except Exception as error:  # a broken pickle may raise whatever its bytes lead to
         code = re.search(r"GLOBAL ([\w.]+)", str(error))
         if code:

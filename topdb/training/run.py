@@ -97,7 +97,7 @@ def train_run(
     randomness = Randomness(run.dataset, run.method, run.seed)
     network = build(run.method, profile.network, people.counts.people, profile.recipe)
     initialise(network, randomness.torch("weights"))
-    _load_start(network, profile.start, backbone)
+    started_from = _load_start(network, profile.start, backbone)
     images = resized(pixels, people.rows, profile.network)
     ready = time.perf_counter()
 
@@ -123,7 +123,7 @@ def train_run(
         **parameters_of(run, profile),
         "identities": people.counts.people,
         "index_digest": index.digest,
-        "start_digest": digest(backbone) if backbone else None,
+        "start_digest": digest(started_from) if started_from else None,
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
         "environment": describe(profile.training.device, profile.training.threads),
@@ -161,11 +161,16 @@ def _load_start(
     network: ReIDNetwork,
     start: PretrainingSettings | ImagenetSettings | None,
     backbone: Path | None,
-) -> None:
+) -> Path | None:
+    """Load what a network's backbone starts from, and return the file; None for random weights."""
     if isinstance(start, PretrainingSettings) and backbone:
         load_backbone(network.backbone, backbone)
-    elif isinstance(start, ImagenetSettings):
-        load_imagenet(network.backbone, start)
+        return backbone
+    if isinstance(start, ImagenetSettings):
+        weights = start.found()
+        load_imagenet(network.backbone, weights)
+        return weights
+    return None
 
 
 def save_weights(network: ReIDNetwork, path: Path) -> None:
