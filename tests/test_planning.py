@@ -92,6 +92,18 @@ def test_weights_that_dvc_knows_are_pulled(here, cache):
         plan(params, None)
 
 
+def test_released_checkpoints_must_be_there_and_imagenets_weights_need_not(here, cache):
+    start = {"kind": "imagenet", "weights": "data/resnet50.pth"}
+    weights = {"market1501": {"top-db-net": "data/model.pth.tar"}}
+    changes = {"start": start, "weights": weights, "seeds": [0], "methods": ["top-db-net"]}
+    params = tiny.params(here, changes)
+    said = r"weights\.market1501\.top-db-net: data/model\.pth\.tar does not exist"
+    with pytest.raises(UserError, match=said):
+        plan(params, None)
+    (here / "data/model.pth.tar").write_bytes(b"")
+    assert plan(params, None)["weights"] == weights
+
+
 def test_the_pretraining_data_set_is_drawn_and_indexed_and_not_in_the_grid(here):
     (here / "data/market1501").mkdir(parents=True)
     planned = plan(tiny.params(here, {"start": PRETRAINING}), None)
