@@ -18,7 +18,9 @@ from topdb.errors import UserError
 def estimate(
     steps: Annotated[
         int | None,
-        typer.Option(min=1, help="Timed steps of each method; default: 1 on a CPU, 10 on a GPU."),
+        typer.Option(
+            min=1, max=100, help="Timed steps of each method; default: 1 on a CPU, 10 on a GPU."
+        ),
     ] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu or cuda; default: the profile's, where it is here.")
@@ -34,7 +36,7 @@ def estimate(
         raise UserError(f"--device is '{device}': name cpu or cuda.")
     from topdb.training.environment import describe, has_gpu, prepare
     from topdb.training.estimate import estimate as measure
-    from topdb.training.estimate import lines
+    from topdb.training.estimate_text import lines
 
     imported()
     here = device or ("cuda" if wanted.training.device == "cuda" and has_gpu() else "cpu")

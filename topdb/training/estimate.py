@@ -1,7 +1,6 @@
 """What a whole grid will cost here, from a few timed steps of each method."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +33,9 @@ _CPU_SECONDS = 8.0
 """What the timed steps of one method may take on a CPU, about; a batch is cut to fit."""
 _FEWEST_PEOPLE = 2
 _PEOPLE = 64
-"""Classes of the timed networks: their number hardly matters for the time of a step."""
+"""Classes of the timed networks, or those of a batch: they hardly matter for a step's time."""
 _HARMLESS = StepSchedule(kind="steps", base=1e-6, warmup_epochs=1, stair_epochs=1, milestones=())
 """So small a rate that no loss on noise becomes infinite."""
-_GIB = 2**30
 
 
 @dataclass(frozen=True)
@@ -96,10 +94,11 @@ def estimate(profile: Profile, device: str, steps: int | None, results: Path) ->
     """
     settings = profile.training.model_copy(update={"device": device, "schedule": _HARMLESS})
     steps = steps or (10 if device == "cuda" else 1)
+    people = max(_PEOPLE, settings.people_per_batch)
     timings = tuple(
         _time(
             method,
-            build(method, profile.network, _PEOPLE, profile.recipe),
+            build(method, profile.network, people, profile.recipe),
             profile.network,
             settings,
             steps,
@@ -113,7 +112,7 @@ def estimate(profile: Profile, device: str, steps: int | None, results: Path) ->
     hours = 0.0
     start = profile.start
     if isinstance(start, PretrainingSettings) and not profile.weights:
-        network = PooledBackbone(profile.network.backbone, _PEOPLE)
+        network = PooledBackbone(profile.network.backbone, people)
         timing = _time("pretraining", network, profile.network, settings, steps)
         first = sized["pretraining"]
         hours = start.epochs * first.steps * timing.step_seconds / 3600 if first else 0.0
@@ -134,20 +133,20 @@ def _time(
     steps: int,
 ) -> Timing:
     initialise(network, torch.Generator().manual_seed(0))
-    on_gpu = settings.device == "cuda"
     people = settings.people_per_batch
-    if not on_gpu:
-        trial = _step_seconds(network, sizes, settings, min(_FEWEST_PEOPLE, people), 1)
-        affordable = int(_FEWEST_PEOPLE * _CPU_SECONDS / (trial * (steps + 1)))
-        people = min(people, max(_FEWEST_PEOPLE, affordable))
-    else:
+    if settings.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    seconds = _step_seconds(network, sizes, settings, people, steps)
-    scale = settings.people_per_batch / people
-    if on_gpu:
+        seconds = _step_seconds(network, sizes, settings, people, steps)
         memory = torch.cuda.max_memory_reserved()
     else:
+        people = min(_FEWEST_PEOPLE, people)
+        seconds = _step_seconds(network, sizes, settings, people, 1)
+        affordable = int(people * _CPU_SECONDS / (seconds * (steps + 1)))
+        if affordable > people or steps > 1:
+            people = min(settings.people_per_batch, max(people, affordable))
+            seconds = _step_seconds(network, sizes, settings, people, steps)
         memory = _counted_memory(network, sizes, settings)
+    scale = settings.people_per_batch / people
     return Timing(
         name,
         seconds * scale,
@@ -256,48 +255,3 @@ def _workload(
     tested = published.query_images + published.gallery_images
     steps = published.train_images // batch
     return Workload(name, "published", published.train_images, steps, tested)
-
-
-def lines(found: Estimate, profile: Profile, name: str, machine: str) -> Iterator[str]:
-    """Yield an estimate as text for people."""
-    training = profile.training
-    batch = training.people_per_batch * training.images_per_person
-    yield f"Profile {name} on {machine}; batches of {batch}, {training.epochs} epochs."
-    yield ""
-    yield (
-        f"{'method':14}{'s/step':>9}{'images/s':>10}{'memory':>11}{'extraction':>13}  timed images"
-    )
-    for each in found.timings:
-        note = "" if each.timed_images == batch else f", extrapolated to {batch}"
-        yield (
-            f"{each.name:14}{each.step_seconds:9.3g}{batch / each.step_seconds:10.1f}"
-            f"{each.memory_bytes / _GIB:7.2f} GiB{each.extraction_speed:11.1f}/s  "
-            f"{each.timed_images}{note}"
-        )
-    yield ""
-    epochs = 0 if profile.weights else training.epochs
-    columns = "".join(f"{each.name:>13}" for each in found.timings)
-    yield f"{'hours a run':18}{'images':>8}{'steps':>7}  {'source':10}{columns}"
-    grid = 0.0
-    for workload in found.workloads:
-        hours = [found.run_hours(each, workload, epochs) for each in found.timings]
-        grid += sum(hours) * len(profile.seeds)
-        shown = "".join(f"{each:13.3g}" for each in hours)
-        yield (
-            f"{workload.name:18}{workload.train_images:8}{workload.steps:7}  "
-            f"{workload.source:10}{shown}"
-        )
-    yield ""
-    runs = len(found.workloads) * len(profile.methods) * len(profile.seeds)
-    grid += found.pretraining_hours
-    parts = (
-        "extraction alone, since weights are imported"
-        if profile.weights
-        else (
-            "training and extraction" + (", and the pretraining" if found.pretraining_hours else "")
-        )
-    )
-    yield f"The whole grid: {runs} runs, {grid:.3g} hours one after another ({parts})."
-    if found.unknown:
-        unknown = ", ".join(found.unknown)
-        yield f"Not counted, since only `topdb index` will tell their size: {unknown}."
