@@ -4,7 +4,7 @@ import yaml
 from pydantic import ValidationError
 
 from topdb.errors import UserError
-from topdb.params import RankingSettings, checked, dropped_in, load
+from topdb.params import ImagenetSettings, RankingSettings, checked, dropped_in, load
 
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
@@ -246,12 +246,56 @@ def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_traini
 
 
 def test_the_shipped_paper_profile_is_the_papers():
+    """Every number of it, defaults written out: a changed default shows here too."""
     paper = load(tiny.ROOT / "params.yaml").selected("paper")
-    assert (paper.network.height, paper.network.width) == (384, 128)
-    assert paper.training.epochs == 400
-    assert paper.network.drop_ratio == 0.33
-    assert paper.training.margin == 0.3
-    assert paper.training.label_smoothing == 0.1
+    assert paper.recipe == "released"
+    assert len(paper.seeds) >= 5
+    assert paper.network.model_dump() == {
+        "backbone": "resnet50",
+        "height": 384,
+        "width": 128,
+        "bottleneck_width": 512,
+        "global_features": 512,
+        "drop_features": 1024,
+        "drop_ratio": 0.33,
+        "activation_power": 2.0,
+    }
+    assert paper.start == ImagenetSettings(
+        kind="imagenet", weights="data/weights/resnet50-19c8e357.pth"
+    )
+    fidelity = {
+        "epochs": 400,
+        "people_per_batch": 16,
+        "images_per_person": 4,
+        "schedule": {
+            "kind": "steps",
+            "base": 5e-4,
+            "warmup_epochs": 45,
+            "stair_epochs": 5,
+            "milestones": (200, 300),
+        },
+        "betas": (0.9, 0.999),
+        "weight_decay": 5e-4,
+        "margin": 0.3,
+        "label_smoothing": 0.1,
+        "augmentation": {
+            "flip": 0.5,
+            "crop": 0.5,
+            "erase": 0.5,
+            "erase_area": (0.02, 0.4),
+            "erase_aspect": (0.3, 3.33),
+            "erase_fill": (0.4914, 0.4822, 0.4465),
+        },
+    }
+    training = paper.training.model_dump()
+    assert {key: training[key] for key in fidelity} == fidelity
+    assert paper.ranking.model_dump() == {
+        "ap_rule": "step",
+        "variant": "torchreid",
+        "k1": 20,
+        "k2": 6,
+        "original_weight": 0.3,
+    }
 
 
 def test_lookups_suggest_the_nearest_name(tmp_path):
