@@ -123,7 +123,7 @@ def test_enlarging_is_pils_to_one_grey_level():
         expected = enlarged[top : top + 384, left : left + 128].transpose(2, 0, 1)
         difference = cropped.numpy().astype(int) - expected.astype(int)
         assert np.abs(difference).max() <= 1  # Pillow rounds twice, once a direction
-        assert abs(difference.mean()) < 0.02
+        assert abs(difference.mean()) < 0.1
 
 
 def window(generator):
