@@ -3,7 +3,7 @@
 
 include: "workflows/common.smk"
 include: "workflows/data.smk"
-include: "workflows/train.smk"
+include: "workflows/import.smk" if PLAN["weights"] else "workflows/train.smk"
 include: "workflows/evaluate.smk"
 include: "workflows/report.smk"
 

@@ -4,7 +4,7 @@ import yaml
 from pydantic import ValidationError
 
 from topdb.errors import UserError
-from topdb.params import RankingSettings, checked, dropped_in, load
+from topdb.params import ImagenetSettings, RankingSettings, checked, dropped_in, load
 
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
@@ -65,6 +65,31 @@ CASES = {
     "a warm-up as long as the training": (
         {"training.schedule.warmup_epochs": 2.0},
         ["warmup_epochs is 2", "nothing of 2 epochs"],
+    ),
+    "a cell without a checkpoint": (
+        {"seeds": [0], "weights": {"market1501": {"baseline": "x"}}},
+        ["weights has no checkpoint of top-db-net for market1501"],
+    ),
+    "a checkpoint of a cell that is not run": (
+        {
+            "seeds": [0],
+            "methods": ["baseline"],
+            "weights": {"market1501": {"baseline": "x", "no-reg": "y"}},
+        },
+        ["weights names no-reg for market1501, which this profile does not run"],
+    ),
+    "two seeds of one checkpoint": (
+        {"methods": ["baseline"], "weights": {"market1501": {"baseline": "x"}}},
+        ["seeds lists 2, and a released checkpoint is one run"],
+    ),
+    "released weights under the paper's text": (
+        {
+            "seeds": [0],
+            "recipe": "described",
+            "methods": ["baseline"],
+            "weights": {"market1501": {"baseline": "x"}},
+        },
+        ["recipe is 'described', and weights are of 'released'"],
     ),
     "a path as a data set's name": (
         {"datasets": {"../up": {"layout": "market1501", "root": "x"}}},
@@ -206,7 +231,7 @@ def test_parameters_cannot_be_changed(tmp_path):
         params.selected().training.epochs = 9
 
 
-@pytest.mark.parametrize("profile", SHIPPED["profiles"])
+@pytest.mark.parametrize("profile", sorted(set(SHIPPED["profiles"]) - {"authors"}))
 def test_every_shipped_profile_is_valid_and_runs_the_papers_grid(profile):
     selected = load(tiny.ROOT / "params.yaml").selected(profile)
     assert set(selected.methods) == {"baseline", "no-drop", "no-reg", "top-db-net"}
@@ -219,13 +244,67 @@ def test_every_shipped_profile_is_valid_and_runs_the_papers_grid(profile):
     assert selected.rendered == (profile != "paper")
 
 
+def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_training():
+    params = load(tiny.ROOT / "params.yaml")
+    authors, paper = params.selected("authors"), params.selected("paper")
+    assert authors.seeds == (0,)
+    assert authors.methods == ("top-db-net",)
+    assert list(authors.weights) == list(authors.datasets) == list(paper.datasets)
+    changed = {"methods": paper.methods, "seeds": paper.seeds, "weights": {}}
+    assert authors.model_copy(update=changed) == paper
+
+
 def test_the_shipped_paper_profile_is_the_papers():
+    """Every number of it, defaults written out: a changed default shows here too."""
     paper = load(tiny.ROOT / "params.yaml").selected("paper")
-    assert (paper.network.height, paper.network.width) == (384, 128)
-    assert paper.training.epochs == 400
-    assert paper.network.drop_ratio == 0.33
-    assert paper.training.margin == 0.3
-    assert paper.training.label_smoothing == 0.1
+    assert paper.recipe == "released"
+    assert len(paper.seeds) >= 5
+    assert paper.network.model_dump() == {
+        "backbone": "resnet50",
+        "height": 384,
+        "width": 128,
+        "bottleneck_width": 512,
+        "global_features": 512,
+        "drop_features": 1024,
+        "drop_ratio": 0.33,
+        "activation_power": 2.0,
+    }
+    assert paper.start == ImagenetSettings(
+        kind="imagenet", weights="data/weights/resnet50-19c8e357.pth"
+    )
+    fidelity = {
+        "epochs": 400,
+        "people_per_batch": 16,
+        "images_per_person": 4,
+        "schedule": {
+            "kind": "steps",
+            "base": 5e-4,
+            "warmup_epochs": 45,
+            "stair_epochs": 5,
+            "milestones": (200, 300),
+        },
+        "betas": (0.9, 0.999),
+        "weight_decay": 5e-4,
+        "margin": 0.3,
+        "label_smoothing": 0.1,
+        "augmentation": {
+            "flip": 0.5,
+            "crop": 0.5,
+            "erase": 0.5,
+            "erase_area": (0.02, 0.4),
+            "erase_aspect": (0.3, 3.33),
+            "erase_fill": (0.4914, 0.4822, 0.4465),
+        },
+    }
+    training = paper.training.model_dump()
+    assert {key: training[key] for key in fidelity} == fidelity
+    assert paper.ranking.model_dump() == {
+        "ap_rule": "step",
+        "variant": "torchreid",
+        "k1": 20,
+        "k2": 6,
+        "original_weight": 0.3,
+    }
 
 
 def test_lookups_suggest_the_nearest_name(tmp_path):

@@ -1,10 +1,12 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 import tiny
 
 from topdb.errors import UserError
+from topdb.params import ImagenetSettings
 from topdb.planning import plan
 
 PRETRAINING = {
@@ -41,14 +43,65 @@ def test_a_drawn_data_set_need_not_be_there_yet(here):
     assert planned["render"]["market1501"]["render"]["train_people"] == 4
 
 
-def test_imagenet_weights_must_be_there(here):
+@pytest.fixture
+def cache(here, monkeypatch):
+    """torchvision's cache, where it keeps what it fetched; empty."""
+    monkeypatch.setenv("TORCH_HOME", str(here / "torch"))
     (here / "data/market1501").mkdir(parents=True)
-    start = {"kind": "imagenet", "weights": "data/resnet50-19c8e357.pth"}
+    return here / "torch/hub/checkpoints"
+
+
+def test_imagenet_weights_must_be_there(here, cache):
+    start = {"kind": "imagenet", "weights": "data/resnet50.pth"}
     params = tiny.params(here, {"start": start})
-    with pytest.raises(UserError, match="start.weights: data/resnet50-19c8e357.pth does not"):
+    said = (
+        rf"IMAGENET1K_V1\) are not here, and nothing is downloaded: looked for data/resnet50.pth, "
+        rf"{cache}/resnet50-19c8e357.pth, {cache}/resnet50-0676ba61.pth; put torchvision's"
+    )
+    with pytest.raises(UserError, match=said):
         plan(params, None)
-    (here / "data/resnet50-19c8e357.pth").write_bytes(b"")
+    (here / "data/resnet50.pth").write_bytes(b"")
     assert plan(params, None)["pretrain"] is False
+
+
+@pytest.mark.parametrize("name", ["resnet50-19c8e357.pth", "resnet50-0676ba61.pth"])
+def test_imagenet_weights_may_lie_in_torchvisions_cache(here, cache, name):
+    params = tiny.params(here, {"start": {"kind": "imagenet"}})
+    cache.mkdir(parents=True)
+    (cache / name).write_bytes(b"")
+    assert params.selected().start.found() == cache / name
+    plan(params, None)
+
+
+def test_torchvisions_cache_is_where_torch_has_it(monkeypatch, tmp_path):
+    import torch
+
+    start = ImagenetSettings(kind="imagenet")
+    for variables in ({"TORCH_HOME": "a"}, {"XDG_CACHE_HOME": "b"}, {}):
+        for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(tmp_path / value))
+        assert start.places()[0].parent == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def test_weights_that_dvc_knows_are_pulled(here, cache):
+    (here / "data/weights.pth.dvc").write_text("outs: []")
+    params = tiny.params(here, {"start": {"kind": "imagenet", "weights": "data/weights.pth"}})
+    with pytest.raises(UserError, match="run `dvc pull data/weights.pth`"):
+        plan(params, None)
+
+
+def test_released_checkpoints_must_be_there_and_imagenets_weights_need_not(here, cache):
+    start = {"kind": "imagenet", "weights": "data/resnet50.pth"}
+    weights = {"market1501": {"top-db-net": "data/model.pth.tar"}}
+    changes = {"start": start, "weights": weights, "seeds": [0], "methods": ["top-db-net"]}
+    params = tiny.params(here, changes)
+    said = r"weights\.market1501\.top-db-net: data/model\.pth\.tar does not exist"
+    with pytest.raises(UserError, match=said):
+        plan(params, None)
+    (here / "data/model.pth.tar").write_bytes(b"")
+    assert plan(params, None)["weights"] == weights
 
 
 def test_the_pretraining_data_set_is_drawn_and_indexed_and_not_in_the_grid(here):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings
+from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings, Profile
 
 _PACKAGE = Path(__file__).parent
 _SOURCES = {
@@ -29,7 +29,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     Raises
     ------
     UserError
-        There is no such profile, or the folder or the weights of a real data set are missing.
+        There is no such profile, or a real data set's folder or a file of weights is missing.
     """
     profile = params.selected(name)
     for dataset, settings in profile.all_datasets().items():
@@ -44,11 +44,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 "distractors there, or correct `distractors` in params.yaml."
             )
     start = profile.start
-    if isinstance(start, ImagenetSettings) and not start.weights.is_file():
-        raise UserError(
-            f"start.weights: {start.weights} does not exist; put torchvision's "
-            "resnet50-19c8e357.pth there."
-        )
+    _require_weights(profile)
     training = profile.training.model_dump(mode="json")
     return {
         "profile": name or params.profile,
@@ -73,6 +69,10 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "source": {step: _source_digest(rooms) for step, rooms in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
+        "weights": {
+            dataset: {method: str(path) for method, path in by_method.items()}
+            for dataset, by_method in profile.weights.items()
+        },
         "train": {
             "recipe": profile.recipe,
             "network": profile.network.model_dump(mode="json"),
@@ -85,6 +85,19 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "statistics": params.statistics.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
+
+
+def _require_weights(profile: Profile) -> None:
+    """Raise a UserError where a file of weights is missing that runs are made of or start from."""
+    for dataset, by_method in profile.weights.items():
+        for method, path in by_method.items():
+            if not path.is_file():
+                raise UserError(
+                    f"weights.{dataset}.{method}: {path} does not exist; put the authors' "
+                    "checkpoint there, or correct its name in params.yaml."
+                )
+    if isinstance(profile.start, ImagenetSettings) and not profile.weights:
+        profile.start.found()
 
 
 def _source_digest(rooms: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ from topdb.params.file import (
 from topdb.params.names import Ranking, Recipe, dropped_in, nearest
 from topdb.params.profile import PRETRAINING, Profile, RankingSettings
 from topdb.params.training import (
+    IMAGENET_FILES,
     AugmentationSettings,
     CosineSchedule,
     ImagenetSettings,
@@ -27,6 +28,7 @@ from topdb.params.training import (
 )
 
 __all__ = [
+    "IMAGENET_FILES",
     "PRETRAINING",
     "AugmentationSettings",
     "CheckSettings",

@@ -46,6 +46,9 @@ class Profile(Settings):
     network: NetworkSettings
     start: Start | None
     """What the backbone starts from; null for random weights."""
+    weights: dict[Name, dict[MethodName, Path]] = Field(default_factory=dict)
+    """The authors' released checkpoint of each data set and method; where there are any, every run
+    is made of one and nothing is trained."""
     training: TrainingSettings
     ranking: RankingSettings = RankingSettings()
 
@@ -71,6 +74,7 @@ class Profile(Settings):
                     f"{key}.render.train_people is {dataset.render.train_people}, fewer "
                     f"than the {self.training.people_per_batch} people of a batch"
                 )
+        self._check_weights()
         if isinstance(self.start, PretrainingSettings):
             schedule = self.training.schedule
             if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= self.start.epochs:
@@ -81,6 +85,29 @@ class Profile(Settings):
             if PRETRAINING in self.datasets:
                 raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
         return self
+
+    def _check_weights(self) -> None:
+        """Released checkpoints are for all runs or none, and there is one a cell."""
+        if not self.weights:
+            return
+        grid = {(dataset, method) for dataset in self.datasets for method in self.methods}
+        named = {(dataset, method) for dataset, by in self.weights.items() for method in by}
+        for dataset, method in sorted(grid - named):
+            raise ValueError(
+                f"weights has no checkpoint of {method} for {dataset}; name one, or leave the "
+                "method or the data set out of this profile"
+            )
+        for dataset, method in sorted(named - grid):
+            raise ValueError(
+                f"weights names {method} for {dataset}, which this profile does not run"
+            )
+        if len(self.seeds) != 1:
+            raise ValueError(
+                f"seeds lists {len(self.seeds)}, and a released checkpoint is one run; list one "
+                "seed, such as 0"
+            )
+        if self.recipe != "released":
+            raise ValueError(f"recipe is '{self.recipe}', and weights are of 'released'")
 
     @property
     def rendered(self) -> bool:

@@ -1,10 +1,12 @@
 """Parameters of the network and its training."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import BackboneName
@@ -40,12 +42,53 @@ class PretrainingSettings(Settings):
     seed: int
 
 
+IMAGENET_FILES = ("resnet50-19c8e357.pth", "resnet50-0676ba61.pth")
+"""What torchvision calls the weights IMAGENET1K_V1: first, and since they were saved anew."""
+
+
 class ImagenetSettings(Settings):
     """The backbone's start: torchvision's ResNet-50 weights IMAGENET1K_V1."""
 
     kind: Literal["imagenet"]
-    weights: Path
-    """The file `resnet50-19c8e357.pth`; its name's digest is checked against its content."""
+    weights: Path | None = None
+    """The file, of whatever name, since its content's SHA-256 is checked; where it is not there,
+    or none is named, torchvision's cache is looked into."""
+
+    def places(self) -> list[Path]:
+        """Return where the weights may lie, in the order in which they are looked for.
+
+        torch's own rule places the cache: `$TORCH_HOME`, or `torch` below `$XDG_CACHE_HOME` or
+        `~/.cache`; in it `hub/checkpoints`.
+        """
+        cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch"
+        home = Path(os.environ.get("TORCH_HOME", cache)).expanduser()
+        cached = [home / "hub/checkpoints" / name for name in IMAGENET_FILES]
+        return [self.weights, *cached] if self.weights else cached
+
+    def found(self) -> Path:
+        """Return the first place where there is a file; nothing is ever downloaded.
+
+        Raises
+        ------
+        UserError
+            There is none; the message names the places.
+        """
+        places = self.places()
+        for place in places:
+            if place.is_file():
+                return place
+        tracked = [place for place in places if place.with_name(place.name + ".dvc").is_file()]
+        remedy = (
+            f"run `dvc pull {tracked[0]}`"
+            if tracked
+            else "put torchvision's file (https://download.pytorch.org/models/"
+            f"{IMAGENET_FILES[-1]}) in one of these places, or name it as start.weights in "
+            "params.yaml"
+        )
+        raise UserError(
+            "the ImageNet weights of ResNet-50 (IMAGENET1K_V1) are not here, and nothing is "
+            f"downloaded: looked for {', '.join(map(str, places))}; {remedy}."
+        )
 
 
 class StepSchedule(Settings):

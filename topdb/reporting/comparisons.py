@@ -93,9 +93,14 @@ def read_comparisons(path: Path) -> list[Comparison]:
 
 
 def compare(params: Params, profile_name: str, results: Path) -> list[Comparison]:
-    """Return the comparisons of every method and cell whose runs are there."""
+    """Return the comparisons of every method and cell whose runs are there.
+
+    A single method is compared with nothing, whatever the reference method.
+    """
     profile = params.selected(profile_name)
     settings = params.statistics
+    if len(profile.methods) == 1:
+        return []
     if settings.reference_method not in profile.methods:
         raise UserError(
             f"statistics.reference_method is {settings.reference_method}, which profile "

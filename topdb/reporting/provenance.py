@@ -18,6 +18,9 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[str]:
     yield f"Profile `{profile_name}`, recipe `{profile.recipe}`, seeds {seeds}."
     if len(finished) < planned:
         yield f"**Incomplete**: {planned - len(finished)} of {planned} runs are missing."
+    imported = [record for record in records if record.get("checkpoint")]
+    if imported:
+        yield f"**Authors' weights**, imported and not trained here: {_checkpoints(imported)}."
     for dataset in profile.datasets:
         digests = sorted({r["index_digest"] for r in records if r["dataset"] == dataset})
         if digests:
@@ -30,6 +33,19 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[str]:
         versions = {r["environment"]["versions"]["torch"] for r in records}
         yield f"Machine: {threads}; torch {', '.join(sorted(versions))}."
     yield from _evaluators(profile, results, finished)
+
+
+def _checkpoints(records: list[dict[str, Any]]) -> str:
+    """Name the released checkpoint of each imported run."""
+    named = []
+    for record in records:
+        checkpoint = record["checkpoint"]
+        epoch = f", epoch {checkpoint['epoch']}" if checkpoint["epoch"] else ""
+        named.append(
+            f"`{record['method']}` on `{record['dataset']}` (`{checkpoint['file']}`, digest "
+            f"`{checkpoint['sha256'][:16]}`{epoch})"
+        )
+    return ", ".join(named)
 
 
 def _commit(record: dict[str, Any]) -> str:

@@ -17,6 +17,11 @@ from topdb.errors import UserError
 _LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "pyarrow", "pydantic")
 
 
+def has_gpu() -> bool:
+    """Whether torch finds a GPU here."""
+    return torch.cuda.is_available()
+
+
 def prepare(device: str, threads: int) -> None:
     """Set this process up so that the same seed gives the same bits.
 
@@ -27,7 +32,7 @@ def prepare(device: str, threads: int) -> None:
     UserError
         There is no GPU, and the parameters ask for one.
     """
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not has_gpu():
         raise UserError(
             "training.device is cuda, and torch finds no GPU here: set it to cpu in params.yaml."
         )

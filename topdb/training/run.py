@@ -22,6 +22,9 @@ from topdb.training.images import resized
 from topdb.training.randomness import Randomness
 from topdb.training.start import load_backbone, load_imagenet
 
+TRAINED = "trained"
+"""The `origin` of a run whose weights were trained here."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -94,7 +97,7 @@ def train_run(
     randomness = Randomness(run.dataset, run.method, run.seed)
     network = build(run.method, profile.network, people.counts.people, profile.recipe)
     initialise(network, randomness.torch("weights"))
-    _load_start(network, profile.start, backbone)
+    started_from = _load_start(network, profile.start, backbone)
     images = resized(pixels, people.rows, profile.network)
     ready = time.perf_counter()
 
@@ -113,20 +116,14 @@ def train_run(
 
     rows = [epoch.row() for epoch in epochs]
     write_csv(files.history, list(rows[0]), rows)
-    _save_weights(network, files.weights)
+    save_weights(network, files.weights)
     seen = sum(epoch.images for epoch in epochs)
     content: dict[str, Any] = {
-        "profile": run.profile,
-        "dataset": run.dataset,
-        "method": run.method,
-        "seed": run.seed,
-        "recipe": profile.recipe,
-        "rendered": profile.datasets[run.dataset].render is not None,
-        "network": profile.network.model_dump(mode="json"),
-        "start": profile.start.model_dump(mode="json") if profile.start else None,
-        "training": profile.training.model_dump(mode="json"),
+        "origin": TRAINED,
+        **parameters_of(run, profile),
+        "identities": people.counts.people,
         "index_digest": index.digest,
-        "start_digest": digest(backbone) if backbone else None,
+        "start_digest": digest(started_from) if started_from else None,
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
         "environment": describe(profile.training.device, profile.training.threads),
@@ -145,18 +142,39 @@ def train_run(
     write_json(files.record, content)
 
 
+def parameters_of(run: Run, profile: Profile) -> dict[str, Any]:
+    """Return the part of `run.json` that says which run it is, and under which parameters."""
+    return {
+        "profile": run.profile,
+        "dataset": run.dataset,
+        "method": run.method,
+        "seed": run.seed,
+        "recipe": profile.recipe,
+        "rendered": profile.datasets[run.dataset].render is not None,
+        "network": profile.network.model_dump(mode="json"),
+        "start": profile.start.model_dump(mode="json") if profile.start else None,
+        "training": profile.training.model_dump(mode="json"),
+    }
+
+
 def _load_start(
     network: ReIDNetwork,
     start: PretrainingSettings | ImagenetSettings | None,
     backbone: Path | None,
-) -> None:
+) -> Path | None:
+    """Load what a network's backbone starts from, and return the file; None for random weights."""
     if isinstance(start, PretrainingSettings) and backbone:
         load_backbone(network.backbone, backbone)
-    elif isinstance(start, ImagenetSettings):
-        load_imagenet(network.backbone, start)
+        return backbone
+    if isinstance(start, ImagenetSettings):
+        weights = start.found()
+        load_imagenet(network.backbone, weights)
+        return weights
+    return None
 
 
-def _save_weights(network: ReIDNetwork, path: Path) -> None:
+def save_weights(network: ReIDNetwork, path: Path) -> None:
+    """Write a network's state as `weights.safetensors`; the network moves to the CPU."""
     network.cpu().to(memory_format=torch.contiguous_format)
     with replacing(path) as partial:
         save_file(network.state_dict(), partial)

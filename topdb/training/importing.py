@@ -1,0 +1,142 @@
+"""A run made of the authors' released weights instead of training."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from topdb.datasets.index import Index
+from topdb.datasets.pixels import Pixels
+from topdb.datasets.published_counts import PUBLISHED_COUNTS
+from topdb.errors import UserError
+from topdb.files import digest, write_csv, write_json
+from topdb.params import Profile
+from topdb.training.environment import describe, peak_memory_mib
+from topdb.training.features import write_features
+from topdb.training.released import read_checkpoint
+from topdb.training.run import Run, RunFiles, parameters_of, save_weights
+
+AUTHORS = "authors' weights"
+"""The `origin` of a run that was imported."""
+
+_NO_EPOCHS = ("epoch", "learning_rate", "images", "seconds", "loss")
+
+
+def import_run(
+    profile_name: str,
+    profile: Profile,
+    dataset: str | None,
+    method: str,
+    seed: int,
+    checkpoint: Path,
+    index: Index | None,
+    pixels: Pixels | None,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write a run of a released checkpoint; with a data set, its features too.
+
+    The files are those of a training: `weights.safetensors`, `history.csv` (without a row, since
+    no epoch ran here), `features.npz` where there are pixels, and `run.json` last, whose `origin`
+    is "authors' weights" and whose `checkpoint` says what was imported.
+
+    Parameters
+    ----------
+    profile_name, profile : the network's sizes, the batches of the extraction, the device
+    dataset : a data set of the profile; None for that of the index, or else the one whose
+        published number of training people the checkpoint tells apart
+    method : the released method
+    seed : under which number the run goes; the authors tell none
+    checkpoint : the released file
+    index, pixels : the data set that it was trained on; without them `topdb extract` comes later
+    folder : of the run's files
+
+    Returns
+    -------
+    The content of `run.json`.
+
+    Raises
+    ------
+    UserError
+        The recipe is not the released one, or the checkpoint is not of this method, these sizes
+        or this data set.
+    """
+    if profile.recipe != "released":
+        raise UserError(
+            f"profile {profile_name} has the recipe '{profile.recipe}', and the authors' weights "
+            "are of 'released': name a profile of that recipe."
+        )
+    started = time.perf_counter()
+    read = read_checkpoint(checkpoint, method, profile.network)
+    name = dataset or (index.name if index else _trained_on(read.identities, profile, checkpoint))
+    run = Run(profile_name, name, method, seed)
+    profile.dataset(name)
+    if index:
+        if index.name != name:
+            raise UserError(f"the index is of {index.name}, not of {name}: name the right one.")
+        require_identities(read.identities, index, checkpoint)
+    files = RunFiles(folder)
+    files.record.unlink(missing_ok=True)
+    prepared = time.perf_counter()
+    extracted = None
+    if index and pixels:
+        extracted = write_features(
+            files.features, read.network, index, pixels, profile.network, profile.training
+        )
+    done = time.perf_counter()
+    write_csv(files.history, _NO_EPOCHS, [])
+    save_weights(read.network, files.weights)
+    content: dict[str, Any] = {
+        "origin": AUTHORS,
+        "checkpoint": {
+            "file": checkpoint.name,
+            "sha256": digest(checkpoint),
+            "epoch": read.epoch,
+            "rank1": read.rank1,
+        },
+        **parameters_of(run, profile),
+        "identities": read.identities,
+        "index_digest": index.digest if index else None,
+        "start_digest": None,
+        "weights_digest": digest(files.weights),
+        "features_digest": digest(files.features) if extracted else None,
+        "environment": describe(profile.training.device, profile.training.threads),
+        "seconds": {
+            "prepare": round(prepared - started, 3),
+            "train": 0.0,
+            "extract": round(done - prepared, 3),
+        },
+        "images_per_second": {
+            "train": None,
+            "extract": round(extracted / (done - prepared), 1) if extracted else None,
+        },
+        "peak_memory_mib": round(peak_memory_mib(), 1),
+        "mlflow_run_id": None,
+    }
+    write_json(files.record, content)
+    return content
+
+
+def require_identities(identities: int, index: Index, weights: Path) -> None:
+    """Raise a UserError where an index trains on another number of people than weights know."""
+    people = index.split("train").counts.people
+    if people != identities:
+        raise UserError(
+            f"{weights} tells {identities} people apart, and the training split of {index.name} "
+            f"shows {people}: name the data set that it was trained on."
+        )
+
+
+def _trained_on(identities: int, profile: Profile, checkpoint: Path) -> str:
+    """Return the profile's one data set that is published with so many training people."""
+    found = [
+        name
+        for name, settings in profile.datasets.items()
+        if settings.layout in PUBLISHED_COUNTS
+        and PUBLISHED_COUNTS[settings.layout].train_people == identities
+    ]
+    if len(found) != 1:
+        raise UserError(
+            f"{checkpoint} tells {identities} people apart, as "
+            f"{' and '.join(found) or 'no data set'} of the profile: name its data set with "
+            "--dataset."
+        )
+    return found[0]
