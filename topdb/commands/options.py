@@ -29,7 +29,11 @@ ResultsFolder = Annotated[
 AllowPartial = Annotated[
     bool, typer.Option("--allow-partial", help="Let a subset of the published data set pass.")
 ]
+PublishedFolder = Annotated[
+    Path, typer.Option("--published", help="Folder of the paper's numbers and claims.")
+]
 PARAMS = Path("params.yaml")
+PUBLISHED = Path("reports/published")
 
 
 def imported() -> None:

@@ -8,13 +8,13 @@ from topdb.params.data import DatasetSettings, RenderSettings
 from topdb.params.file import (
     CheckSettings,
     Params,
-    StatisticsSettings,
     TrackingSettings,
     checked,
     load,
 )
 from topdb.params.names import Ranking, Recipe, dropped_in, nearest
 from topdb.params.profile import PRETRAINING, Profile, RankingSettings
+from topdb.params.statistics import StatisticsSettings
 from topdb.params.training import (
     IMAGENET_FILES,
     AugmentationSettings,

@@ -8,27 +8,19 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from topdb.errors import UserError
 from topdb.params.base import Settings
-from topdb.params.names import MethodName, Name, nearest, pick
+from topdb.params.names import Name, nearest, pick
 from topdb.params.profile import Profile
+from topdb.params.statistics import StatisticsSettings
 
 _Model = TypeVar("_Model", bound=Settings)
-
-
-class StatisticsSettings(Settings):
-    """How cells are compared."""
-
-    reference_method: MethodName = "baseline"
-    """Every other method is compared with this one."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    draws: Annotated[int, Field(ge=1000)] = 10_000
-    """Bootstrap draws of an interval."""
-    seed: int = 0
 
 
 class CheckSettings(Settings):
     """CI's guard: how far a cell's mean mAP may lie from the committed reference."""
 
     reference: Path
+    profile: Name | None = None
+    """The profile whose numbers the reference guards; default: whichever is checked."""
     family_error: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Chance of a false alarm over all cells together, when nothing has changed."""
     floor: PositiveFloat
@@ -60,6 +52,13 @@ class Params(Settings):
             raise ValueError(
                 f"profile is '{self.profile}', which is not one of {', '.join(known)}"
                 f"{nearest(self.profile, known)}"
+            )
+        guarded = self.check.profile
+        if guarded is not None and guarded not in self.profiles:
+            known = sorted(self.profiles)
+            raise ValueError(
+                f"check.profile is '{guarded}', which is not one of {', '.join(known)}"
+                f"{nearest(guarded, known)}"
             )
         return self
 
