@@ -240,6 +240,21 @@ def test_a_broken_record_is_named(here, monkeypatch, capsys, change, said):
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_the_gpu_that_the_profile_asks_for_a_device_is_named(here, monkeypatch, capsys):
+    with_params(here, **{"training.device": "cuda"})
+    # Weights alone need no GPU.
+    assert run_import(monkeypatch, "--dataset", "market1501", "--out", "gpu") == 0
+    capsys.readouterr()
+    assert run_import(monkeypatch, *data(), "--out", "gpu") == 2
+    assert "torch finds no GPU here: name --device cpu" in capsys.readouterr().err
+    assert tiny.topdb(monkeypatch, "extract", "gpu", *data()) == 2
+    assert "torch finds no GPU here: name --device cpu" in capsys.readouterr().err
+    assert tiny.topdb(monkeypatch, "extract", "gpu", *data(), "--device", "cpu") == 0
+    assert run_import(monkeypatch, *data(), "--out", "gpu", "--device", "cpu") == 0
+    assert record_of(here / "gpu")["training"]["device"] == "cuda"
+
+
 def test_a_run_without_a_record_or_an_unknown_device_is_named(here, monkeypatch, capsys):
     assert tiny.topdb(monkeypatch, "extract", "nothing", *data()) == 2
     assert "nothing/run.json does not exist" in capsys.readouterr().err

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topdb.errors import UserError
+
 if TYPE_CHECKING:
+    from typing import Literal
+
     from topdb.params import Params
 
 ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
@@ -24,6 +28,9 @@ PixelsFile = Annotated[Path, typer.Option("--pixels", help="The data set's decod
 ResultsFolder = Annotated[
     Path | None, typer.Option("--results", help="Folder of the runs; default: results/PROFILE.")
 ]
+DeviceName = Annotated[
+    str | None, typer.Option("--device", help="cpu or cuda; default: as the parameters have it.")
+]
 PARAMS = Path("params.yaml")
 
 
@@ -40,3 +47,15 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
     settings = load(params)
     name = profile or settings.profile
     return settings, name, results or Path("results") / name
+
+
+def device_named(name: str | None) -> "Literal['cpu', 'cuda'] | None":
+    """Return the device that `--device` names, if any; another name is a user's mistake."""
+    known: dict[str | None, Literal["cpu", "cuda"] | None] = {
+        None: None,
+        "cpu": "cpu",
+        "cuda": "cuda",
+    }
+    if name not in known:
+        raise UserError(f"--device is '{name}': name cpu or cuda.")
+    return known[name]

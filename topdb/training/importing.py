@@ -2,15 +2,15 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
 from topdb.datasets.published_counts import PUBLISHED_COUNTS
 from topdb.errors import UserError
 from topdb.files import digest, write_csv, write_json
-from topdb.params import Profile
-from topdb.training.environment import describe, peak_memory_mib
+from topdb.params import Profile, TrainingSettings
+from topdb.training.environment import describe, has_gpu, peak_memory_mib, prepare
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
 from topdb.training.run import Run, RunFiles, parameters_of, save_weights
@@ -31,6 +31,7 @@ def import_run(
     index: Index | None,
     pixels: Pixels | None,
     folder: Path,
+    device: Literal["cpu", "cuda"] | None = None,
 ) -> dict[str, Any]:
     """Write a run of a released checkpoint; with a data set, its features too.
 
@@ -48,6 +49,7 @@ def import_run(
     checkpoint : the released file
     index, pixels : the data set that it was trained on; without them `topdb extract` comes later
     folder : of the run's files
+    device : where features are computed; None for the profile's
 
     Returns
     -------
@@ -73,13 +75,17 @@ def import_run(
         if index.name != name:
             raise UserError(f"the index is of {index.name}, not of {name}: name the right one.")
         require_identities(read.identities, index, checkpoint)
+    settings = profile.training.model_copy(update={"device": "cpu"})
+    if pixels:
+        settings = on_device(profile.training, device)
+        prepare(settings.device, settings.threads)
     files = RunFiles(folder)
     files.record.unlink(missing_ok=True)
     prepared = time.perf_counter()
     extracted = None
     if index and pixels:
         extracted = write_features(
-            files.features, read.network, index, pixels, profile.network, profile.training
+            files.features, read.network, index, pixels, profile.network, settings
         )
     done = time.perf_counter()
     write_csv(files.history, _NO_EPOCHS, [])
@@ -98,7 +104,7 @@ def import_run(
         "start_digest": None,
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features) if extracted else None,
-        "environment": describe(profile.training.device, profile.training.threads),
+        "environment": describe(settings.device, settings.threads),
         "seconds": {
             "prepare": round(prepared - started, 3),
             "train": 0.0,
@@ -113,6 +119,23 @@ def import_run(
     }
     write_json(files.record, content)
     return content
+
+
+def on_device(
+    settings: TrainingSettings, device: Literal["cpu", "cuda"] | None
+) -> TrainingSettings:
+    """Return the settings with another device, where one is named.
+
+    Raises
+    ------
+    UserError
+        None is named, the settings' own is a GPU, and there is none here.
+    """
+    if device is None and settings.device == "cuda" and not has_gpu():
+        raise UserError(
+            "features are to be extracted on cuda, and torch finds no GPU here: name --device cpu."
+        )
+    return settings.model_copy(update={"device": device or settings.device})
 
 
 def require_identities(identities: int, index: Index, weights: Path) -> None:
