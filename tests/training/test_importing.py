@@ -193,6 +193,30 @@ def test_a_mistake_is_one_sentence_and_leaves_what_was_there(case, here, monkeyp
     assert {path.name: digest(path) for path in (here / "kept").iterdir()} == before
 
 
+def test_a_trained_run_is_not_overwritten(here, monkeypatch, capsys):
+    command = ["train", "market1501", "top-db-net", "1", *data(), "--out", "precious"]
+    assert tiny.topdb(monkeypatch, *command) == 0
+    before = {path.name: digest(path) for path in (here / "precious").iterdir()}
+    assert run_import(monkeypatch, *data(), "--out", "precious") == 2
+    assert "precious holds a run that was trained" in capsys.readouterr().err
+    assert {path.name: digest(path) for path in (here / "precious").iterdir()} == before
+    # An imported one is made again at will.
+    assert run_import(monkeypatch, *data(), "--out", "cheap") == 0
+    assert run_import(monkeypatch, *data(), "--out", "cheap") == 0
+
+
+def test_imagenet_weights_of_a_wrong_digest_stop_a_training(here, monkeypatch, capsys):
+    (here / "resnet50-19c8e357.pth").write_bytes(b"not these")
+    start = {"kind": "imagenet", "weights": "resnet50-19c8e357.pth"}
+    with_params(here, start=start)
+    command = ["train", "market1501", "baseline", "1", *data(), "--out", "never"]
+    assert tiny.topdb(monkeypatch, *command) == 2
+    told = capsys.readouterr().err
+    assert "resnet50-19c8e357.pth has the SHA-256" in told
+    assert told.count("\n") == 1
+    assert not (here / "never").exists()
+
+
 def test_a_hostile_checkpoint_makes_no_run(here, monkeypatch, capsys):
     class Hostile:
         def __reduce__(self):

@@ -8,12 +8,12 @@ from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
 from topdb.datasets.published_counts import PUBLISHED_COUNTS
 from topdb.errors import UserError
-from topdb.files import digest, write_csv, write_json
+from topdb.files import digest, read_json, write_csv, write_json
 from topdb.params import Profile, TrainingSettings
 from topdb.training.environment import describe, has_gpu, peak_memory_mib, prepare
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
-from topdb.training.run import Run, RunFiles, parameters_of, save_weights
+from topdb.training.run import TRAINED, Run, RunFiles, parameters_of, save_weights
 
 AUTHORS = "authors' weights"
 """The `origin` of a run that was imported."""
@@ -80,6 +80,7 @@ def import_run(
         settings = on_device(profile.training, device)
         prepare(settings.device, settings.threads)
     files = RunFiles(folder)
+    _require_no_training(files)
     files.record.unlink(missing_ok=True)
     prepared = time.perf_counter()
     extracted = None
@@ -119,6 +120,15 @@ def import_run(
     }
     write_json(files.record, content)
     return content
+
+
+def _require_no_training(files: RunFiles) -> None:
+    """Refuse a folder whose weights took a training, which nothing but another would bring back."""
+    if files.record.is_file() and read_json(files.record).get("origin", TRAINED) == TRAINED:
+        raise UserError(
+            f"{files.folder} holds a run that was trained: name another folder with --out, or "
+            "delete it first."
+        )
 
 
 def on_device(
