@@ -47,5 +47,5 @@ def estimate(
     found = measure(wanted, here, steps, folder)
     machine = describe(here, threads)["device"]
     where = machine if here == "cuda" else f"{machine}, {threads} thread(s)"
-    for line in lines(found, wanted, name, where):
+    for line in lines(found, wanted, name, where, here):
         typer.echo(line)
