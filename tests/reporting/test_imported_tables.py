@@ -63,3 +63,10 @@ def test_metrics_and_plots_cope_with_a_run_without_epochs(project):
     write_plots(profile, project / "results", project / "plots")
     assert len((project / "plots/training.csv").read_text().splitlines()) == 1
     assert len((project / "plots/seeds.csv").read_text().splitlines()) == 3
+
+
+def test_weights_that_have_met_no_data_yet_are_named_without_a_digest_of_data(tmp_path):
+    for seed, changes in ((1, {}), (2, {"index_digest": None, "checkpoint": CHECKPOINT})):
+        tiny.write_run(tmp_path / "results", "market1501", "baseline", seed, **changes)
+    document = render(tmp_path)
+    assert "Data `market1501`: digest `1234567890abcdef`." in document

@@ -150,17 +150,24 @@ def test_extraction_runs_each_batch_once(here, monkeypatch):
 
 
 def test_the_data_set_is_told_by_its_number_of_people(here, monkeypatch, capsys):
-    state = released_state("baseline", SMALL, 751)
-    write_checkpoint(here / "market.pth.tar", state)
-    options = ("--out", "told")
+    write_checkpoint(here / "market.pth.tar", released_state("baseline", SMALL, 751))
+    what = {"checkpoint": "market.pth.tar", "method": "baseline"}
     # Both data sets of this profile have Market-1501's layout: the number alone does not tell.
-    assert run_import(monkeypatch, *options, checkpoint="market.pth.tar", method="baseline") == 2
-    assert "751 people apart, as market1501 and duke of the profile" in capsys.readouterr().err
+    assert run_import(monkeypatch, "--out", "told", **what) == 0
+    assert record_of(here / "told")["dataset"] is None
     tiny.write_params(here)
-    assert run_import(monkeypatch, *options, checkpoint="market.pth.tar", method="baseline") == 0
+    assert run_import(monkeypatch, "--out", "told", **what) == 0
     assert record_of(here / "told")["dataset"] == "market1501"
-    assert run_import(monkeypatch, *options) == 2
-    assert "4 people apart, as no data set of the profile" in capsys.readouterr().err
+
+
+def test_a_data_set_that_is_untold_is_that_of_the_first_features(here, monkeypatch, capsys):
+    assert run_import(monkeypatch, "--out", "untold") == 0
+    assert "top-db-net for a data set untold, 4 people" in capsys.readouterr().out
+    assert record_of(here / "untold")["dataset"] is None
+    assert tiny.topdb(monkeypatch, "extract", "untold", *data("duke")) == 2
+    assert "tells 4 people apart, and the training split of duke shows 5" in capsys.readouterr().err
+    assert tiny.topdb(monkeypatch, "extract", "untold", *data()) == 0
+    assert record_of(here / "untold")["dataset"] == "market1501"
 
 
 MISTAKES = {

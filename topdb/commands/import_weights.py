@@ -54,10 +54,8 @@ def import_weights(
     record = import_run(
         profile, settings, dataset, method, seed, checkpoint, read, opened, out, wanted
     )
-    trained = (
-        f" after epoch {record['checkpoint']['epoch']}" if record["checkpoint"]["epoch"] else ""
-    )
-    typer.echo(
-        f"{method} for {record['dataset']}, {record['identities']} people{trained}, is in {out}"
-        + ("." if opened else ": `topdb extract` makes its features.")
-    )
+    epoch = record["checkpoint"]["epoch"]
+    told = f"{method} for {record['dataset'] or 'a data set untold'}, {record['identities']} people"
+    told += f" after epoch {epoch}" if epoch else ""
+    told += f", is in {out}"
+    typer.echo(told + ("." if opened else ": `topdb extract` makes its features."))

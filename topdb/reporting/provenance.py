@@ -22,7 +22,8 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[str]:
     if imported:
         yield f"**Authors' weights**, imported and not trained here: {_checkpoints(imported)}."
     for dataset in profile.datasets:
-        digests = sorted({r["index_digest"] for r in records if r["dataset"] == dataset})
+        known = [r["index_digest"] for r in records if r["dataset"] == dataset]
+        digests = sorted({digest for digest in known if digest})
         if digests:
             yield f"Data `{dataset}`: digest {', '.join(f'`{each[:16]}`' for each in digests)}."
     commits = {_commit(record) for record in records}

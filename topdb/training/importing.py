@@ -43,7 +43,8 @@ def import_run(
     ----------
     profile_name, profile : the network's sizes, the batches of the extraction, the device
     dataset : a data set of the profile; None for that of the index, or else the one whose
-        published number of training people the checkpoint tells apart
+        published number of training people the checkpoint tells apart; where that does not tell,
+        the record leaves it open for `topdb extract`
     method : the released method
     seed : under which number the run goes; the authors tell none
     checkpoint : the released file
@@ -68,9 +69,9 @@ def import_run(
         )
     started = time.perf_counter()
     read = read_checkpoint(checkpoint, method, profile.network)
-    name = dataset or (index.name if index else _trained_on(read.identities, profile, checkpoint))
-    run = Run(profile_name, name, method, seed)
-    profile.dataset(name)
+    if dataset:
+        profile.dataset(dataset)
+    name = dataset or (index.name if index else _trained_on(read.identities, profile))
     if index:
         if index.name != name:
             raise UserError(f"the index is of {index.name}, not of {name}: name the right one.")
@@ -99,7 +100,8 @@ def import_run(
             "epoch": read.epoch,
             "rank1": read.rank1,
         },
-        **parameters_of(run, profile),
+        **parameters_of(Run(profile_name, name or "", method, seed), profile),
+        "dataset": name,
         "identities": read.identities,
         "index_digest": index.digest if index else None,
         "start_digest": None,
@@ -158,18 +160,12 @@ def require_identities(identities: int, index: Index, weights: Path) -> None:
         )
 
 
-def _trained_on(identities: int, profile: Profile, checkpoint: Path) -> str:
-    """Return the profile's one data set that is published with so many training people."""
+def _trained_on(identities: int, profile: Profile) -> str | None:
+    """Return the profile's one data set that is published with so many training people, if any."""
     found = [
         name
         for name, settings in profile.datasets.items()
         if settings.layout in PUBLISHED_COUNTS
         and PUBLISHED_COUNTS[settings.layout].train_people == identities
     ]
-    if len(found) != 1:
-        raise UserError(
-            f"{checkpoint} tells {identities} people apart, as "
-            f"{' and '.join(found) or 'no data set'} of the profile: name its data set with "
-            "--dataset."
-        )
-    return found[0]
+    return found[0] if len(found) == 1 else None
