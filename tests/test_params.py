@@ -66,31 +66,6 @@ CASES = {
         {"training.schedule.warmup_epochs": 2.0},
         ["warmup_epochs is 2", "nothing of 2 epochs"],
     ),
-    "a cell without a checkpoint": (
-        {"seeds": [0], "weights": {"market1501": {"baseline": "x"}}},
-        ["weights has no checkpoint of top-db-net for market1501"],
-    ),
-    "a checkpoint of a cell that is not run": (
-        {
-            "seeds": [0],
-            "methods": ["baseline"],
-            "weights": {"market1501": {"baseline": "x", "no-reg": "y"}},
-        },
-        ["weights names no-reg for market1501, which this profile does not run"],
-    ),
-    "two seeds of one checkpoint": (
-        {"methods": ["baseline"], "weights": {"market1501": {"baseline": "x"}}},
-        ["seeds lists 2, and a released checkpoint is one run"],
-    ),
-    "released weights under the paper's text": (
-        {
-            "seeds": [0],
-            "recipe": "described",
-            "methods": ["baseline"],
-            "weights": {"market1501": {"baseline": "x"}},
-        },
-        ["recipe is 'described', and weights are of 'released'"],
-    ),
     "a path as a data set's name": (
         {"datasets": {"../up": {"layout": "market1501", "root": "x"}}},
         ["'../up' may hold only letters"],

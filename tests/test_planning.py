@@ -104,6 +104,31 @@ def test_released_checkpoints_must_be_there_and_imagenets_weights_need_not(here,
     assert plan(params, None)["weights"] == weights
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"methods": ["baseline", "no-reg"]}, "has no checkpoint of no-reg for market1501"),
+        ({"methods": ["no-reg"]}, "has no checkpoint of no-reg"),
+        (
+            {"weights": {"market1501": {"baseline": "x", "no-drop": "x"}}},
+            "names no-drop for market1501, which this profile does not run",
+        ),
+        ({"seeds": [1, 2]}, "seeds lists 2, and a released checkpoint is one run"),
+        ({"recipe": "described"}, "recipe is 'described', and weights are of 'released'"),
+    ],
+)
+def test_released_checkpoints_make_up_the_whole_grid_or_none_of_it(here, cache, changes, said):
+    whole = {
+        "methods": ["baseline"],
+        "seeds": [0],
+        "weights": {"market1501": {"baseline": "x"}},
+    }
+    (here / "x").write_bytes(b"")
+    plan(tiny.params(here, whole), None)
+    with pytest.raises(UserError, match=said):
+        plan(tiny.params(here, whole | changes), None)
+
+
 def test_the_pretraining_data_set_is_drawn_and_indexed_and_not_in_the_grid(here):
     (here / "data/market1501").mkdir(parents=True)
     planned = plan(tiny.params(here, {"start": PRETRAINING}), None)

@@ -89,6 +89,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
 
 def _require_weights(profile: Profile) -> None:
     """Raise a UserError where a file of weights is missing that runs are made of or start from."""
+    profile.require_weights()
     for dataset, by_method in profile.weights.items():
         for method, path in by_method.items():
             if not path.is_file():

@@ -20,7 +20,6 @@ def project(new_project):
     mini["rankings"] = ["plain"]
     mini["methods"] = ["baseline", "top-db-net"]
     mini["weights"] = {"market1501": {name: f"weights/{name}.pth.tar" for name in mini["methods"]}}
-    params["tracking"]["mode"] = "off"
     made = new_project(params)
     people = mini["datasets"]["market1501"]["render"]["train_people"]
     network = NetworkSettings.model_validate(mini["network"])

@@ -56,7 +56,7 @@ def test_drawn_data_and_unknown_layouts(tmp_path):
     unknown = unknown.model_copy(update={"datasets": {"street": layout}})
     found = estimate(unknown, "cpu", 1, tmp_path)
     assert (found.workloads, found.unknown) == ((), ("street",))
-    assert "tell their size: street." in list(lines(found, unknown, "tiny", "here"))[-1]
+    assert "tell their size: street." in list(lines(found, unknown, "tiny", "here", "cpu"))[-1]
 
 
 def test_a_batch_that_takes_too_long_is_cut_and_the_time_extrapolated(tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_a_batch_that_takes_too_long_is_cut_and_the_time_extrapolated(tmp_path, 
     large = profile(**{"training.people_per_batch": 20})
     found = estimate(large, "cpu", None, tmp_path)
     assert {each.timed_images for each in found.timings} == {4}
-    text = "\n".join(lines(found, large, "tiny", "here"))
+    text = "\n".join(lines(found, large, "tiny", "here", "cpu"))
     assert "4, extrapolated to 40" in text
 
 
@@ -88,13 +88,12 @@ def test_hours_are_worked_out_by_hand():
     # Two epochs of 3600 steps: 1 and 2 hours; 36,000 images: 1 and 0.5 hours.
     assert found.run_hours(timings[0], workloads[0], epochs=2) == pytest.approx(2.0)
     assert found.run_hours(timings[1], workloads[0], epochs=2) == pytest.approx(2.5)
-    text = list(lines(found, profile(), "tiny", "a GPU"))
+    text = list(lines(found, profile(), "tiny", "a GPU", "cuda"))
     assert text[0] == "Profile tiny on a GPU; batches of 6, 2 epochs."
     assert "2.0 h" in text[7]
     assert "2.5 h" in text[7]
     assert text[-1] == (  # two seeds of each method, and the pretraining
-        "The whole grid: 4 runs, 10.0 h one after another (training and extraction, and the "
-        "pretraining)."
+        "The whole grid: 4 runs, 10.0 h of one GPU (training and extraction, and the pretraining)."
     )
 
 
@@ -102,8 +101,8 @@ def test_imported_weights_are_only_extracted():
     changes = {"weights": {"market1501": {"baseline": "x"}}, "seeds": [0], "methods": ["baseline"]}
     workloads = (Workload("market1501", "published", 12936, 3600, 36000),)
     found = Estimate((Timing("baseline", 0.5, 6, 1, 10.0),), workloads, (), 0.0)
-    last = list(lines(found, profile(**changes), "tiny", "here"))[-1]
-    assert "1 runs, 1.0 h one after another (extraction alone" in last
+    last = list(lines(found, profile(**changes), "tiny", "here", "cpu"))[-1]
+    assert "1 runs, 1.0 h of one process (extraction alone" in last
 
 
 def test_the_command_prints_it(tmp_path, monkeypatch, capsys):

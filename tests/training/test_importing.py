@@ -150,17 +150,24 @@ def test_extraction_runs_each_batch_once(here, monkeypatch):
 
 
 def test_the_data_set_is_told_by_its_number_of_people(here, monkeypatch, capsys):
-    state = released_state("baseline", SMALL, 751)
-    write_checkpoint(here / "market.pth.tar", state)
-    options = ("--out", "told")
+    write_checkpoint(here / "market.pth.tar", released_state("baseline", SMALL, 751))
+    what = {"checkpoint": "market.pth.tar", "method": "baseline"}
     # Both data sets of this profile have Market-1501's layout: the number alone does not tell.
-    assert run_import(monkeypatch, *options, checkpoint="market.pth.tar", method="baseline") == 2
-    assert "751 people apart, as market1501 and duke of the profile" in capsys.readouterr().err
+    assert run_import(monkeypatch, "--out", "told", **what) == 0
+    assert record_of(here / "told")["dataset"] is None
     tiny.write_params(here)
-    assert run_import(monkeypatch, *options, checkpoint="market.pth.tar", method="baseline") == 0
+    assert run_import(monkeypatch, "--out", "told", **what) == 0
     assert record_of(here / "told")["dataset"] == "market1501"
-    assert run_import(monkeypatch, *options) == 2
-    assert "4 people apart, as no data set of the profile" in capsys.readouterr().err
+
+
+def test_a_data_set_that_is_untold_is_that_of_the_first_features(here, monkeypatch, capsys):
+    assert run_import(monkeypatch, "--out", "untold") == 0
+    assert "top-db-net for a data set untold, 4 people" in capsys.readouterr().out
+    assert record_of(here / "untold")["dataset"] is None
+    assert tiny.topdb(monkeypatch, "extract", "untold", *data("duke")) == 2
+    assert "tells 4 people apart, and the training split of duke shows 5" in capsys.readouterr().err
+    assert tiny.topdb(monkeypatch, "extract", "untold", *data()) == 0
+    assert record_of(here / "untold")["dataset"] == "market1501"
 
 
 MISTAKES = {
@@ -191,6 +198,30 @@ def test_a_mistake_is_one_sentence_and_leaves_what_was_there(case, here, monkeyp
     assert said in told
     assert told.count("\n") == 1
     assert {path.name: digest(path) for path in (here / "kept").iterdir()} == before
+
+
+def test_a_trained_run_is_not_overwritten(here, monkeypatch, capsys):
+    command = ["train", "market1501", "top-db-net", "1", *data(), "--out", "precious"]
+    assert tiny.topdb(monkeypatch, *command) == 0
+    before = {path.name: digest(path) for path in (here / "precious").iterdir()}
+    assert run_import(monkeypatch, *data(), "--out", "precious") == 2
+    assert "precious holds a run that was trained" in capsys.readouterr().err
+    assert {path.name: digest(path) for path in (here / "precious").iterdir()} == before
+    # An imported one is made again at will.
+    assert run_import(monkeypatch, *data(), "--out", "cheap") == 0
+    assert run_import(monkeypatch, *data(), "--out", "cheap") == 0
+
+
+def test_imagenet_weights_of_a_wrong_digest_stop_a_training(here, monkeypatch, capsys):
+    (here / "resnet50-19c8e357.pth").write_bytes(b"not these")
+    start = {"kind": "imagenet", "weights": "resnet50-19c8e357.pth"}
+    with_params(here, start=start)
+    command = ["train", "market1501", "baseline", "1", *data(), "--out", "never"]
+    assert tiny.topdb(monkeypatch, *command) == 2
+    told = capsys.readouterr().err
+    assert "resnet50-19c8e357.pth has the SHA-256" in told
+    assert told.count("\n") == 1
+    assert not (here / "never").exists()
 
 
 def test_a_hostile_checkpoint_makes_no_run(here, monkeypatch, capsys):
@@ -238,6 +269,21 @@ def test_a_broken_record_is_named(here, monkeypatch, capsys, change, said):
     (here / "record/run.json").write_text(json.dumps(record_of(here / "record") | change))
     assert tiny.topdb(monkeypatch, "extract", "record", *data()) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_the_gpu_that_the_profile_asks_for_a_device_is_named(here, monkeypatch, capsys):
+    with_params(here, **{"training.device": "cuda"})
+    # Weights alone need no GPU.
+    assert run_import(monkeypatch, "--dataset", "market1501", "--out", "gpu") == 0
+    capsys.readouterr()
+    assert run_import(monkeypatch, *data(), "--out", "gpu") == 2
+    assert "torch finds no GPU here: name --device cpu" in capsys.readouterr().err
+    assert tiny.topdb(monkeypatch, "extract", "gpu", *data()) == 2
+    assert "torch finds no GPU here: name --device cpu" in capsys.readouterr().err
+    assert tiny.topdb(monkeypatch, "extract", "gpu", *data(), "--device", "cpu") == 0
+    assert run_import(monkeypatch, *data(), "--out", "gpu", "--device", "cpu") == 0
+    assert record_of(here / "gpu")["training"]["device"] == "cuda"
 
 
 def test_a_run_without_a_record_or_an_unknown_device_is_named(here, monkeypatch, capsys):

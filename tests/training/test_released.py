@@ -86,6 +86,12 @@ def test_a_missing_entry_is_named(path, name):
         read_checkpoint(write_checkpoint(path, state), "top-db-net", SMALL)
 
 
+def test_another_profiles_network_is_hinted_at(path):
+    state = {name.replace("base.4", "base.9"): value for name, value in state_of().items()}
+    with pytest.raises(UserError, match="or the profile whose network it is"):
+        read_checkpoint(write_checkpoint(path, state), "top-db-net", SMALL)
+
+
 def test_an_unknown_entry_is_named(path):
     state = state_of() | {"attention.weight": torch.ones(2)}
     with pytest.raises(

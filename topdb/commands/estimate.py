@@ -6,13 +6,14 @@ import typer
 
 from topdb.commands.options import (
     PARAMS,
+    DeviceName,
     ParamsFile,
     ProfileName,
     ResultsFolder,
     chosen,
+    device_named,
     imported,
 )
-from topdb.errors import UserError
 
 
 def estimate(
@@ -22,9 +23,7 @@ def estimate(
             min=1, max=100, help="Timed steps of each method; default: 1 on a CPU, 10 on a GPU."
         ),
     ] = None,
-    device: Annotated[
-        str | None, typer.Option(help="cpu or cuda; default: the profile's, where it is here.")
-    ] = None,
+    device: DeviceName = None,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
@@ -32,14 +31,13 @@ def estimate(
     """Time a few steps of each method here, and say what the whole grid will take."""
     settings, name, folder = chosen(params, profile, results)
     wanted = settings.selected(name)
-    if device not in (None, "cpu", "cuda"):
-        raise UserError(f"--device is '{device}': name cpu or cuda.")
+    named = device_named(device)
     from topdb.training.environment import describe, has_gpu, prepare
     from topdb.training.estimate import estimate as measure
     from topdb.training.estimate_text import lines
 
     imported()
-    here = device or ("cuda" if wanted.training.device == "cuda" and has_gpu() else "cpu")
+    here = named or ("cuda" if wanted.training.device == "cuda" and has_gpu() else "cpu")
     threads = wanted.training.threads
     prepare(here, threads)
     if here != wanted.training.device:
@@ -49,5 +47,5 @@ def estimate(
     found = measure(wanted, here, steps, folder)
     machine = describe(here, threads)["device"]
     where = machine if here == "cuda" else f"{machine}, {threads} thread(s)"
-    for line in lines(found, wanted, name, where):
+    for line in lines(found, wanted, name, where, here):
         typer.echo(line)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import PARAMS, ParamsFile, imported
+from topdb.commands.options import PARAMS, DeviceName, ParamsFile, device_named, imported
 from topdb.errors import UserError
 
 
@@ -29,6 +29,7 @@ def import_weights(
         typer.Option("--pixels", help="The data set's decoded images, to extract features of."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Number under which the run goes.")] = 0,
+    device: DeviceName = None,
     params: ParamsFile = PARAMS,
     profile: Annotated[
         str,
@@ -38,25 +39,23 @@ def import_weights(
     """Make a run of the authors' released weights: checked entry by entry, no code is run."""
     from topdb.params import load
 
+    wanted = device_named(device)
     settings = load(params).selected(profile)
     settings.require_method(method)
     if pixels and not index:
         raise UserError("--pixels needs --index: the index.parquet that was written with them.")
     from topdb.datasets.index import read_index
     from topdb.datasets.pixels import Pixels
-    from topdb.training.environment import prepare
     from topdb.training.importing import import_run
 
     imported()
     read = read_index(index) if index else None
     opened = Pixels.open(pixels, read) if pixels and read else None
-    if opened:
-        prepare(settings.training.device, settings.training.threads)
-    record = import_run(profile, settings, dataset, method, seed, checkpoint, read, opened, out)
-    trained = (
-        f" after epoch {record['checkpoint']['epoch']}" if record["checkpoint"]["epoch"] else ""
+    record = import_run(
+        profile, settings, dataset, method, seed, checkpoint, read, opened, out, wanted
     )
-    typer.echo(
-        f"{method} for {record['dataset']}, {record['identities']} people{trained}, is in {out}"
-        + ("." if opened else ": `topdb extract` makes its features.")
-    )
+    epoch = record["checkpoint"]["epoch"]
+    told = f"{method} for {record['dataset'] or 'a data set untold'}, {record['identities']} people"
+    told += f" after epoch {epoch}" if epoch else ""
+    told += f", is in {out}"
+    typer.echo(told + ("." if opened else ": `topdb extract` makes its features."))

@@ -9,6 +9,8 @@ import typer
 from topdb.errors import UserError
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from topdb.params import Params
 
 ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
@@ -31,6 +33,9 @@ AllowPartial = Annotated[
 ]
 PublishedFolder = Annotated[
     Path, typer.Option("--published", help="Folder of the paper's numbers and claims.")
+]
+DeviceName = Annotated[
+    str | None, typer.Option("--device", help="cpu or cuda; default: as the parameters have it.")
 ]
 PARAMS = Path("params.yaml")
 PUBLISHED = Path("reports/published")
@@ -66,3 +71,15 @@ def layout_of(name: str, params: Path, profile: str | None) -> str:
         f"there is no data set or layout '{name}'{nearest(name, known)}: name one of "
         f"{', '.join(known)}."
     )
+
+
+def device_named(name: str | None) -> "Literal['cpu', 'cuda'] | None":
+    """Return the device that `--device` names, if any; another name is a user's mistake."""
+    known: dict[str | None, Literal["cpu", "cuda"] | None] = {
+        None: None,
+        "cpu": "cpu",
+        "cuda": "cuda",
+    }
+    if name not in known:
+        raise UserError(f"--device is '{name}': name cpu or cuda.")
+    return known[name]

@@ -1,13 +1,13 @@
 """Whether a data set on disk holds what its authors say that it holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from topdb.datasets.layouts import PublishedLayout, load_layout
+from topdb.datasets.layouts import published
 from topdb.datasets.reading import Found, Source, read_source
-from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, Published, Split
+from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, Split
 from topdb.errors import UserError
 
 Quantity = Literal["people", "images", "cameras"]
@@ -82,16 +82,13 @@ def verify(name: str, source: Source) -> Verification:
     UserError
         The folder does not fit the layout, or an image file is empty or missing.
     """
-    layout = load_layout(source.layout)
     found = read_source(source)
     _refuse_empty_files(found)
-    published: Mapping[Split, Published] = {}
-    if name == source.layout and isinstance(layout, PublishedLayout):
-        published = layout.PUBLISHED
+    counted = published(source.layout) if name == source.layout else {}
     compared = []
     for split in SPLITS:
         counts = _counts(found, split)
-        stated = published.get(split)
+        stated = counted.get(split)
         for quantity in QUANTITIES:
             expected = getattr(stated, quantity) if stated else None
             compared.append(Compared(split, quantity, getattr(counts, quantity), expected))

@@ -74,7 +74,6 @@ class Profile(Settings):
                     f"{key}.render.train_people is {dataset.render.train_people}, fewer "
                     f"than the {self.training.people_per_batch} people of a batch"
                 )
-        self._check_weights()
         if isinstance(self.start, PretrainingSettings):
             schedule = self.training.schedule
             if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= self.start.epochs:
@@ -85,29 +84,6 @@ class Profile(Settings):
             if PRETRAINING in self.datasets:
                 raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
         return self
-
-    def _check_weights(self) -> None:
-        """Released checkpoints are for all runs or none, and there is one a cell."""
-        if not self.weights:
-            return
-        grid = {(dataset, method) for dataset in self.datasets for method in self.methods}
-        named = {(dataset, method) for dataset, by in self.weights.items() for method in by}
-        for dataset, method in sorted(grid - named):
-            raise ValueError(
-                f"weights has no checkpoint of {method} for {dataset}; name one, or leave the "
-                "method or the data set out of this profile"
-            )
-        for dataset, method in sorted(named - grid):
-            raise ValueError(
-                f"weights names {method} for {dataset}, which this profile does not run"
-            )
-        if len(self.seeds) != 1:
-            raise ValueError(
-                f"seeds lists {len(self.seeds)}, and a released checkpoint is one run; list one "
-                "seed, such as 0"
-            )
-        if self.recipe != "released":
-            raise ValueError(f"recipe is '{self.recipe}', and weights are of 'released'")
 
     @property
     def rendered(self) -> bool:
@@ -133,6 +109,36 @@ class Profile(Settings):
     def require_method(self, name: str) -> None:
         """Raise a UserError where the profile has no method of that name."""
         pick("method", name, dict.fromkeys(self.methods))
+
+    def require_weights(self) -> None:
+        """Raise a UserError where released checkpoints do not make up the whole grid.
+
+        They are for all runs or none, and there is one a cell. Not checked while parameters are
+        read: a profile that inherits another's data sets would otherwise stop that one too.
+        """
+        if not self.weights:
+            return
+        grid = {(dataset, method) for dataset in self.datasets for method in self.methods}
+        named = {(dataset, method) for dataset, by in self.weights.items() for method in by}
+        for dataset, method in sorted(grid - named):
+            raise UserError(
+                f"weights has no checkpoint of {method} for {dataset}: name one in params.yaml, or "
+                "leave the method or the data set out of this profile."
+            )
+        for dataset, method in sorted(named - grid):
+            raise UserError(
+                f"weights names {method} for {dataset}, which this profile does not run: add it "
+                "to the profile's methods or data sets, or take the checkpoint out."
+            )
+        if len(self.seeds) != 1:
+            raise UserError(
+                f"seeds lists {len(self.seeds)}, and a released checkpoint is one run: list one "
+                "seed, such as 0."
+            )
+        if self.recipe != "released":
+            raise UserError(
+                f"recipe is '{self.recipe}', and weights are of 'released': name that recipe."
+            )
 
     def require_backbone(self, backbone: Path | None) -> None:
         """Raise a UserError where runs start from a pretrained backbone and none is given."""

@@ -26,7 +26,8 @@ class RunRecord:
     """What `run.json` says of one finished run, as far as reports need it."""
 
     dataset: str
-    index_digest: str
+    index_digest: str | None
+    """None where weights were imported and no data set was named."""
     commit: str | None
     """None outside a git checkout."""
     dirty: bool
@@ -52,7 +53,7 @@ def read_run(path: Path) -> RunRecord:
         git = environment["git"]
         return RunRecord(
             dataset=str(record["dataset"]),
-            index_digest=str(record["index_digest"]),
+            index_digest=record["index_digest"] and str(record["index_digest"]),
             commit=str(git["commit"]) if git else None,
             dirty=bool(git["dirty"]) if git else False,
             device=str(environment["device"]),
@@ -91,7 +92,8 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     if imported:
         yield (Strong("Authors' weights"), ", imported and not trained here: ", *_named(imported))
     for dataset in profile.datasets:
-        digests = sorted({each.index_digest for each in records if each.dataset == dataset})
+        known = [each.index_digest for each in records if each.dataset == dataset]
+        digests = sorted({digest for digest in known if digest})
         if digests:
             yield ("Data ", Code(dataset), ": digest ", *_listed(d[:16] for d in digests), ".")
     if records:

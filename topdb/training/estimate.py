@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from topdb.datasets.index import read_index
-from topdb.datasets.published_counts import PUBLISHED_COUNTS
+from topdb.datasets.layouts import published
 from topdb.methods import build
 from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import (
@@ -249,9 +249,9 @@ def _workload(
         tested = drawn.query_images + drawn.gallery_images + drawn.distractors
         steps = drawn.train_images // batch
         return Workload(name, "settings", drawn.train_images, steps, tested)
-    published = PUBLISHED_COUNTS.get(dataset.layout)
-    if published is None:
+    counted = published(dataset.layout)
+    if not counted:
         return None
-    tested = published.query_images + published.gallery_images
-    steps = published.train_images // batch
-    return Workload(name, "published", published.train_images, steps, tested)
+    train_images = counted["train"].images
+    tested = counted["query"].images + counted["gallery"].images
+    return Workload(name, "published", train_images, train_images // batch, tested)

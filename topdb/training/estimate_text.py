@@ -8,8 +8,8 @@ from topdb.training.estimate import Estimate
 _GIB = 2**30
 
 
-def lines(found: Estimate, profile: Profile, name: str, machine: str) -> Iterator[str]:
-    """Yield an estimate as text for people."""
+def lines(found: Estimate, profile: Profile, name: str, machine: str, device: str) -> Iterator[str]:
+    """Yield an estimate as text for people; `device`, cpu or cuda, is whose time it is."""
     training = profile.training
     batch = training.people_per_batch * training.images_per_person
     yield f"Profile {name} on {machine}; batches of {batch}, {training.epochs} epochs."
@@ -44,7 +44,8 @@ def lines(found: Estimate, profile: Profile, name: str, machine: str) -> Iterato
     else:
         parts = "training and extraction"
         parts += ", and the pretraining" if found.pretraining_hours else ""
-    yield f"The whole grid: {runs} runs, {_span(grid)} one after another ({parts})."
+    whose = "of one GPU" if device == "cuda" else "of one process"
+    yield f"The whole grid: {runs} runs, {_span(grid)} {whose} ({parts})."
     if found.unknown:
         unknown = ", ".join(found.unknown)
         yield f"Not counted, since only `topdb index` will tell their size: {unknown}."

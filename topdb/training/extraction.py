@@ -18,7 +18,7 @@ from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import NetworkSettings, TrainingSettings, dropped_in
 from topdb.training.environment import prepare
 from topdb.training.features import write_features
-from topdb.training.importing import require_identities
+from topdb.training.importing import on_device, require_identities
 from topdb.training.run import RunFiles
 
 
@@ -61,8 +61,7 @@ def extract_run(
     if out is None:
         _require_own_data(record, index, files)
     network, sizes, settings = _load(record, files, index)
-    if device:
-        settings = settings.model_copy(update={"device": device})
+    settings = on_device(settings, device)
     prepare(settings.device, settings.threads)
     path = out or files.features
     started = time.perf_counter()

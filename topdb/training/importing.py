@@ -2,18 +2,18 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from topdb.datasets.index import Index
+from topdb.datasets.layouts import published
 from topdb.datasets.pixels import Pixels
-from topdb.datasets.published_counts import PUBLISHED_COUNTS
 from topdb.errors import UserError
-from topdb.files import digest, write_csv, write_json
-from topdb.params import Profile
-from topdb.training.environment import describe, peak_memory_mib
+from topdb.files import digest, read_json, write_csv, write_json
+from topdb.params import Profile, TrainingSettings
+from topdb.training.environment import describe, has_gpu, peak_memory_mib, prepare
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
-from topdb.training.run import Run, RunFiles, parameters_of, save_weights
+from topdb.training.run import TRAINED, Run, RunFiles, parameters_of, save_weights
 
 AUTHORS = "authors' weights"
 """The `origin` of a run that was imported."""
@@ -31,6 +31,7 @@ def import_run(
     index: Index | None,
     pixels: Pixels | None,
     folder: Path,
+    device: Literal["cpu", "cuda"] | None = None,
 ) -> dict[str, Any]:
     """Write a run of a released checkpoint; with a data set, its features too.
 
@@ -42,12 +43,14 @@ def import_run(
     ----------
     profile_name, profile : the network's sizes, the batches of the extraction, the device
     dataset : a data set of the profile; None for that of the index, or else the one whose
-        published number of training people the checkpoint tells apart
+        published number of training people the checkpoint tells apart; where that does not tell,
+        the record leaves it open for `topdb extract`
     method : the released method
     seed : under which number the run goes; the authors tell none
     checkpoint : the released file
     index, pixels : the data set that it was trained on; without them `topdb extract` comes later
     folder : of the run's files
+    device : where features are computed; None for the profile's
 
     Returns
     -------
@@ -66,20 +69,25 @@ def import_run(
         )
     started = time.perf_counter()
     read = read_checkpoint(checkpoint, method, profile.network)
-    name = dataset or (index.name if index else _trained_on(read.identities, profile, checkpoint))
-    run = Run(profile_name, name, method, seed)
-    profile.dataset(name)
+    if dataset:
+        profile.dataset(dataset)
+    name = dataset or (index.name if index else _trained_on(read.identities, profile))
     if index:
         if index.name != name:
             raise UserError(f"the index is of {index.name}, not of {name}: name the right one.")
         require_identities(read.identities, index, checkpoint)
+    settings = profile.training.model_copy(update={"device": "cpu"})
+    if pixels:
+        settings = on_device(profile.training, device)
+        prepare(settings.device, settings.threads)
     files = RunFiles(folder)
+    _require_no_training(files)
     files.record.unlink(missing_ok=True)
     prepared = time.perf_counter()
     extracted = None
     if index and pixels:
         extracted = write_features(
-            files.features, read.network, index, pixels, profile.network, profile.training
+            files.features, read.network, index, pixels, profile.network, settings
         )
     done = time.perf_counter()
     write_csv(files.history, _NO_EPOCHS, [])
@@ -92,13 +100,14 @@ def import_run(
             "epoch": read.epoch,
             "rank1": read.rank1,
         },
-        **parameters_of(run, profile),
+        **parameters_of(Run(profile_name, name or "", method, seed), profile),
+        "dataset": name,
         "identities": read.identities,
         "index_digest": index.digest if index else None,
         "start_digest": None,
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features) if extracted else None,
-        "environment": describe(profile.training.device, profile.training.threads),
+        "environment": describe(settings.device, settings.threads),
         "seconds": {
             "prepare": round(prepared - started, 3),
             "train": 0.0,
@@ -115,6 +124,32 @@ def import_run(
     return content
 
 
+def _require_no_training(files: RunFiles) -> None:
+    """Refuse a folder whose weights took a training, which nothing but another would bring back."""
+    if files.record.is_file() and read_json(files.record).get("origin", TRAINED) == TRAINED:
+        raise UserError(
+            f"{files.folder} holds a run that was trained: name another folder with --out, or "
+            "delete it first."
+        )
+
+
+def on_device(
+    settings: TrainingSettings, device: Literal["cpu", "cuda"] | None
+) -> TrainingSettings:
+    """Return the settings with another device, where one is named.
+
+    Raises
+    ------
+    UserError
+        None is named, the settings' own is a GPU, and there is none here.
+    """
+    if device is None and settings.device == "cuda" and not has_gpu():
+        raise UserError(
+            "features are to be extracted on cuda, and torch finds no GPU here: name --device cpu."
+        )
+    return settings.model_copy(update={"device": device or settings.device})
+
+
 def require_identities(identities: int, index: Index, weights: Path) -> None:
     """Raise a UserError where an index trains on another number of people than weights know."""
     people = index.split("train").counts.people
@@ -125,18 +160,11 @@ def require_identities(identities: int, index: Index, weights: Path) -> None:
         )
 
 
-def _trained_on(identities: int, profile: Profile, checkpoint: Path) -> str:
-    """Return the profile's one data set that is published with so many training people."""
-    found = [
-        name
-        for name, settings in profile.datasets.items()
-        if settings.layout in PUBLISHED_COUNTS
-        and PUBLISHED_COUNTS[settings.layout].train_people == identities
-    ]
-    if len(found) != 1:
-        raise UserError(
-            f"{checkpoint} tells {identities} people apart, as "
-            f"{' and '.join(found) or 'no data set'} of the profile: name its data set with "
-            "--dataset."
-        )
-    return found[0]
+def _trained_on(identities: int, profile: Profile) -> str | None:
+    """Return the profile's one data set that is published with so many training people, if any."""
+    found = []
+    for name, settings in profile.datasets.items():
+        train = published(settings.layout).get("train")
+        if train and train.people == identities:
+            found.append(name)
+    return found[0] if len(found) == 1 else None

@@ -131,7 +131,10 @@ def _others(method: str, settings: NetworkSettings, entries: dict[str, Tensor]) 
             network = _built(other, settings, identities=2)
         if other != method and network and _differing_names(network, entries) == ([], []):
             return f"; its names are those of {other}: name --method {other}"
-    return "; no other method has its names either: name a checkpoint of the released code"
+    return (
+        "; no other method has its names either: name a checkpoint of the released code, or the "
+        "profile whose network it is"
+    )
 
 
 def _shape(value: Tensor) -> str:

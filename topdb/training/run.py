@@ -144,13 +144,14 @@ def train_run(
 
 def parameters_of(run: Run, profile: Profile) -> dict[str, Any]:
     """Return the part of `run.json` that says which run it is, and under which parameters."""
+    dataset = profile.datasets.get(run.dataset)
     return {
         "profile": run.profile,
         "dataset": run.dataset,
         "method": run.method,
         "seed": run.seed,
         "recipe": profile.recipe,
-        "rendered": profile.datasets[run.dataset].render is not None,
+        "rendered": dataset is not None and dataset.render is not None,
         "network": profile.network.model_dump(mode="json"),
         "start": profile.start.model_dump(mode="json") if profile.start else None,
         "training": profile.training.model_dump(mode="json"),

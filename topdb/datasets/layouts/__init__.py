@@ -71,3 +71,15 @@ def load_layout(name: str) -> Layout:
             f"there is no layout '{name}': name one of {', '.join(known)} in params.yaml."
         )
     return cast(Layout, import_module(f"{__name__}.{name.replace('-', '_')}"))
+
+
+def published(name: str) -> Mapping[Split, Published]:
+    """Return what each split of the data set of that layout should hold; empty if nobody says.
+
+    Raises
+    ------
+    UserError
+        There is no such layout.
+    """
+    layout = load_layout(name)
+    return layout.PUBLISHED if isinstance(layout, PublishedLayout) else {}
