@@ -161,6 +161,7 @@ def test_what_has_the_name_already_is_not_touched(project: Path, market: Path) -
     place.mkdir(parents=True)
     (place / "mine").write_text("mine")
     assert "data/market1501 is there already" in refusal(market)
+    assert "`topdb add market1501 data/market1501`" in refusal(market)
     assert (place / "mine").read_text() == "mine"
     shutil.rmtree(place)
     (project / "data/market1501.dvc").write_text("outs: []")

@@ -38,6 +38,7 @@ def add(
     _require_repository(program, data)
     if not given.exists():
         raise UserError(f"{given} does not exist: name the folder or archive of the data set.")
+    _remove_stale(target)
     source = Source(layout, target)
     if target.exists() and given.resolve() == target.resolve():
         _verify(name, source, told, allow_partial)
@@ -95,16 +96,20 @@ def _copy(given: Path, content: Path) -> None:
 
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """Yield a folder beside the target that is removed at the end, with those of dead processes."""
-    for stale in target.parent.glob(f".{target.name}.*.adding.partial"):
-        if not _alive(int(stale.name.split(".")[-3])):
-            shutil.rmtree(stale, ignore_errors=True)
+    """Yield a folder beside the target that is removed at the end."""
     staging = target.with_name(f".{target.name}.{os.getpid()}.adding.partial")
     staging.mkdir()
     try:
         yield staging
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what killed processes left."""
+    for stale in target.parent.glob(f".{target.name}.*.adding.partial"):
+        if not _alive(int(stale.name.split(".")[-3])):
+            shutil.rmtree(stale, ignore_errors=True)
 
 
 @contextmanager
@@ -130,7 +135,10 @@ def _named(staged: Path, given: Path) -> Iterator[None]:
 
 def _require_free(target: Path, record: Path, name: str) -> None:
     if target.exists() or target.is_symlink():
-        raise UserError(f"{target} is there already: move it away before you add another {name}.")
+        raise UserError(
+            f"{target} is there already: move it away to add another one, or add it where it is "
+            f"with `topdb add {name} {target}`."
+        )
     if record.exists():
         raise UserError(
             f"{record} is there already: `dvc pull {record}` brings its images; remove it to add "
