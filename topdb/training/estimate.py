@@ -249,9 +249,10 @@ def _workload(
         tested = drawn.query_images + drawn.gallery_images + drawn.distractors
         steps = drawn.train_images // batch
         return Workload(name, "settings", drawn.train_images, steps, tested)
-    counted = published(dataset.layout)
-    if not counted:
+    images = {split: each.images for split, each in published(dataset.layout).items()}
+    train_images, query_images = images.get("train"), images.get("query")
+    gallery_images = images.get("gallery")
+    if train_images is None or query_images is None or gallery_images is None:
         return None
-    train_images = counted["train"].images
-    tested = counted["query"].images + counted["gallery"].images
+    tested = query_images + gallery_images
     return Workload(name, "published", train_images, train_images // batch, tested)
