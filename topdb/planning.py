@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             "start": start.model_dump(mode="json") if start else None,
             "training": training,
         },
+        "snapshots": {**asdict(profile.watch), "seed": str(profile.watch.seed)},
         "threads": profile.training.threads,
         "device": profile.training.device,
         "ranking": profile.ranking.model_dump(mode="json"),

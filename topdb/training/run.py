@@ -20,6 +20,7 @@ from topdb.training.features import write_features
 from topdb.training.fit import Epoch, fit
 from topdb.training.images import resized
 from topdb.training.randomness import Randomness
+from topdb.training.snapshots import look_at
 from topdb.training.start import load_backbone, load_imagenet
 
 
@@ -55,6 +56,11 @@ class RunFiles:
         return self.folder / "features.npz"
 
     @property
+    def snapshots(self) -> Path:
+        """What query images activate and find at some epochs, where the profile chooses the run."""
+        return self.folder / "snapshots.npz"
+
+    @property
     def record(self) -> Path:
         """`run.json`, written last: where it is, the run is whole."""
         return self.folder / "run.json"
@@ -70,7 +76,7 @@ def train_run(
     on_epoch: Callable[[Epoch], None],
     tracked_as: str | None,
 ) -> None:
-    """Train, extract features, and write the four files of the run.
+    """Train, extract features, and write the four files of the run; a chosen one's snapshots too.
 
     Parameters
     ----------
@@ -96,12 +102,14 @@ def train_run(
     initialise(network, randomness.torch("weights"))
     _load_start(network, profile.start, backbone)
     images = resized(pixels, people.rows, profile.network)
+    look = look_at(files.snapshots, run.dataset, run.method, run.seed, profile, index, pixels)
     ready = time.perf_counter()
 
     epochs: list[Epoch] = []
 
     def record(epoch: Epoch) -> None:
         epochs.append(epoch)
+        look(epoch.number, network)
         on_epoch(epoch)
 
     fit(network, images, people.labels, profile.training, randomness, record)
@@ -136,7 +144,7 @@ def train_run(
             "extract": round(done - trained, 3),
         },
         "images_per_second": {
-            "train": round(seen / (trained - ready), 1),
+            "train": round(seen / sum(epoch.seconds for epoch in epochs), 1),
             "extract": round(extracted / (done - trained), 1),
         },
         "peak_memory_mib": round(peak_memory_mib(), 1),

@@ -98,28 +98,22 @@ class StreamNetwork(ReIDNetwork):
         refined: Tensor = self.bottlenecks(self.backbone(images))
         return refined
 
-    def drop_mask(self, refined: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the mask, broadcastable to `refined` (B, C, H, W), that training would apply.
-
-        Raises
-        ------
-        ValueError
-            The method has no drop stream.
-        """
+    def drop_mask(self, features: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Return the mask of the most activated rows, or of a random block; None without either."""
         if self.streams.drop is None:
-            raise ValueError("this method drops nothing: it has no drop mask")
+            return None
         if self.streams.drop == "top":
-            return self._top_mask(refined)
-        return self._random_mask(refined, generator=generator)
+            return self._top_mask(features)
+        return self._random_mask(features, generator=generator)
 
     def forward(self, images: Tensor, generator: torch.Generator) -> list[StreamOutput]:
         """Run the training pass: the global, the drop and the regularization stream, in order."""
         shared = self.backbone(images)
         refined = self.bottlenecks(shared)
         outputs = [self.global_head("global", self._global_features(shared))]
-        if self.streams.drop:
-            dropped = refined * self.drop_mask(refined, generator)
-            outputs.append(self.drop_head("drop", self._drop_features(dropped)))
+        mask = self.drop_mask(refined, generator)
+        if mask is not None:
+            outputs.append(self.drop_head("drop", self._drop_features(refined * mask)))
         if self.streams.regularization:
             pooled = refined.mean(dim=(2, 3))
             outputs.append(self.regularization_head("regularization", pooled))
