@@ -1,0 +1,117 @@
+"""What a figure is drawn from: parameters, finished runs, comparisons, published numbers."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topdb.errors import UserError
+from topdb.grid import Cell, GridRun, runs
+from topdb.params import Params, Profile
+from topdb.snapshots import Snapshots, read_snapshots
+
+_NAMES = {"baseline": "Baseline", "top-db-net": "Top-DB-Net"}
+RANKINGS = {"plain": "plain", "rk": "re-ranked"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where the numbers of a figure lie."""
+
+    params: Params
+    profile_name: str
+    results: Path
+    comparisons: Path | None
+    published: Path
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that is drawn."""
+        return self.params.selected(self.profile_name)
+
+    def title(self, dataset: str) -> str:
+        """Return how a data set is called."""
+        return self.profile.datasets[dataset].title or dataset
+
+    def snapshots(self, method: str) -> Snapshots | None:
+        """Return the snapshots of the run of a method that the profile looks at, if it is there."""
+        watch = self.profile.watch
+        run = GridRun(watch.dataset, method, watch.seed)
+        path = run.folder(self.results) / "snapshots.npz"
+        return read_snapshots(path) if path.is_file() else None
+
+    def note(self) -> str:
+        """Return what stands below every figure: profile, warning, what is missing."""
+        profile = self.profile
+        parts = []
+        if profile.rendered:
+            parts.append("Rendered data: drawn pedestrians, not comparable with the paper.")
+        parts.append(f"Profile {self.profile_name}, recipe {profile.recipe}.")
+        planned = list(runs(profile))
+        missing = [run for run in planned if not (run.folder(self.results) / "run.json").is_file()]
+        if missing:
+            parts.append(f"Incomplete: {len(missing)} of {len(planned)} runs are missing.")
+        return " ".join(parts)
+
+
+def method_name(method: str) -> str:
+    """Return how the figures call a method."""
+    return _NAMES.get(method, method)
+
+
+def first_match_ranks(evidence: Evidence, cell: Cell) -> list[NDArray[np.int64]]:
+    """Return for each finished run of a cell the (Q,) ranks of the first match, from 1.
+
+    Queries without a valid match are left out, as the scores leave them out.
+
+    Raises
+    ------
+    UserError
+        A file is broken.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    found = []
+    for seed in evidence.profile.seeds:
+        file = GridRun(cell.dataset, cell.method, seed).queries(evidence.results, cell.ranking)
+        if not file.is_file():
+            continue
+        try:
+            table = pq.ParquetFile(file).read(["ap", "first_match_rank"]).to_pydict()
+            ranks = zip(table["ap"], table["first_match_rank"], strict=True)
+        except (pa.ArrowException, OSError, KeyError) as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(
+                f"{file} is no readable table of queries ({reason}): delete it and run "
+                "`topdb evaluate` again."
+            ) from None
+        found.append(np.array([rank for ap, rank in ranks if ap is not None], np.int64))
+    return found
+
+
+def histories(evidence: Evidence, dataset: str, method: str) -> list[dict[str, list[float]]]:
+    """Return the columns of `history.csv` of each finished run of a method.
+
+    Raises
+    ------
+    UserError
+        A file holds something other than numbers.
+    """
+    found = []
+    for seed in evidence.profile.seeds:
+        file = GridRun(dataset, method, seed).folder(evidence.results) / "history.csv"
+        if not file.is_file():
+            continue
+        try:
+            with file.open(newline="", encoding="utf-8") as stream:
+                rows = list(csv.DictReader(stream))
+            columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+        except (ValueError, TypeError, IndexError, UnicodeDecodeError):
+            raise UserError(
+                f"{file} is no history of a training: delete it and train the run again."
+            ) from None
+        found.append(columns)
+    return found

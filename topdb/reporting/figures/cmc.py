@@ -1,0 +1,63 @@
+"""CMC curves: the share of queries with a right image among the first k, seeds as a band."""
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from topdb.grid import Cell
+from topdb.reporting.drawing.bands import BAND, band, line_legend
+from topdb.reporting.drawing.evidence import RANKINGS, Evidence, first_match_ranks
+from topdb.reporting.drawing.style import looks, page, remark
+
+TITLE = "CMC: queries with a right image among the first k"
+EXPLAINED = f"{BAND} Queries without a valid match are left out."
+LAST_RANK = 20
+
+
+def cmc(first_ranks: NDArray[np.int64], last_rank: int = LAST_RANK) -> NDArray[np.float64]:
+    """Return the (last_rank,) percentage of queries whose first match is at rank k or before.
+
+    first_ranks: (Q,) from 1, of the queries that have a match
+    """
+    hits = np.bincount(np.minimum(first_ranks, last_rank + 1), minlength=last_rank + 2)
+    return np.asarray(100.0 * np.cumsum(hits)[1 : last_rank + 1] / len(first_ranks))
+
+
+def draw(evidence: Evidence) -> Figure:
+    """Draw one column a data set, one row a ranking, one line a method."""
+    profile = evidence.profile
+    curves = {
+        Cell(dataset, method, ranking): np.array(
+            [
+                cmc(ranks)
+                for ranks in first_match_ranks(evidence, Cell(dataset, method, ranking))
+                if len(ranks)
+            ]
+        )
+        for dataset in profile.datasets
+        for method in profile.methods
+        for ranking in profile.rankings
+    }
+    if not any(map(len, curves.values())):
+        return remark(TITLE, "No run is evaluated yet.", evidence)
+    styles = looks(profile.methods)
+    figure = page(0.9 + 1.7 * len(profile.rankings), TITLE, EXPLAINED, evidence)
+    panels = figure.subplots(
+        len(profile.rankings), len(profile.datasets), sharex=True, sharey=True, squeeze=False
+    )
+    for (row, column), axes in np.ndenumerate(panels):
+        dataset, ranking = list(profile.datasets)[column], profile.rankings[row]
+        for method in profile.methods:
+            runs = curves[Cell(dataset, method, ranking)]
+            if len(runs):
+                band(axes, np.arange(1, LAST_RANK + 1), runs, styles[method])
+        axes.grid()
+        axes.set_xticks([1, 5, 10, 15, 20])
+        if row == 0:
+            axes.set_title(evidence.title(dataset))
+        if row == len(profile.rankings) - 1:
+            axes.set_xlabel("rank k")
+        if column == 0:
+            axes.set_ylabel(f"{RANKINGS[ranking]}: CMC, %")
+    line_legend(figure, styles)
+    return figure
