@@ -5,16 +5,26 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.commands.options import (
+    PARAMS,
+    PUBLISHED,
+    ParamsFile,
+    ProfileName,
+    PublishedFolder,
+    ResultsFolder,
+    chosen,
+)
 
 
 def compare(
     out: Annotated[Path, typer.Option("--out", help="The comparisons.parquet to write.")],
+    published: PublishedFolder = PUBLISHED,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
 ) -> None:
-    """Compare every method with the reference method, cell by cell."""
+    """Compare cells with the paper and with each other, and judge the paper's claims."""
+    from topdb.reporting.comparing import compare as compared
     from topdb.reporting.comparisons import write_comparisons
 
-    write_comparisons(*chosen(params, profile, results), out)
+    write_comparisons(compared(*chosen(params, profile, results), published), out)

@@ -24,7 +24,11 @@ PixelsFile = Annotated[Path, typer.Option("--pixels", help="The data set's decod
 ResultsFolder = Annotated[
     Path | None, typer.Option("--results", help="Folder of the runs; default: results/PROFILE.")
 ]
+PublishedFolder = Annotated[
+    Path, typer.Option("--published", help="Folder of the paper's numbers and claims.")
+]
 PARAMS = Path("params.yaml")
+PUBLISHED = Path("reports/published")
 
 
 def imported() -> None:

@@ -8,7 +8,6 @@ from topdb.params.data import DatasetSettings, RenderSettings
 from topdb.params.file import (
     CheckSettings,
     Params,
-    StatisticsSettings,
     TrackingSettings,
     checked,
     load,
@@ -16,6 +15,7 @@ from topdb.params.file import (
 from topdb.params.names import Ranking, Recipe, dropped_in
 from topdb.params.profile import PRETRAINING, Profile, RankingSettings
 from topdb.params.snapshots import SnapshotSettings, Watch
+from topdb.params.statistics import StatisticsSettings
 from topdb.params.training import (
     AugmentationSettings,
     CosineSchedule,

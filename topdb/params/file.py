@@ -8,21 +8,11 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from topdb.errors import UserError
 from topdb.params.base import Settings
-from topdb.params.names import MethodName, Name, nearest, pick
+from topdb.params.names import Name, nearest, pick
 from topdb.params.profile import Profile
+from topdb.params.statistics import StatisticsSettings
 
 _Model = TypeVar("_Model", bound=Settings)
-
-
-class StatisticsSettings(Settings):
-    """How cells are compared."""
-
-    reference_method: MethodName = "baseline"
-    """Every other method is compared with this one."""
-    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    draws: Annotated[int, Field(ge=1000)] = 10_000
-    """Bootstrap draws of an interval."""
-    seed: int = 0
 
 
 class CheckSettings(Settings):

@@ -1,160 +1,288 @@
-"""Every method against the reference method, cell by cell: `comparisons.parquet`."""
+"""`comparisons.parquet`: one row a statistical comparison, of five kinds.
 
+All numbers are in percentage points; a missing number is NaN here and null in the file, and so
+is a missing count of seeds None and null. `docs/architecture.md` has the columns.
+"""
+
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, get_type_hints
 
 from topdb.errors import UserError
 from topdb.files import replacing
-from topdb.grid import Cell, cells
-from topdb.params import Params, Ranking, StatisticsSettings
-from topdb.reporting.scores import QUANTITIES, CellScores, read_cell
-from topdb.statistics import difference_interval, exact_label_permutation, holm
-
-EXACT = "exact label permutation over unpaired seeds, two-sided"
-SAMPLED = "label permutation over unpaired seeds, labellings sampled, two-sided"
-"""Where there are too many labellings of many seeds to count them all."""
+from topdb.params import Ranking
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The difference of a method to the reference method in one cell, in percentage points."""
+class CellComparison:
+    """Our runs of a cell against the number that the paper prints for it."""
 
     dataset: str
     method: str
-    reference: str
     ranking: Ranking
     quantity: str
+    seeds: int
+    """Finished runs."""
+    planned_seeds: int
+    mean: float
+    sd: float
+    published: float
+    """As printed; NaN where the paper prints none, or where data are rendered."""
+    estimate: float
+    """Mean minus published."""
+    low: float
+    high: float
+    """The two-sided interval of the estimate that the two one-sided tests look at."""
+    confidence: float
+    """Of that interval: 1 - 2 alpha."""
+    delta: float
+    p: float
+    """Of the two one-sided tests (TOST) of equivalence."""
+    prediction_low: float
+    prediction_high: float
+    """Where one more run of ours would fall, 95 %, rounding included."""
+    verdict: str
+    """A `CellVerdict`; empty where nothing is compared with the paper."""
+    reason: str
+    seeds_to_settle: int | None
+    """Seeds that would settle an INCONCLUSIVE cell."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A method minus the reference method, in one data set and ranking."""
+
+    dataset: str
+    method: str
+    ranking: Ranking
+    reference: str
+    reference_ranking: Ranking
+    quantity: str
+    seeds: int
+    reference_seeds: int
     estimate: float
     low: float
     high: float
     confidence: float
     seed_share: float
-    """Share of the estimate's variance that more seeds would lower."""
+    """Share of the estimate's variance that more seeds would lower; the three add up to 1."""
     people_share: float
+    interaction_share: float
     test: str
     p: float
     smallest_possible_p: float
     """What so few seeds can show at the best, before adjustment."""
     adjusted_p: float
-    """Holm over all comparisons of the same ranking: the family is a table's block."""
+    """Holm over all differences of the same ranking."""
     verdict: str
-    """`higher` or `lower` where the adjusted p is below 1 - confidence, else `open`."""
-    seeds: str
-    """Seeds of the method, a stroke, seeds of the reference."""
+    """`higher` or `lower` where the adjusted p is at most alpha, else `open`."""
+    published: float
+    """The same difference between the paper's numbers; NaN as in `CellComparison`."""
+    seeds_to_see: int | None
+    """Seeds of each method that would show the published difference at the measured spread."""
 
 
-def write_comparisons(params: Params, profile_name: str, results: Path, path: Path) -> None:
-    """Compare all cells of a profile and write `comparisons.parquet`.
+@dataclass(frozen=True)
+class ClaimComparison:
+    """A claim over all its data sets: `method` is claimed to be better than `reference`."""
 
-    Raises
-    ------
-    UserError
-        The reference method is not in the profile, or a result file is broken.
-    """
+    id: str
+    title: str
+    source: str
+    family: str
+    method: str
+    ranking: Ranking
+    reference: str
+    reference_ranking: Ranking
+    quantity: str
+    datasets: str
+    """Names, separated by spaces; each has a `ClaimPart`."""
+    test: str
+    p: float
+    """The largest of the parts' (intersection-union); NaN where runs are missing."""
+    adjusted_p: float
+    """Holm over the family."""
+    smallest_possible_p: float
+    smallest_adjusted_p: float
+    """The smallest adjusted p that the family's seeds can reach."""
+    verdict: str
+    """A `ClaimVerdict`."""
+    reason: str
+
+
+@dataclass(frozen=True)
+class ClaimPart:
+    """One data set's part in a claim; the test is one-sided."""
+
+    id: str
+    dataset: str
+    method: str
+    ranking: Ranking
+    reference: str
+    reference_ranking: Ranking
+    quantity: str
+    seeds: int
+    reference_seeds: int
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+    seed_share: float
+    people_share: float
+    interaction_share: float
+    test: str
+    p: float
+    smallest_possible_p: float
+    verdict: str
+    """`for` where the interval lies above 0, `against` where below, else `open`."""
+    published: float
+    seeds_to_see: int | None
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Two given checkpoints of a single-seed profile: an answer about them, not about methods."""
+
+    id: str
+    """Of the claim that they would belong to."""
+    dataset: str
+    method: str
+    ranking: Ranking
+    seed: int
+    reference: str
+    reference_ranking: Ranking
+    reference_seed: int
+    quantity: str
+    estimate: float
+    test: str
+    p: float
+    people: int
+    scope: str
+    """`these checkpoints, not these methods`: to be printed beside p."""
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The content of `comparisons.parquet`."""
+
+    profile: str
+    rendered: bool
+    """Whether data are drawn: no cell is then compared with the paper."""
+    cells: tuple[CellComparison, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    claims: tuple[ClaimComparison, ...] = ()
+    claim_parts: tuple[ClaimPart, ...] = ()
+    checkpoints: tuple[Checkpoints, ...] = ()
+
+    def cell(
+        self, dataset: str, method: str, ranking: Ranking, quantity: str
+    ) -> CellComparison | None:
+        """Return a cell's comparison, or None where the profile has no such cell."""
+        wanted = (dataset, method, ranking, quantity)
+        for each in self.cells:
+            if (each.dataset, each.method, each.ranking, each.quantity) == wanted:
+                return each
+        return None
+
+    def parts(self, claim: str) -> tuple[ClaimPart, ...]:
+        """Return the parts of the claim of that id, in the order of its data sets."""
+        return tuple(part for part in self.claim_parts if part.id == claim)
+
+
+Row = CellComparison | Difference | ClaimComparison | ClaimPart | Checkpoints
+KINDS: dict[str, type[Row]] = {
+    "cell": CellComparison,
+    "difference": Difference,
+    "claim": ClaimComparison,
+    "claim_part": ClaimPart,
+    "checkpoints": Checkpoints,
+}
+"""By the value of the column `kind`; the file has the columns of all of them."""
+_FIELDS = {
+    "cell": "cells",
+    "difference": "differences",
+    "claim": "claims",
+    "claim_part": "claim_parts",
+    "checkpoints": "checkpoints",
+}
+
+
+def write_comparisons(comparisons: Comparisons, path: Path) -> None:
+    """Write `comparisons.parquet`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = [asdict(comparison) for comparison in compare(params, profile_name, results)]
-    columns = {
-        name: pa.array(
-            [row[name] for row in rows],
-            pa.float64() if kind is float else pa.string(),
-            from_pandas=True,
-        )
-        for name, kind in Comparison.__annotations__.items()
-    }
+    rows = [
+        {"kind": kind, **_nulls(asdict(row))}
+        for kind, name in _FIELDS.items()
+        for row in getattr(comparisons, name)
+    ]
+    metadata = {"profile": comparisons.profile, "rendered": str(comparisons.rendered).lower()}
+    columns = [(name, pa.type_for_alias(alias)) for name, alias in _columns()]
     with replacing(path) as partial:
-        pq.write_table(pa.table(columns), partial)
+        pq.write_table(pa.Table.from_pylist(rows, pa.schema(columns, metadata)), partial)
 
 
-def read_comparisons(path: Path) -> list[Comparison]:
-    """Read `comparisons.parquet`; a missing number is NaN.
+def read_comparisons(path: Path, profile: str) -> Comparisons:
+    """Read `comparisons.parquet` of a profile.
 
     Raises
     ------
     UserError
-        The file is missing or broken.
+        The file is missing or broken, or was written for another profile or by another version.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        rows: list[dict[str, Any]] = pq.ParquetFile(path).read().to_pylist()
+        table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb compare` first.") from None
-    for row in rows:
-        row.update({name: np.nan for name, value in row.items() if value is None})
-    return [Comparison(**row) for row in rows]
-
-
-def compare(params: Params, profile_name: str, results: Path) -> list[Comparison]:
-    """Return the comparisons of every method and cell whose runs are there."""
-    profile = params.selected(profile_name)
-    settings = params.statistics
-    if settings.reference_method not in profile.methods:
+    raw = table.schema.metadata or {}
+    metadata = {key.decode(): value.decode() for key, value in raw.items()}
+    columns = [(field.name, str(field.type)) for field in table.schema]
+    if columns != list(_columns()) or not metadata.keys() >= {"profile", "rendered"}:
         raise UserError(
-            f"statistics.reference_method is {settings.reference_method}, which profile "
-            f"{profile_name} does not run: name one of {', '.join(profile.methods)}."
+            f"{path} was written by another version of topdb: run `topdb compare` again."
         )
-    scores = {cell: read_cell(profile, results, cell) for cell in cells(profile)}
-    found = list(_unadjusted(settings, scores))
-    for ranking in profile.rankings:
-        family = [i for i, comparison in enumerate(found) if comparison.ranking == ranking]
-        adjusted = holm([found[i].p for i in family]).tolist() if family else []
-        for i, p in zip(family, adjusted, strict=True):
-            verdict = "open"
-            if p < 1.0 - settings.confidence:
-                verdict = "higher" if found[i].estimate > 0 else "lower"
-            found[i] = replace(found[i], adjusted_p=float(p), verdict=verdict)
-    return found
+    if metadata["profile"] != profile:
+        raise UserError(
+            f"{path} compares the runs of profile {metadata['profile']}, not of {profile}: run "
+            f"`topdb compare --profile {profile}`."
+        )
+    found: dict[str, list[Row]] = {kind: [] for kind in KINDS}
+    for row in table.to_pylist():
+        kind = row.pop("kind")
+        if kind not in KINDS:
+            raise UserError(f"{path} has a row of kind {kind!r}: run `topdb compare` again.")
+        found[kind].append(_row(KINDS[kind], row))
+    content: dict[str, Any] = {_FIELDS[kind]: tuple(rows) for kind, rows in found.items()}
+    return Comparisons(profile=profile, rendered=metadata["rendered"] == "true", **content)
 
 
-def _unadjusted(
-    settings: StatisticsSettings, scores: dict[Cell, CellScores | None]
-) -> Iterator[Comparison]:
-    for number, (cell, own) in enumerate(scores.items()):
-        reference = scores[replace(cell, method=settings.reference_method)]
-        if cell.method == settings.reference_method or own is None or reference is None:
-            continue
-        for quantity in QUANTITIES:
-            test = exact_label_permutation(
-                own.by_seed(quantity),
-                reference.by_seed(quantity),
-                rng=np.random.default_rng([settings.seed, number]),
-            )
-            low = high = seed_share = people_share = np.nan
-            if min(len(own.seeds), len(reference.seeds)) >= 2:
-                interval = difference_interval(
-                    own.by_query[quantity],
-                    reference.by_query[quantity],
-                    own.people,
-                    confidence=settings.confidence,
-                    draws=settings.draws,
-                    rng=np.random.default_rng([settings.seed, number]),
-                )
-                low, high = interval.low, interval.high
-                seed_share, people_share = interval.seed_share, interval.people_share
-            yield Comparison(
-                dataset=cell.dataset,
-                method=cell.method,
-                reference=settings.reference_method,
-                ranking=cell.ranking,
-                quantity=quantity,
-                estimate=test.statistic,
-                low=low,
-                high=high,
-                confidence=settings.confidence,
-                seed_share=seed_share,
-                people_share=people_share,
-                test=EXACT if test.exact else SAMPLED,
-                p=test.p,
-                smallest_possible_p=test.smallest_possible_p,
-                adjusted_p=np.nan,
-                verdict="open",
-                seeds=f"{len(own.seeds)}/{len(reference.seeds)}",
-            )
+def _columns() -> Iterator[tuple[str, str]]:
+    """Yield the file's columns with their Arrow types: those of all kinds, as they first appear."""
+    types: dict[object, str] = {float: "double", int: "int64", int | None: "int64"}
+    yield "kind", "string"
+    seen = set()
+    for kind in KINDS.values():
+        for name, hint in get_type_hints(kind).items():
+            if name not in seen:
+                seen.add(name)
+                yield name, types.get(hint, "string")
+
+
+def _nulls(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row in which a number that is NaN is a missing value."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
+def _row(kind: type[Row], values: dict[str, Any]) -> Row:
+    """Return the row of a kind, in which a missing number is NaN."""
+    hints = get_type_hints(kind)
+    own: dict[str, Any] = {name: values[name] for name in hints}
+    gaps = [name for name, value in own.items() if value is None and hints[name] is float]
+    return kind(**own | dict.fromkeys(gaps, math.nan))

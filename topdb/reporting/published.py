@@ -1,11 +1,14 @@
 """The paper's own numbers, and the places of a column."""
 
 import csv
+import math
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
 from topdb.errors import UserError
+from topdb.grid import Cell
+from topdb.params import Ranking
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,67 @@ def read_published(path: Path) -> list[PublishedRow]:
     Raises
     ------
     UserError
-        The file is missing, or a value is no percentage.
+        The file is missing or no CSV, lacks the column `method`, or a value is no percentage.
     """
     try:
         with path.open(newline="", encoding="utf-8") as stream:
-            return [_row(path, row) for row in csv.DictReader(stream)]
+            reader = csv.DictReader(stream)
+            if "method" not in (reader.fieldnames or ()):
+                raise UserError(f"{path} lacks the column 'method': restore the file.")
+            return [_row(path, row) for row in reader]
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: name the folder with --published.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{path} is no readable CSV ({error}): restore the file.") from None
+
+
+OWN = {
+    "baseline": "Baseline",
+    "no-drop": "no-drop Top-DB-Net",
+    "no-reg": "no-reg Top-DB-Net",
+    "top-db-net": "Top-DB-Net",
+}
+"""How the paper calls its methods; others go by their own name."""
+_OWN_ROWS: dict[str, dict[str, tuple[str, Ranking]]] = {
+    "table1": {title: (method, "plain") for method, title in OWN.items()},
+    "table2": {
+        "Top-DB-Net (Ours)": ("top-db-net", "plain"),
+        "Top-DB-Net+RK (Ours)": ("top-db-net", "rk"),
+    },
+}
+
+Published = dict[tuple[Cell, str], float]
+"""What the paper prints for its own methods, in percent, by cell and quantity."""
+
+
+def read_own(folder: Path) -> Published:
+    """Read the paper's values of its own methods from both published tables.
+
+    Raises
+    ------
+    UserError
+        A table is missing or broken, or the two print different values for one cell.
+    """
+    found: Published = {}
+    for table, own in _OWN_ROWS.items():
+        path = folder / f"{table}.csv"
+        for row in read_published(path):
+            if row.method not in own:
+                continue
+            method, ranking = own[row.method]
+            for (dataset, quantity), printed in row.cells.items():
+                key = Cell(dataset, method, ranking), quantity
+                if found.setdefault(key, printed.value) != printed.value:
+                    raise UserError(
+                        f"{path}: {row.method} has {printed.value} in {dataset}_{quantity} where "
+                        f"the other table has {found[key]}: correct the wrong one."
+                    )
+    return found
+
+
+def published_difference(paper: Published, cell: Cell, reference: Cell, quantity: str) -> float:
+    """Return the difference between two printed values; NaN where one is not printed."""
+    return paper.get((cell, quantity), math.nan) - paper.get((reference, quantity), math.nan)
 
 
 def read_oddities(path: Path, table: str, datasets: Container[str]) -> list[str]:
@@ -69,6 +126,10 @@ def read_oddities(path: Path, table: str, datasets: Container[str]) -> list[str]
 def _row(path: Path, row: dict[str, str]) -> PublishedRow:
     cells = {}
     for column, text in row.items():
+        if not isinstance(column, str) or not isinstance(text, str):
+            raise UserError(
+                f"{path}: the row of {row['method']} has other columns than the header: correct it."
+            )
         dataset, _, quantity = column.rpartition("_")
         if quantity not in ("mAP", "R1") or not text:
             continue

@@ -40,6 +40,6 @@ def write_report(
     rows = read_published(published / f"{what}.csv")
     datasets = params.selected(profile).datasets
     oddities = read_oddities(published / "oddities.csv", what, datasets)
-    compared = read_comparisons(comparisons)
+    compared = list(read_comparisons(comparisons, profile).differences)
     text = _TABLES[what](params, profile, results, rows, oddities, compared)
     write_text(out, text)

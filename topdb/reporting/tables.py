@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from topdb.grid import Cell
 from topdb.params import Params, Profile, Ranking
-from topdb.reporting.comparisons import Comparison
+from topdb.reporting.comparisons import Difference
 from topdb.reporting.markdown import p_value, plain, table
 from topdb.reporting.provenance import notes
 from topdb.reporting.published import PublishedRow, places
@@ -35,7 +35,7 @@ def table1(
     results: Path,
     published: list[PublishedRow],
     oddities: list[str],
-    comparisons: list[Comparison],
+    comparisons: list[Difference],
 ) -> str:
     """Return the paper's Table 1, influence of the streams, as a Markdown document."""
     profile = params.selected(profile_name)
@@ -58,7 +58,7 @@ def table2(
     results: Path,
     published: list[PublishedRow],
     oddities: list[str],
-    comparisons: list[Comparison],
+    comparisons: list[Difference],
 ) -> str:
     """Return the paper's Table 2, comparison with other methods, as a Markdown document."""
     profile = params.selected(profile_name)
@@ -174,7 +174,7 @@ def _with_places(
 def _differences(
     params: Params,
     profile: Profile,
-    comparisons: list[Comparison],
+    comparisons: list[Difference],
     rankings: tuple[Ranking, ...],
 ) -> str:
     shown = [each for each in comparisons if each.ranking in rankings]
@@ -186,7 +186,15 @@ def _differences(
     for first, second in zip(shown[::2], shown[1::2], strict=True):
         title = plain(profile.datasets[first.dataset].title or first.dataset)
         name = MEASURED.get(first.method, first.method) + ("+RK" if first.ranking == "rk" else "")
-        rows.append([title, name, *_difference(first), *_difference(second), first.seeds])
+        rows.append(
+            [
+                title,
+                name,
+                *_difference(first),
+                *_difference(second),
+                f"{first.seeds}/{first.reference_seeds}",
+            ]
+        )
     header = ["Data set", "Method"]
     for quantity in QUANTITIES:
         header += [f"Δ {quantity} [{percent}]", "p", "p (Holm)"]
@@ -211,6 +219,6 @@ def _differences(
     return "\n\n".join(lines)
 
 
-def _difference(each: Comparison) -> list[str]:
+def _difference(each: Difference) -> list[str]:
     interval = "" if math.isnan(each.low) else f" [{each.low:+.1f}, {each.high:+.1f}]"
     return [f"{each.estimate:+.1f}{interval}", p_value(each.p), p_value(each.adjusted_p)]

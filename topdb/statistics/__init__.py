@@ -12,6 +12,7 @@ from topdb.statistics.equivalence import (
 )
 from topdb.statistics.headline import Headline, headline
 from topdb.statistics.multiplicity import holm, intersection_union
+from topdb.statistics.paired import exact_paired_permutation, smallest_paired_p
 from topdb.statistics.permutation import (
     PermutationTest,
     exact_label_permutation,
@@ -49,6 +50,7 @@ __all__ = [
     "difference_interval",
     "drift_tolerance",
     "exact_label_permutation",
+    "exact_paired_permutation",
     "headline",
     "holm",
     "intersection_union",
@@ -57,5 +59,6 @@ __all__ = [
     "seeds_to_see",
     "seeds_to_settle",
     "sign_flip",
+    "smallest_paired_p",
     "smallest_possible_p",
 ]

@@ -4,12 +4,11 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from topdb.errors import UserError
-from topdb.grid import Cell, GridRun, runs
+from topdb.grid import GridRun, runs
 from topdb.params import Params, Profile
+from topdb.reporting.comparisons import Comparisons, read_comparisons
+from topdb.reporting.published import Published, read_own
 from topdb.snapshots import Snapshots, read_snapshots
 
 _NAMES = {"baseline": "Baseline", "top-db-net": "Top-DB-Net"}
@@ -35,6 +34,22 @@ class Evidence:
         """Return how a data set is called."""
         return self.profile.datasets[dataset].title or dataset
 
+    def compared(self) -> Comparisons:
+        """Return what `topdb compare` found.
+
+        Raises
+        ------
+        UserError
+            Its file was not named, or is broken.
+        """
+        if self.comparisons is None:
+            raise UserError("this figure needs --comparisons: the file of `topdb compare`.")
+        return read_comparisons(self.comparisons, self.profile_name)
+
+    def printed(self) -> Published:
+        """Return the paper's own values; none where data are rendered."""
+        return {} if self.profile.rendered else read_own(self.published)
+
     def snapshots(self, method: str) -> Snapshots | None:
         """Return the snapshots of the run of a method that the profile looks at, if it is there."""
         watch = self.profile.watch
@@ -59,37 +74,6 @@ class Evidence:
 def method_name(method: str) -> str:
     """Return how the figures call a method."""
     return _NAMES.get(method, method)
-
-
-def first_match_ranks(evidence: Evidence, cell: Cell) -> list[NDArray[np.int64]]:
-    """Return for each finished run of a cell the (Q,) ranks of the first match, from 1.
-
-    Queries without a valid match are left out, as the scores leave them out.
-
-    Raises
-    ------
-    UserError
-        A file is broken.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found = []
-    for seed in evidence.profile.seeds:
-        file = GridRun(cell.dataset, cell.method, seed).queries(evidence.results, cell.ranking)
-        if not file.is_file():
-            continue
-        try:
-            table = pq.ParquetFile(file).read(["ap", "first_match_rank"]).to_pydict()
-            ranks = zip(table["ap"], table["first_match_rank"], strict=True)
-        except (pa.ArrowException, OSError, KeyError) as error:
-            reason = str(error).splitlines()[0]
-            raise UserError(
-                f"{file} is no readable table of queries ({reason}): delete it and run "
-                "`topdb evaluate` again."
-            ) from None
-        found.append(np.array([rank for ap, rank in ranks if ap is not None], np.int64))
-    return found
 
 
 def histories(evidence: Evidence, dataset: str, method: str) -> list[dict[str, list[float]]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import matplotlib as mpl
-from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -22,6 +21,8 @@ PAGE = 7.16
 """Width in inches of the text of a two-column page (IEEE), which every figure fills."""
 DPI = 200
 INK, PALE, GRID = "#222222", "#6b6b6b", "#dddddd"
+BAND = "#dfe5ee"
+"""Of the margin around a published value."""
 GREEN, RED, BLUE, ORANGE, SKY = "#009E73", "#CC3311", "#0072B2", "#E69F00", "#56B4E9"
 
 STYLE: dict[Any, Any] = {
@@ -105,12 +106,6 @@ def remark(title: str, sentence: str, evidence: Evidence) -> Figure:
     axes.set_axis_off()
     axes.text(0.0, 0.5, sentence, va="center", fontsize=8, color=INK, wrap=True)
     return figure
-
-
-def bare(axes: Axes) -> None:
-    """Take the frame and the ticks' strokes from a panel whose rows are named."""
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -6,39 +6,34 @@ from numpy.typing import NDArray
 
 from topdb.grid import Cell
 from topdb.reporting.drawing.bands import BAND, band, line_legend
-from topdb.reporting.drawing.evidence import RANKINGS, Evidence, first_match_ranks
+from topdb.reporting.drawing.evidence import RANKINGS, Evidence
 from topdb.reporting.drawing.style import looks, page, remark
+from topdb.reporting.scores import read_scores
 
 TITLE = "CMC: queries with a right image among the first k"
 EXPLAINED = f"{BAND} Queries without a valid match are left out."
 LAST_RANK = 20
 
 
-def cmc(first_ranks: NDArray[np.int64], last_rank: int = LAST_RANK) -> NDArray[np.float64]:
+def cmc(first_match_rank: NDArray[np.int64], last_rank: int = LAST_RANK) -> NDArray[np.float64]:
     """Return the (last_rank,) percentage of queries whose first match is at rank k or before.
 
-    first_ranks: (Q,) from 1, of the queries that have a match
+    first_match_rank: (Q,) from 1; queries without a match have less and are left out
     """
-    hits = np.bincount(np.minimum(first_ranks, last_rank + 1), minlength=last_rank + 2)
-    return np.asarray(100.0 * np.cumsum(hits)[1 : last_rank + 1] / len(first_ranks))
+    matched = first_match_rank[first_match_rank >= 1]
+    hits = np.bincount(np.minimum(matched, last_rank + 1), minlength=last_rank + 2)
+    return np.asarray(100.0 * np.cumsum(hits)[1 : last_rank + 1] / len(matched))
 
 
 def draw(evidence: Evidence) -> Figure:
     """Draw one column a data set, one row a ranking, one line a method."""
     profile = evidence.profile
     curves = {
-        Cell(dataset, method, ranking): np.array(
-            [
-                cmc(ranks)
-                for ranks in first_match_ranks(evidence, Cell(dataset, method, ranking))
-                if len(ranks)
-            ]
-        )
-        for dataset in profile.datasets
-        for method in profile.methods
-        for ranking in profile.rankings
+        cell: np.array([cmc(ranks) for ranks in scores.first_match_rank])
+        for cell, scores in read_scores(profile, evidence.results).items()
+        if scores is not None
     }
-    if not any(map(len, curves.values())):
+    if not curves:
         return remark(TITLE, "No run is evaluated yet.", evidence)
     styles = looks(profile.methods)
     figure = page(0.9 + 1.7 * len(profile.rankings), TITLE, EXPLAINED, evidence)
@@ -48,8 +43,8 @@ def draw(evidence: Evidence) -> Figure:
     for (row, column), axes in np.ndenumerate(panels):
         dataset, ranking = list(profile.datasets)[column], profile.rankings[row]
         for method in profile.methods:
-            runs = curves[Cell(dataset, method, ranking)]
-            if len(runs):
+            runs = curves.get(Cell(dataset, method, ranking))
+            if runs is not None:
                 band(axes, np.arange(1, LAST_RANK + 1), runs, styles[method])
         axes.grid()
         axes.set_xticks([1, 5, 10, 15, 20])

@@ -33,10 +33,10 @@ def draw(evidence: Evidence) -> Figure:
     room = PAGE - LABEL - 0.06 - (people - 1) * APART - people * 2 * GAP
     width = min(room / (3 * people), 0.62)
     height = 2 * width
+    power = f"{evidence.profile.network.activation_power:g}"
     explained = (
         f"{evidence.title(watch.dataset)}, seed {watch.seed}. Activation: sum over channels of "
-        f"$|F|^{{{evidence.profile.network.activation_power:g}}}$, each map from its least (dark) to its "
-        "greatest (bright).\n"
+        f"$|F|^{{{power}}}$, each map from its least (dark) to its greatest (bright).\n"
         "Drop mask: the rows that a training pass drops, black. A random block, the baseline's, is "
         "one draw of many."
     )

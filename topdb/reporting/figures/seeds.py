@@ -6,8 +6,8 @@ from matplotlib.lines import Line2D
 
 from topdb.grid import Cell
 from topdb.reporting.drawing.evidence import RANKINGS, Evidence, method_name
-from topdb.reporting.drawing.style import BLUE, INK, ORANGE, page, remark
-from topdb.reporting.scores import QUANTITIES, read_cell
+from topdb.reporting.drawing.style import BAND, BLUE, INK, ORANGE, PALE, page, remark
+from topdb.reporting.scores import QUANTITIES, read_scores
 
 TITLE = "Every seed of every cell"
 _DRAWN = {"plain": ("o", BLUE), "rk": ("^", ORANGE)}
@@ -15,30 +15,32 @@ _DRAWN = {"plain": ("o", BLUE), "rk": ("^", ORANGE)}
 
 def draw(evidence: Evidence) -> Figure:
     """Draw one column a data set, one row a quantity; methods side by side, rankings beside."""
-    profile = evidence.profile
-    scores = {
-        (dataset, method, ranking): read_cell(
-            profile, evidence.results, Cell(dataset, method, ranking)
-        )
-        for dataset in profile.datasets
-        for method in profile.methods
-        for ranking in profile.rankings
-    }
+    profile, settings = evidence.profile, evidence.params.statistics
+    scores = read_scores(profile, evidence.results)
     if not any(scores.values()):
         return remark(TITLE, "No run is evaluated yet.", evidence)
+    printed = evidence.printed()
     explained = "A dot is a run; the stroke is the mean over seeds. Scales differ between panels."
+    if printed:
+        explained += "\nGrey: the published value, and the margin that counts as the same."
     figure = page(1.0 + 1.7 * len(QUANTITIES), TITLE, explained, evidence)
     panels = figure.subplots(len(QUANTITIES), len(profile.datasets), sharex=True, squeeze=False)
     for (row, column), axes in np.ndenumerate(panels):
         quantity, dataset = QUANTITIES[row], list(profile.datasets)[column]
         for place, method in enumerate(profile.methods):
             for number, ranking in enumerate(profile.rankings):
-                found = scores[dataset, method, ranking]
+                cell = Cell(dataset, method, ranking)
+                found = scores[cell]
+                centre = place + (number - (len(profile.rankings) - 1) / 2) * 0.36
+                if (cell, quantity) in printed:
+                    value, delta = printed[cell, quantity], settings.margin(dataset)
+                    band = (value - delta, 2 * delta)
+                    axes.broken_barh([(centre - 0.17, 0.34)], band, color=BAND, linewidth=0)
+                    axes.hlines(value, centre - 0.17, centre + 0.17, color=PALE, linestyle=":")
                 if found is None:
                     continue
                 values = found.by_seed(quantity)
                 marker, colour = _DRAWN[ranking]
-                centre = place + (number - (len(profile.rankings) - 1) / 2) * 0.36
                 spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else [0.0]
                 axes.plot(
                     centre + np.asarray(spread),

@@ -1,0 +1,90 @@
+"""Every cell against the number that the paper prints for it."""
+
+import math
+from collections.abc import Iterator
+
+from topdb.grid import Cell, cells
+from topdb.params import Profile, StatisticsSettings
+from topdb.reporting.comparisons import CellComparison
+from topdb.reporting.published import Published
+from topdb.reporting.scores import QUANTITIES, Scores
+from topdb.statistics import CellFinding, CellVerdict, cell_verdict, headline
+
+ON_RENDERED_DATA = "The data are rendered: nothing is compared with the paper."
+NOT_PRINTED = "The paper prints no value for this cell."
+
+
+def judge_cells(
+    profile: Profile, settings: StatisticsSettings, scores: Scores, paper: Published
+) -> Iterator[CellComparison]:
+    """Yield a row a cell and quantity; its verdict is empty where the paper says nothing of it."""
+    for cell in cells(profile):
+        for quantity in QUANTITIES:
+            yield _judged(profile, settings, scores, paper.get((cell, quantity)), cell, quantity)
+
+
+def _judged(
+    profile: Profile,
+    settings: StatisticsSettings,
+    scores: Scores,
+    published: float | None,
+    cell: Cell,
+    quantity: str,
+) -> CellComparison:
+    own = scores[cell]
+    values = [] if own is None else own.by_seed(quantity).tolist()
+    summary = headline(values) if values else None
+    finding = None
+    verdict, reason = "", ON_RENDERED_DATA if profile.rendered else NOT_PRINTED
+    if published is not None:
+        finding = _finding(profile, settings, values, published, cell.dataset)
+        verdict, reason = (
+            (finding.verdict.value, finding.reason)
+            if finding
+            else (CellVerdict.INCOMPLETE.value, "One seed is declared; a verdict needs two.")
+        )
+    equivalence = finding.equivalence if finding else None
+    prediction = finding.prediction if finding else None
+    mean = summary.mean if summary else math.nan
+    return CellComparison(
+        dataset=cell.dataset,
+        method=cell.method,
+        ranking=cell.ranking,
+        quantity=quantity,
+        seeds=len(values),
+        planned_seeds=len(profile.seeds),
+        mean=mean,
+        sd=summary.sd if summary else math.nan,
+        published=math.nan if published is None else published,
+        estimate=math.nan if published is None else mean - published,
+        low=equivalence.low if equivalence else math.nan,
+        high=equivalence.high if equivalence else math.nan,
+        confidence=1.0 - 2.0 * settings.alpha,
+        delta=settings.margin(cell.dataset),
+        p=equivalence.p if equivalence else math.nan,
+        prediction_low=prediction.low if prediction else math.nan,
+        prediction_high=prediction.high if prediction else math.nan,
+        verdict=verdict,
+        reason=reason,
+        seeds_to_settle=finding.seeds_to_settle if finding else None,
+    )
+
+
+def _finding(
+    profile: Profile,
+    settings: StatisticsSettings,
+    values: list[float],
+    published: float,
+    dataset: str,
+) -> CellFinding | None:
+    """The finding of a cell; None where a single seed is declared."""
+    if len(profile.seeds) < 2:
+        return None
+    return cell_verdict(
+        values,
+        published,
+        seeds=len(profile.seeds),
+        delta=settings.margin(dataset),
+        rounding=settings.rounding,
+        alpha=settings.alpha,
+    )

@@ -1,0 +1,132 @@
+"""From the runs' scores to their comparisons: with the paper, with each other, and its claims."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from topdb.errors import UserError
+from topdb.grid import cells
+from topdb.params import Params, Profile, StatisticsSettings
+from topdb.reporting.cell_verdicts import judge_cells
+from topdb.reporting.claim_verdicts import claimed, judge_claims, parts_of_claims
+from topdb.reporting.claims import Claim, families, read_claims
+from topdb.reporting.comparisons import Checkpoints, Comparisons, Difference
+from topdb.reporting.pairs import Interval, Pair, generator, interval, seeds_needed, test
+from topdb.reporting.published import Published, published_difference, read_own
+from topdb.reporting.scores import QUANTITIES, Scores, read_scores
+from topdb.statistics import holm, sign_flip
+
+
+def compare(params: Params, profile_name: str, results: Path, published: Path) -> Comparisons:
+    """Compare every cell whose runs are there, and judge every claim.
+
+    `published` is the folder of `table1.csv`, `table2.csv` and `claims.csv`. Where any data set is
+    rendered, the paper's numbers are not looked at.
+
+    Raises
+    ------
+    UserError
+        The reference method is not in the profile, a family names an unknown claim, or a file is
+        broken.
+    """
+    profile = params.selected(profile_name)
+    settings = params.statistics
+    if settings.reference_method not in profile.methods:
+        raise UserError(
+            f"statistics.reference_method is {settings.reference_method}, which profile "
+            f"{profile_name} does not run: name one of {', '.join(profile.methods)}."
+        )
+    claims = read_claims(published / "claims.csv")
+    family = families(settings, claims)
+    paper: Published = {} if profile.rendered else read_own(published)
+    scores = read_scores(profile, results)
+    wanted = [*_to_reference(profile, settings), *claimed(profile, claims)]
+    intervals = {pair: interval(settings, pair, scores) for pair in dict.fromkeys(wanted)}
+    parts = parts_of_claims(profile, settings, scores, intervals, paper, claims, family)
+    return Comparisons(
+        profile=profile_name,
+        rendered=profile.rendered,
+        cells=tuple(judge_cells(profile, settings, scores, paper)),
+        differences=tuple(_differences(profile, settings, scores, intervals, paper)),
+        claims=tuple(judge_claims(profile, settings, claims, family, parts)),
+        claim_parts=tuple(parts),
+        checkpoints=tuple(_checkpoints(profile, settings, scores, claims)),
+    )
+
+
+def _to_reference(profile: Profile, settings: StatisticsSettings) -> Iterator[Pair]:
+    for cell in cells(profile):
+        if cell.method != settings.reference_method:
+            for quantity in QUANTITIES:
+                yield Pair(cell, replace(cell, method=settings.reference_method), quantity)
+
+
+def _differences(
+    profile: Profile,
+    settings: StatisticsSettings,
+    scores: Scores,
+    intervals: Mapping[Pair, Interval],
+    paper: Published,
+) -> Iterator[Difference]:
+    """Every method minus the reference method, ranking by ranking, where both have runs."""
+    for ranking in profile.rankings:
+        pairs = [p for p in _to_reference(profile, settings) if p.cell.ranking == ranking]
+        tests = {pair: test(settings, pair, scores, "two-sided") for pair in pairs}
+        found = {pair: (name, result) for pair, (name, result) in tests.items() if result}
+        adjusted = holm([result.p for _, result in found.values()]) if found else ()
+        for (pair, (name, result)), p in zip(found.items(), adjusted, strict=True):
+            side = "higher" if result.statistic > 0 else "lower"
+            published = published_difference(paper, pair.cell, pair.reference, pair.quantity)
+            yield Difference(
+                dataset=pair.cell.dataset,
+                method=pair.cell.method,
+                ranking=ranking,
+                reference=pair.reference.method,
+                reference_ranking=ranking,
+                quantity=pair.quantity,
+                **vars(intervals[pair]),
+                test=name,
+                p=result.p,
+                smallest_possible_p=result.smallest_possible_p,
+                adjusted_p=float(p),
+                verdict=side if p <= settings.alpha else "open",
+                published=published,
+                seeds_to_see=seeds_needed(settings, pair, scores, published, "two-sided", 1),
+            )
+
+
+def _checkpoints(
+    profile: Profile, settings: StatisticsSettings, scores: Scores, claims: Sequence[Claim]
+) -> Iterator[Checkpoints]:
+    """The claims' pairs of checkpoints, where a profile has one seed and thus no more to say."""
+    if len(profile.seeds) > 1:
+        return
+    for claim in claims:
+        for pair in claimed(profile, [claim]):
+            own, reference = scores.get(pair.cell), scores.get(pair.reference)
+            if own is None or reference is None:
+                continue
+            found = sign_flip(
+                own.by_query[pair.quantity][0],
+                reference.by_query[pair.quantity][0],
+                own.people,
+                alternative="greater",
+                draws=settings.draws,
+                rng=generator(settings, pair),
+            )
+            yield Checkpoints(
+                id=claim.id,
+                dataset=pair.cell.dataset,
+                method=pair.cell.method,
+                ranking=pair.cell.ranking,
+                seed=own.seeds[0],
+                reference=pair.reference.method,
+                reference_ranking=pair.reference.ranking,
+                reference_seed=reference.seeds[0],
+                quantity=pair.quantity,
+                estimate=found.statistic,
+                test="sign flips over people, one-sided",
+                p=found.p,
+                people=found.people,
+                scope=found.scope,
+            )
