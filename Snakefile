@@ -6,6 +6,7 @@ include: "workflows/data.smk"
 include: "workflows/train.smk"
 include: "workflows/evaluate.smk"
 include: "workflows/report.smk"
+include: "workflows/figures.smk"
 
 
 rule all:
@@ -15,3 +16,6 @@ rule all:
         "reports/table2.md",
         "reports/metrics.json",
         "reports/plots/training.csv",
+        "reports/figure2.png",
+        "reports/figure3.png",
+        expand("reports/plots/{plot}.svg", plot=PLOTS),

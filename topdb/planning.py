@@ -13,10 +13,10 @@ _PACKAGE = Path(__file__).parent
 _SOURCES = {
     "render": ("datasets",),
     "index": ("datasets",),
-    "train": ("methods", "training"),
+    "train": ("methods", "training", "snapshots.py"),
     "evaluate": ("retrieval", "evaluation.py"),
     "compare": ("statistics", "reporting"),
-    "report": ("reporting",),
+    "report": ("reporting", "snapshots.py"),
 }
 """Which code each step's results come from."""
 

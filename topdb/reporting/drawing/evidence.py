@@ -58,17 +58,19 @@ class Evidence:
         return read_snapshots(path) if path.is_file() else None
 
     def note(self) -> str:
-        """Return what stands below every figure: profile, warning, what is missing."""
+        """Return what stands below every figure: whether data are drawn, profile, recipe."""
         profile = self.profile
-        parts = []
-        if profile.rendered:
-            parts.append("Rendered data: drawn pedestrians, not comparable with the paper.")
-        parts.append(f"Profile {self.profile_name}, recipe {profile.recipe}.")
-        planned = list(runs(profile))
+        warning = "Rendered data: drawn pedestrians, not comparable with the paper. "
+        name = f"Profile {self.profile_name}, recipe {profile.recipe}."
+        return f"{warning if profile.rendered else ''}{name}"
+
+    def missing(self) -> str:
+        """Return how many runs of the grid are missing, in a sentence; nothing where none is."""
+        planned = list(runs(self.profile))
         missing = [run for run in planned if not (run.folder(self.results) / "run.json").is_file()]
-        if missing:
-            parts.append(f"Incomplete: {len(missing)} of {len(planned)} runs are missing.")
-        return " ".join(parts)
+        if not missing:
+            return ""
+        return f"Incomplete: {len(missing)} of {len(planned)} runs are missing."
 
 
 def method_name(method: str) -> str:

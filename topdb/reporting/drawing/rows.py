@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from topdb.params import Ranking
 from topdb.reporting.drawing.evidence import RANKINGS, Evidence
@@ -53,13 +54,18 @@ def panel_title(ranking: Ranking, quantity: str) -> str:
 
 
 def panels_of_rows(
-    rows: Rows, titles: Sequence[str], title: str, explained: str, evidence: Evidence
+    rows: Rows, titles: Sequence[str], unit: str, title: str, explained: str, evidence: Evidence
 ) -> tuple[Figure, list[Axes]]:
-    """Return a page with one panel a title; the first names the rows."""
-    figure = page(1.15 + ROW * rows.length, title, explained, evidence)
-    panels: list[Axes] = list(figure.subplots(1, len(titles), sharey=True, squeeze=False)[0])
+    """Return a page with one panel a title, all to one scale; the first names the rows."""
+    figure = page(1.3 + ROW * rows.length, title, explained, evidence)
+    columns = len(titles)
+    panels: list[Axes] = list(
+        figure.subplots(1, columns, sharex=True, sharey=True, squeeze=False)[0]
+    )
     for axes, above in zip(panels, titles, strict=True):
         axes.set_title(above)
+        axes.set_xlabel(unit)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
         axes.set_ylim(rows.length - 0.3, -0.6)
         axes.spines[["left", "right", "top"]].set_visible(False)
         axes.tick_params(axis="y", length=0)

@@ -94,8 +94,8 @@ def page(height: float, title: str, explained: str, evidence: Evidence) -> Figur
     """Return an empty figure as wide as a page: title above; explanation and note below."""
     figure = Figure(figsize=(PAGE, height), layout="constrained")
     figure.suptitle(title, x=0.005, ha="left", color=INK)
-    lines = [line for line in (explained, evidence.note()) if line]
-    figure.supxlabel("\n".join(lines), x=0.005, ha="left", fontsize=6.5, color=PALE)
+    lines = (explained, f"{evidence.note()} {evidence.missing()}".rstrip())
+    figure.supxlabel("\n".join(filter(None, lines)), x=0.005, ha="left", fontsize=6.5, color=PALE)
     return figure
 
 

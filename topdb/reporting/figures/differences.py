@@ -1,10 +1,13 @@
 """Forest plot: every method minus the reference method, with intervals."""
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from topdb.params import Ranking
+from topdb.reporting.comparisons import Difference
 from topdb.reporting.drawing.evidence import Evidence, method_name
 from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows
 from topdb.reporting.drawing.style import INK, PALE, looks, remark
@@ -29,13 +32,18 @@ def draw(evidence: Evidence) -> Figure:
         }
     )
     explained = (
-        f"Percentage points. Bars: {100 * settings.confidence:g} % intervals over people and "
-        "seeds. Filled: the exact test over seeds, adjusted by Holm within its ranking, has "
-        f"p ≤ {settings.alpha:g}; hollow: open."
+        f"Bars: {100 * settings.confidence:g} % intervals over people and seeds. Filled: the test "
+        f"over seeds has p ≤ {settings.alpha:g}, adjusted by Holm within its ranking.\n"
+        f"Hollow: open, which is no evidence of equality.{_reach(found, settings.alpha)}"
     )
     shown = blocks(evidence)
     figure, panels = panels_of_rows(
-        rows, [panel_title(*block) for block in shown], title, explained, evidence
+        rows,
+        [panel_title(*block) for block in shown],
+        "percentage points",
+        title,
+        explained,
+        evidence,
     )
     styles = looks(profile.methods)
     printed = False
@@ -63,3 +71,12 @@ def draw(evidence: Evidence) -> Figure:
         handle = Line2D([], [], linestyle="", marker="|", color=INK, label="published difference")
         figure.legend(handles=[handle], loc="outside upper right")
     return figure
+
+
+def _reach(found: Sequence[Difference], alpha: float) -> str:
+    """Say so where seeds are too few for any adjusted p to reach alpha."""
+    families: dict[Ranking, list[float]] = {}
+    for each in found:
+        families.setdefault(each.ranking, []).append(each.smallest_possible_p)
+    best = min(min(1.0, len(family) * min(family)) for family in families.values())
+    return f" So few seeds cannot give an adjusted p below {best:.2f}." if best > alpha else ""

@@ -47,11 +47,13 @@ def draw(evidence: Evidence) -> Figure:
     )
     level = f"{100 * found[0].confidence:g} %"
     explained = (
-        f"Percentage points. Thick: {level} interval of the difference of the mean; reproduced "
+        f"Thick: {level} interval of the difference of the mean; reproduced "
         "where it lies inside the band.\nThin: where one more run would fall, 95 %; where it "
         "leaves out 0, the published run is unlike ours."
     )
-    figure, panels = panels_of_rows(rows, QUANTITIES, TITLE, explained, evidence)
+    figure, panels = panels_of_rows(
+        rows, QUANTITIES, "percentage points", TITLE, explained, evidence
+    )
     for axes, quantity in zip(panels, QUANTITIES, strict=True):
         axes.axvline(0.0, color=PALE, linewidth=0.9)
         for each in found:

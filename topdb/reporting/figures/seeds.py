@@ -66,7 +66,15 @@ def draw(evidence: Evidence) -> Figure:
         if column == 0:
             axes.set_ylabel(f"{quantity}, %")
     handles = [
-        Line2D([], [], linestyle="", marker=marker, color=colour, label=RANKINGS[ranking])
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker=marker,
+            markersize=4,
+            color=colour,
+            label=RANKINGS[ranking],
+        )
         for ranking, (marker, colour) in _DRAWN.items()
         if ranking in profile.rankings
     ]

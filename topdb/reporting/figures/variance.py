@@ -11,7 +11,7 @@ from topdb.reporting.drawing.style import BLUE, ORANGE, remark
 
 TITLE = "Variance of the differences: seeds against people"
 EXPLAINED = (
-    "Shares of the variance of each difference to the reference method, %. More seeds lower the "
+    "Shares of the variance of each difference to the reference method. More seeds lower the "
     "first, more people the second, either the third."
 )
 PARTS = {
@@ -39,7 +39,12 @@ def draw(evidence: Evidence) -> Figure:
     )
     shown = blocks(evidence)
     figure, panels = panels_of_rows(
-        rows, [panel_title(*block) for block in shown], TITLE, EXPLAINED, evidence
+        rows,
+        [panel_title(*block) for block in shown],
+        "share of variance, %",
+        TITLE,
+        EXPLAINED,
+        evidence,
     )
     for axes, block in zip(panels, shown, strict=True):
         for each in found:
