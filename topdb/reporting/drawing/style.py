@@ -75,19 +75,20 @@ class Look:
     line: Literal["-", "--", "-.", ":"]
 
 
-_LOOKS = (
-    Look("#555555", "o", ":"),
-    Look(ORANGE, "^", "--"),
-    Look(GREEN, "s", "-."),
-    Look(BLUE, "D", "-"),
-    Look("#CC79A7", "v", "--"),
-    Look(SKY, "P", "-."),
-)
+_LOOKS = {
+    "baseline": Look("#555555", "o", ":"),
+    "no-drop": Look(ORANGE, "^", "--"),
+    "no-reg": Look(GREEN, "s", "-."),
+    "top-db-net": Look(BLUE, "D", "-"),
+}
+_OTHERS = (Look("#CC79A7", "v", "--"), Look(SKY, "P", "-."), Look("#8c6d1f", "X", ":"))
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each method, by its place in the profile."""
-    return {method: _LOOKS[place % len(_LOOKS)] for place, method in enumerate(methods)}
+    """Return the look of each method; those that are not the paper's take turns."""
+    others = [method for method in methods if method not in _LOOKS]
+    turns = {method: _OTHERS[turn % len(_OTHERS)] for turn, method in enumerate(others)}
+    return {method: _LOOKS.get(method) or turns[method] for method in methods}
 
 
 def page(height: float, title: str, explained: str, evidence: Evidence) -> Figure:
