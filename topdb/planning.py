@@ -7,9 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings
+from topdb.files import code_digest
+from topdb.params import (
+    DatasetSettings,
+    ImagenetSettings,
+    Params,
+    PretrainingSettings,
+    TrainingSettings,
+)
 
-_PACKAGE = Path(__file__).parent
 _SOURCES = {
     "render": ("datasets",),
     "index": ("datasets",),
@@ -18,7 +24,7 @@ _SOURCES = {
     "compare": ("statistics", "reporting"),
     "report": ("reporting", "snapshots.py"),
 }
-"""Which code each step's results come from."""
+"""Which code each step's results come from; results of other code are not kept for its own."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -45,7 +51,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             f"start.weights: {start.weights} does not exist; put torchvision's "
             "resnet50-19c8e357.pth there."
         )
-    training = profile.training.model_dump(mode="json")
+    training = profile.training.model_dump(mode="json", exclude=TrainingSettings.WITHOUT_EFFECT)
     return {
         "profile": name or params.profile,
         "methods": profile.methods,
@@ -65,7 +71,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             }
             for dataset, settings in profile.all_datasets().items()
         },
-        "source": {step: _source_digest(rooms) for step, rooms in _SOURCES.items()},
+        "source": {step: code_digest(rooms) for step, rooms in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
         "train": {
@@ -81,17 +87,6 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "statistics": params.statistics.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
-
-
-def _source_digest(rooms: tuple[str, ...]) -> str:
-    """Return a digest of a step's code: results of other code are not kept for its own."""
-    found = hashlib.sha256()
-    for room in rooms:
-        path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
-            found.update(file.read_bytes())
-    return found.hexdigest()
 
 
 def _fingerprint(settings: DatasetSettings) -> str | None:

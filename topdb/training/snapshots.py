@@ -17,7 +17,7 @@ from topdb.methods.parts.drop import activation_map
 from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import Profile, Watch
 from topdb.snapshots import NO_IMAGE, Snapshots, with_earlier, write_snapshots
-from topdb.training.features import extract
+from topdb.training.features import extract_rows
 from topdb.training.images import resized
 from topdb.training.placement import Placement
 from topdb.training.transforms import normalise
@@ -167,25 +167,16 @@ def _ranked(
     from topdb.retrieval import top_matches
 
     query, gallery = index.split("query"), index.split("gallery")
-    batch = profile.training.extraction_batch
-    # Batch by batch: a large gallery at input size takes gigabytes.
-    embedded = [
-        extract(
-            network,
-            resized(pixels, gallery.rows[first : first + batch], profile.network),
-            profile.training,
-        )
-        for first in range(0, len(gallery), batch)
-    ]
+    sizes, training = profile.network, profile.training
     return top_matches(
-        extract(network, resized(pixels, query.rows[queries], profile.network), profile.training),
-        np.concatenate(embedded),
+        extract_rows(network, pixels, query.rows[queries], sizes, training),
+        extract_rows(network, pixels, gallery.rows, sizes, training),
         query.pids[queries],
         gallery.pids,
         query.camids[queries],
         gallery.camids,
         SHOWN_RANKS,
-        threads=profile.training.threads,
+        threads=training.threads,
     )
 
 
