@@ -1,5 +1,6 @@
 """Looking at a training: what is kept, and that nothing of the training changes."""
 
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 
 from topdb.datasets.building import build_index
 from topdb.datasets.pixels import Pixels
-from topdb.errors import UserError
+from topdb.errors import StoppedError, UserError
 from topdb.evaluation import read_features
 from topdb.files import digest
 from topdb.methods import build
@@ -19,6 +20,7 @@ from topdb.snapshots import read_snapshots
 from topdb.training.images import resized
 from topdb.training.run import Run, train_run
 from topdb.training.snapshots import chosen_queries, look_at
+from topdb.training.stopping import Stop
 from topdb.training.transforms import normalise
 
 
@@ -38,7 +40,9 @@ def profile(**changes) -> Profile:
     return Profile.model_validate(tiny.content(dotted)["profiles"]["tiny"])
 
 
-def train(data, out, method="top-db-net", seed=1, **changes):
+def train(
+    data, out, method="top-db-net", seed=1, on_epoch=lambda epoch: None, stop=None, **changes
+):
     run = Run("tiny", "market1501", method, seed)
     folder = data.folder / out
     train_run(
@@ -48,8 +52,9 @@ def train(data, out, method="top-db-net", seed=1, **changes):
         data.pixels,
         None,
         folder,
-        on_epoch=lambda epoch: None,
+        on_epoch=on_epoch,
         tracked_as=None,
+        stop=stop,
     )
     return folder
 
@@ -202,3 +207,25 @@ def test_the_wrong_query_is_said_before_the_training_begins(data):
     with pytest.raises(UserError, match="snapshots.query_paths names x.jpg"):
         train(data, "wrong", snapshots={"query_paths": ["x.jpg"]})
     assert not (data.folder / "wrong/history.csv").exists()
+
+
+def test_a_stopped_training_goes_on_and_ends_with_the_same_snapshots(data):
+    changes = {
+        "training__epochs": 4,
+        "training__checkpoint_seconds": 0.0,
+        "snapshots": {"epochs": [1, 2, 4]},
+    }
+    whole = train(data, "whole", **changes)
+    stop = Stop()
+
+    def ask_after_the_second(epoch):
+        if epoch.number == 2:
+            stop.receive(signal.SIGTERM, None)
+
+    with pytest.raises(StoppedError):
+        train(data, "stopped", on_epoch=ask_after_the_second, stop=stop, **changes)
+    path = data.folder / "stopped/snapshots.npz"
+    assert read_snapshots(path).epochs.tolist() == [1, 2]
+    train(data, "stopped", **changes)
+    assert path.read_bytes() == (whole / "snapshots.npz").read_bytes()
+    assert digest(path.with_name("weights.safetensors")) == digest(whole / "weights.safetensors")

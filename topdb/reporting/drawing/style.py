@@ -109,23 +109,31 @@ def remark(title: str, sentence: str, evidence: Evidence) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure in the format of the file's name, atomically, without a date.
+def save(figure: Figure, paths: Sequence[Path]) -> None:
+    """Write a figure in the format of each file's name, atomically, without a date.
 
     Raises
     ------
     UserError
-        The name ends in none of .png, .svg and .pdf.
+        A name ends in none of .png, .svg and .pdf.
     """
-    if path.suffix not in _UNDATED:
-        raise UserError(f"--out is {path}: name a file that ends in .png, .svg or .pdf.")
+    for path in paths:
+        if path.suffix not in _UNDATED:
+            raise UserError(f"--out is {path}: name a file that ends in .png, .svg or .pdf.")
     FigureCanvasAgg(figure)
-    with replacing(path) as partial:
-        figure.savefig(partial, format=path.suffix[1:], metadata=_UNDATED[path.suffix])
+    # The layout moves a little each time it is made: once for all files, whatever their order.
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for path in paths:
+        with replacing(path) as partial:
+            figure.savefig(partial, format=path.suffix[1:], metadata=_UNDATED[path.suffix])
 
 
-def styled() -> mpl.RcParams:
-    """Return matplotlib's own defaults with ours, so that nobody's settings change a figure."""
-    chosen = mpl.RcParams(mpl.rcParamsDefault)
-    chosen.update(STYLE)
-    return chosen
+def styled() -> dict[Any, Any]:
+    """Return matplotlib's own settings with ours, so that nobody else's change a figure.
+
+    The backend is left alone: asking for it imports pyplot.
+    """
+    defaults = mpl.rcParamsDefault
+    own = {name: defaults[name] for name in defaults if name != "backend"}
+    return {**own, **STYLE}

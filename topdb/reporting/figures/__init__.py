@@ -52,5 +52,4 @@ def write_figure(
     module = import_module(f"{__name__}.{name.replace('-', '_')}")
     with rc_context(styled()):
         figure = module.draw(Evidence(params, profile, results, comparisons, published))
-        for out in outs:
-            save(figure, out)
+        save(figure, outs)
