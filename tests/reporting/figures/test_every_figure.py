@@ -9,6 +9,7 @@ from figure_grid import (
     METHODS,
     draw,
     evidence,
+    overlapping,
     texts,
     write_results,
     write_snapshots_of,
@@ -90,6 +91,32 @@ def test_every_word_lies_inside_the_figure_and_can_be_read(name, whole):
         assert box.x1 <= page.x1 + 1, text
         assert box.y1 <= page.y1 + 1, text
         assert text.get_fontsize() >= 6
+
+
+@pytest.fixture(scope="module")
+def as_large_as_the_papers(tmp_path_factory):
+    """The paper's data sets and methods, by their full titles."""
+    folder = tmp_path_factory.mktemp("large")
+    methods = ["baseline", "no-drop", "no-reg", "top-db-net"]
+    titles = {
+        "market1501": "Market-1501",
+        "dukemtmc-reid": "DukeMTMC-reID",
+        "cuhk03-labeled": "CUHK03 labeled",
+        "cuhk03-detected": "CUHK03 detected",
+    }
+    for dataset in titles:
+        write_results(folder / "results", dataset, methods=methods)
+    write_snapshots_of(folder / "results", epochs=(1, 2, 4), queries=4)
+    datasets = {
+        name: {"title": title, "layout": "market1501", "root": name}
+        for name, title in titles.items()
+    }
+    return evidence(folder, {"datasets": datasets, "methods": methods})
+
+
+@every
+def test_no_word_covers_another(name, as_large_as_the_papers):
+    assert overlapping(draw(name, as_large_as_the_papers)) == []
 
 
 @every

@@ -1,12 +1,15 @@
 """The numbers behind the plots."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from figure_grid import draw, evidence, write_results, written
+from figure_grid import draw, evidence, overlapping, write_results, written
 
+from topdb.reporting.comparisons import write_comparisons
 from topdb.reporting.figures.cmc import cmc
+from topdb.statistics import CellVerdict
 
 
 def test_a_cmc_counts_first_matches_up_to_each_rank():
@@ -125,3 +128,33 @@ def test_measured_against_published_shows_margin_interval_and_verdict(tmp_path):
     # Baseline and Top-DB-Net plain, Top-DB-Net re-ranked: the paper prints no Baseline+RK.
     named = [label.get_text() for label in left.get_yticklabels()]
     assert named == ["Baseline", "Top-DB-Net", "Top-DB-Net+RK", "Market-1501"]
+
+
+def test_each_verdict_has_a_mark_of_its_own_and_they_fit_above(tmp_path):
+    write_results(tmp_path / "results")
+    given = evidence(tmp_path)
+    compared = given.compared()
+    cell = compared.cell("market1501", "baseline", "plain", "mAP")
+    judged = [
+        replace(cell, method=method, ranking=ranking, verdict=str(verdict))
+        for verdict, (method, ranking) in zip(
+            CellVerdict,
+            [(m, r) for m in ("baseline", "no-drop", "top-db-net") for r in ("plain", "rk")],
+            strict=False,
+        )
+    ]
+    assert given.comparisons is not None
+    write_comparisons(replace(compared, cells=tuple(judged)), given.comparisons)
+    figure = draw("published", given)
+    assert overlapping(figure) == []
+    (legend,) = figure.legends
+    (title,) = [text for text in figure.texts if text.get_text() == "Measured minus published"]
+    assert title.get_window_extent().x1 < legend.get_window_extent().x0
+    marks = [line for line in figure.axes[0].get_lines() if line.get_marker() != "None"]
+    drawn = {
+        (mark.get_marker(), mark.get_markeredgecolor(), mark.get_markerfacecolor())
+        for mark in marks
+    }
+    assert len(drawn) == len(CellVerdict)
+    for verdict in CellVerdict:
+        assert verdict.lower() in written(figure)

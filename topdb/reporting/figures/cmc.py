@@ -10,8 +10,8 @@ from topdb.reporting.drawing.evidence import RANKINGS, Evidence
 from topdb.reporting.drawing.style import looks, page, remark
 from topdb.reporting.scores import read_scores
 
-TITLE = "CMC: queries with a right image among the first k"
-EXPLAINED = f"{BAND} Queries without a valid match are left out."
+TITLE = "CMC curves"
+EXPLAINED = f"Queries with a right image among the first k; those without a valid match are left out. {BAND}"
 LAST_RANK = 20
 
 
