@@ -62,6 +62,7 @@ SNAPSHOTS = expand(
     seed=PLAN["snapshots"]["seed"],
 )
 PLOTS = ["differences", "variance", "published", "seeds", "cmc", "training"]
+PUBLISHED = ["table1", "table2", "claims"]
 TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
 
 # By the environment, not as parameters of jobs: how a profile is named reruns nothing.

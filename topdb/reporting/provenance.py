@@ -1,58 +1,137 @@
 """Where a table's numbers come from: the notes below it, read from the runs' own files."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topdb.errors import UserError
 from topdb.files import read_json
 from topdb.grid import GridRun, runs
 from topdb.params import Profile
+from topdb.reporting.documents import Code, Strong, Text
 
 
-def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[str]:
-    """Yield one line a fact: profile, data, code, machine, evaluator."""
-    finished = [run for run in runs(profile) if (run.folder(results) / "run.json").is_file()]
-    planned = len(list(runs(profile)))
-    records = [read_json(run.folder(results) / "run.json") for run in finished]
+@dataclass(frozen=True)
+class RunRecord:
+    """What `run.json` says of one finished run, as far as reports need it."""
+
+    dataset: str
+    index_digest: str
+    commit: str | None
+    """None outside a git checkout."""
+    dirty: bool
+    device: str
+    threads: int
+    torch: str
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read `run.json`.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken, or lacks a key.
+    """
+    record = read_json(path)
+    try:
+        environment = record["environment"]
+        git = environment["git"]
+        return RunRecord(
+            dataset=str(record["dataset"]),
+            index_digest=str(record["index_digest"]),
+            commit=str(git["commit"]) if git else None,
+            dirty=bool(git["dirty"]) if git else False,
+            device=str(environment["device"]),
+            threads=int(environment["threads"]),
+            torch=str(environment["versions"]["torch"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _lacking(path, error, "train the run again") from None
+
+
+def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
+    """Yield one line a fact: profile, data, code, machine, evaluator.
+
+    Raises
+    ------
+    UserError
+        A run's file is broken or lacks a key.
+    """
+    planned = list(runs(profile))
+    finished = [run for run in planned if (run.folder(results) / "run.json").is_file()]
+    records = [read_run(run.folder(results) / "run.json") for run in finished]
     seeds = ", ".join(map(str, profile.seeds))
-    yield f"Profile `{profile_name}`, recipe `{profile.recipe}`, seeds {seeds}."
-    if len(finished) < planned:
-        yield f"**Incomplete**: {planned - len(finished)} of {planned} runs are missing."
+    yield (
+        "Profile ",
+        Code(profile_name),
+        ", recipe ",
+        Code(profile.recipe),
+        f", seeds {seeds}.",
+    )
+    if len(finished) < len(planned):
+        missing = f": {len(planned) - len(finished)} of {len(planned)} runs are missing."
+        yield (Strong("Incomplete"), missing)
     for dataset in profile.datasets:
-        digests = sorted({r["index_digest"] for r in records if r["dataset"] == dataset})
+        digests = sorted({each.index_digest for each in records if each.dataset == dataset})
         if digests:
-            yield f"Data `{dataset}`: digest {', '.join(f'`{each[:16]}`' for each in digests)}."
-    commits = {_commit(record) for record in records}
-    if commits:
-        yield f"Code: {', '.join(sorted(commits))}."
-        machines = {(r["environment"]["device"], r["environment"]["threads"]) for r in records}
-        threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in sorted(machines))
-        versions = {r["environment"]["versions"]["torch"] for r in records}
-        yield f"Machine: {threads}; torch {', '.join(sorted(versions))}."
+            yield ("Data ", Code(dataset), ": digest ", *_listed(d[:16] for d in digests), ".")
+    if records:
+        yield _code(records)
+        machines = sorted({(each.device, each.threads) for each in records})
+        threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
+        versions = ", ".join(sorted({each.torch for each in records}))
+        yield (f"Machine: {threads}; torch {versions}.",)
     yield from _evaluators(profile, results, finished)
 
 
-def _commit(record: dict[str, Any]) -> str:
-    git = record["environment"]["git"]
-    if git is None:
-        return "not a git checkout"
-    return f"`{git['commit'][:12]}`" + (" with uncommitted changes" if git["dirty"] else "")
+def _code(records: list[RunRecord]) -> Text:
+    found: list[str | Code] = ["Code: "]
+    commits = {(each.commit, each.dirty) for each in records}
+    for commit, dirty in sorted(commits, key=lambda each: (each[0] is None, str(each[0]), each[1])):
+        if len(found) > 1:
+            found.append(", ")
+        if commit is None:
+            found.append("not a git checkout")
+        else:
+            found += [Code(commit[:12]), " with uncommitted changes" if dirty else ""]
+    return (*found, ".")
 
 
-def _evaluators(profile: Profile, results: Path, finished: list[GridRun]) -> Iterator[str]:
+def _evaluators(profile: Profile, results: Path, finished: list[GridRun]) -> Iterator[Text]:
     for ranking in profile.rankings:
-        found = set()
+        found: dict[Text, None] = {}
         for run in finished:
             path = run.metrics(results, ranking)
             if path.is_file():
-                evaluator = read_json(path)["evaluator"]
-                reranking = evaluator["reranking"]
-                text = f"{evaluator['distance']}; AP rule `{evaluator['ap_rule']}`"
-                if reranking:
-                    text += (
-                        f"; k-reciprocal re-ranking `{reranking['variant']}`, k1 = "
-                        f"{reranking['k1']}, k2 = {reranking['k2']}, lambda = {reranking['lambda']}"
-                    )
-                found.add(text)
-        for text in sorted(found):
-            yield f"Evaluator `{ranking}`: {text}."
+                try:
+                    found[_evaluator(read_json(path)["evaluator"])] = None
+                except (KeyError, TypeError) as error:
+                    raise _lacking(path, error, "run `topdb evaluate` again") from None
+        for described in found:
+            yield ("Evaluator ", Code(ranking), ": ", *described, ".")
+
+
+def _evaluator(identity: dict[str, Any]) -> Text:
+    described: Text = (f"{identity['distance']}; AP rule ", Code(str(identity["ap_rule"])))
+    reranking = identity["reranking"]
+    if reranking:
+        described += (
+            "; k-reciprocal re-ranking ",
+            Code(str(reranking["variant"])),
+            f", k1 = {reranking['k1']}, k2 = {reranking['k2']}, lambda = {reranking['lambda']}",
+        )
+    return described
+
+
+def _listed(names: Iterator[str]) -> Iterator[str | Code]:
+    for number, name in enumerate(names):
+        if number:
+            yield ", "
+        yield Code(name)
+
+
+def _lacking(path: Path, error: Exception, remedy: str) -> UserError:
+    what = f"lacks the key {error}" if isinstance(error, KeyError) else f"is broken ({error})"
+    return UserError(f"{path} {what}: {remedy}.")

@@ -148,3 +148,8 @@ def places(values: list[float]) -> list[int]:
     """Return each value's place, the highest first; equal values share one, none is skipped."""
     order = sorted(set(values), reverse=True)
     return [order.index(value) + 1 for value in values]
+
+
+def place_of(value: float, others: list[float]) -> int:
+    """Return the place that a value takes among others, as `places` counts."""
+    return 1 + len({other for other in others if other > value})

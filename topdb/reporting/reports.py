@@ -1,16 +1,23 @@
 """The reports by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from topdb.errors import UserError
 from topdb.files import write_text
 from topdb.params import Params
-from topdb.reporting.comparisons import read_comparisons
+from topdb.reporting.answer import write_answer
+from topdb.reporting.comparisons import Comparisons, read_comparisons
+from topdb.reporting.latex import render_latex
+from topdb.reporting.markdown import render_markdown
 from topdb.reporting.metrics import write_metrics, write_plots
 from topdb.reporting.published import read_oddities, read_published
 from topdb.reporting.tables import table1, table2
+from topdb.reporting.tidy import render_csv
 
-_TABLES = {"table1": table1, "table2": table2}
+TABLES = {"table1": table1, "table2": table2}
+FORMATS = {".md": render_markdown, ".csv": render_csv, ".tex": render_latex}
+VERDICT = "verdict"
 _DATA = {"metrics": write_metrics, "plots": write_plots}
 
 
@@ -21,25 +28,54 @@ def write_report(
     results: Path,
     comparisons: Path | None,
     published: Path,
-    out: Path,
+    out: Sequence[Path],
 ) -> None:
-    """Write one report.
+    """Write one report; a table in the format that each name of `out` ends in.
 
     Raises
     ------
     UserError
-        There is no such report, or a file that it needs is missing or broken.
+        There is no such report or format, or a file that it needs is missing or broken.
     """
+    known = [*TABLES, VERDICT, *_DATA]
+    if what not in known:
+        raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
+    if what not in TABLES and len(out) != 1:
+        raise UserError(f"{what} is written to one place: give --out once.")
     if what in _DATA:
-        _DATA[what](params.selected(profile), results, out)
+        _DATA[what](params.selected(profile), results, out[0])
         return
-    if what not in _TABLES:
-        raise UserError(f"there is no report '{what}': name {', '.join([*_TABLES, *_DATA])}.")
     if comparisons is None:
         raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
+    compared = read_comparisons(comparisons, profile)
+    if what == VERDICT:
+        write_answer(compared, out[0])
+    else:
+        write_table(what, params, profile, results, compared, published, out)
+
+
+def write_table(
+    what: str,
+    params: Params,
+    profile: str,
+    results: Path,
+    comparisons: Comparisons,
+    published: Path,
+    out: Sequence[Path],
+) -> None:
+    """Write `table1` or `table2` in the format that each name of `out` ends in.
+
+    Raises
+    ------
+    UserError
+        A name ends in no known format, or a file that the table needs is missing or broken.
+    """
+    for path in out:
+        if path.suffix not in FORMATS:
+            raise UserError(f"{path} has no format: end its name in {', '.join(FORMATS)}.")
     rows = read_published(published / f"{what}.csv")
     datasets = params.selected(profile).datasets
     oddities = read_oddities(published / "oddities.csv", what, datasets)
-    compared = list(read_comparisons(comparisons, profile).differences)
-    text = _TABLES[what](params, profile, results, rows, oddities, compared)
-    write_text(out, text)
+    document = TABLES[what](params, profile, results, rows, oddities, comparisons)
+    for path in out:
+        write_text(path, FORMATS[path.suffix](document))

@@ -1,32 +1,34 @@
-"""Table 1 and Table 2 of the paper, with measured rows, as Markdown."""
+"""Table 1 and Table 2 of the paper with measured rows, as documents of no format yet."""
 
 import math
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from topdb.grid import Cell
 from topdb.params import Params, Profile, Ranking
-from topdb.reporting.comparisons import Difference
-from topdb.reporting.markdown import p_value, plain, table
-from topdb.reporting.provenance import notes
-from topdb.reporting.published import PublishedRow, places
-from topdb.reporting.scores import QUANTITIES, read_cell
-from topdb.statistics import headline
-
-WARNING = (
-    "> **Rendered data.** The measured rows are of pedestrians drawn by this project, with a "
-    "small network: they cannot be compared with the published rows."
+from topdb.reporting.answer import answer
+from topdb.reporting.comparisons import CellComparison, Comparisons
+from topdb.reporting.documents import (
+    Block,
+    ClaimLine,
+    Column,
+    DifferenceLine,
+    Document,
+    Entry,
+    Line,
+    Strong,
+    Text,
 )
-MEASURED = {
-    "baseline": "Baseline",
-    "no-drop": "no-drop Top-DB-Net",
-    "no-reg": "no-reg Top-DB-Net",
-    "top-db-net": "Top-DB-Net",
-}
-"""How the paper calls its methods; others go by their own name."""
+from topdb.reporting.provenance import notes
+from topdb.reporting.published import PublishedRow, place_of, places
+from topdb.reporting.scores import QUANTITIES
+from topdb.reporting.wording import dataset_title, method_title
+
+WARNING: Text = (
+    Strong("Rendered data."),
+    " The measured rows are of pedestrians drawn by this project, with a small network: they "
+    "cannot be compared with the published rows.",
+)
 
 
 def table1(
@@ -35,20 +37,32 @@ def table1(
     results: Path,
     published: list[PublishedRow],
     oddities: list[str],
-    comparisons: list[Difference],
-) -> str:
-    """Return the paper's Table 1, influence of the streams, as a Markdown document."""
+    comparisons: Comparisons,
+) -> Document:
+    """Return the paper's Table 1, influence of the streams.
+
+    It is of the plain ranking. A profile without that shows the ranking that it has.
+    """
     profile = params.selected(profile_name)
-    rows = [_section("Published (Quispe & Pedrini, ICPR 2020)", profile)]
-    rows += [[plain(row.method), *_published_cells(profile, row)] for row in published]
-    rows += [_section(_measured_title(profile), profile)]
-    rows += list(_measured_rows(profile, results, "plain"))
+    rankings: tuple[Ranking, ...] = ("plain",) if "plain" in profile.rankings else profile.rankings
+    blocks = [
+        Block("Published (Quispe & Pedrini, ICPR 2020)", False, "plain", _rows(profile, published))
+    ]
+    blocks += [_measured(profile, comparisons, ranking, None) for ranking in rankings]
+    remarks: list[Text] = [(remark,) for remark in oddities]
+    if "plain" not in rankings:
+        remarks.append(
+            ("The profile has no plain ranking: its re-ranked rows stand here instead.",)
+        )
     return _document(
-        profile,
+        params,
+        profile_name,
+        comparisons,
+        "table1",
         "Table 1. Influence of the streams",
-        table(_header(profile), rows),
-        _differences(params, profile, comparisons, ("plain",)),
-        oddities + list(notes(profile, profile_name, results)),
+        rankings,
+        blocks,
+        [*remarks, *notes(profile, profile_name, results)],
     )
 
 
@@ -58,167 +72,242 @@ def table2(
     results: Path,
     published: list[PublishedRow],
     oddities: list[str],
-    comparisons: list[Difference],
-) -> str:
-    """Return the paper's Table 2, comparison with other methods, as a Markdown document."""
+    comparisons: Comparisons,
+) -> Document:
+    """Return the paper's Table 2, comparison with other methods."""
     profile = params.selected(profile_name)
-    rows: list[list[str]] = []
-    misprinted: list[str] = []
-    for title, reranked in (("Published", False), ("Published, re-ranked (RK)", True)):
-        block = [row for row in published if row.reranked == reranked]
-        rows.append(_section(title, profile))
-        rows += _with_places(profile, block, misprinted)
-    for ranking in profile.rankings:
-        rows.append(_section(_measured_title(profile, ranking), profile))
-        rows += list(_measured_rows(profile, results, ranking))
-    place_notes = [
-        "Sub-indices: place within the block of published rows, recomputed from the printed "
-        "values; equal values share a place.",
-        *misprinted,
-        *oddities,
+    plain = [row for row in published if not row.reranked]
+    reranked = [row for row in published if row.reranked]
+    blocks = [
+        Block("Published", False, "plain", _rows(profile, plain, with_places=True)),
+        Block("Published, re-ranked (RK)", False, "rk", _rows(profile, reranked, with_places=True)),
     ]
+    misprints = [note for block in blocks for note in _misprints(profile, block)]
+    for ranking in profile.rankings:
+        peers = reranked if ranking == "rk" else plain
+        blocks.append(_measured(profile, comparisons, ranking, None if profile.rendered else peers))
+    places_note = (
+        "Sub-indices: place within the block of published rows, recomputed from the printed "
+        "values; equal values share a place."
+    )
+    if not profile.rendered:
+        places_note += (
+            " A measured row has the place that its mean, rounded as it is shown, takes among the "
+            "published rows of its block."
+        )
+    remarks: list[Text] = [(places_note,), *misprints, *((remark,) for remark in oddities)]
     return _document(
-        profile,
+        params,
+        profile_name,
+        comparisons,
+        "table2",
         "Table 2. Comparison with other methods",
-        table(_header(profile), rows),
-        _differences(params, profile, comparisons, profile.rankings),
-        place_notes + list(notes(profile, profile_name, results)),
+        profile.rankings,
+        blocks,
+        [*remarks, *notes(profile, profile_name, results)],
     )
 
 
 def _document(
-    profile: Profile, title: str, main: str, differences: str, footnotes: list[str]
-) -> str:
-    parts = [WARNING] if profile.rendered else []
-    parts += [
-        f"# {title}",
-        "mAP and rank-1 (R1) in percent. Measured cells: mean ± standard deviation between "
-        "seeds (number of seeds).",
-        main,
-        differences,
-        "## Notes",
-        "\n".join(f"- {note}" for note in footnotes),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    params: Params,
+    profile_name: str,
+    comparisons: Comparisons,
+    name: str,
+    title: str,
+    rankings: tuple[Ranking, ...],
+    blocks: list[Block],
+    remarks: list[Text],
+) -> Document:
+    profile = params.selected(profile_name)
+    settings = params.statistics
+    floors = list(_floors(params, comparisons, rankings))
+    rendered = profile.rendered
+    differences = tuple(_differences(profile, comparisons, rankings))
+    claims = tuple(_claims(profile, comparisons, name))
+    return Document(
+        name=name,
+        title=title,
+        warning=WARNING if rendered else (),
+        answer=(Strong(answer(comparisons)),),
+        legend=_legend(params, profile),
+        columns=tuple(_columns(profile)),
+        blocks=tuple(blocks),
+        claims_title="Claims on rendered data" if rendered else "Claims",
+        claims_legend=(
+            (
+                "What the paper claims of its data sets, asked of the rendered ones: no verdict "
+                "here is about the paper. "
+                if rendered
+                else ""
+            )
+            + "A claim holds if its interval lies above 0 on every data set and its p, the "
+            "largest of its data sets' one-sided p, adjusted by Holm's method over its family, is "
+            f"at most {settings.alpha:g}. It fails if an interval lies below 0.",
+        ),
+        claims=claims,
+        differences_title=f"Difference to {method_title(settings.reference_method)}",
+        differences_legend=(
+            "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
+            f"calibrated for few seeds. p: {_tests(differences)}. Holm over all comparisons of "
+            "the same ranking.",
+        ),
+        differences=differences,
+        differences_floor=tuple(floors),
+        confidence=settings.confidence,
+        notes=tuple(remarks),
+    )
 
 
-def _header(profile: Profile) -> list[str]:
-    titles = [plain(settings.title or name) for name, settings in profile.datasets.items()]
-    return ["Method", *(f"{title} {quantity}" for title in titles for quantity in QUANTITIES)]
+def _legend(params: Params, profile: Profile) -> Text:
+    text = (
+        "mAP and rank-1 (R1) in percent. Measured cells: mean ± standard deviation between seeds "
+        "(number of seeds)"
+    )
+    if profile.rendered:
+        return (f"{text}.",)
+    settings = params.statistics
+    margins = {name: settings.margin(name) for name in profile.datasets}
+    usual = settings.margin("default")
+    others = "".join(
+        f", {value:g} on {dataset_title(profile, name)}"
+        for name, value in margins.items()
+        if value != usual
+    )
+    return (
+        f"{text}, then the verdict: REPRODUCED if the {100 * (1 - 2 * settings.alpha):g} % "
+        f"interval of the difference to the published value lies within ±{usual:g} points{others}.",
+    )
 
 
-def _section(title: str, profile: Profile) -> list[str]:
-    return [f"**{title}**", *[""] * (len(_header(profile)) - 1)]
+def _columns(profile: Profile) -> Iterator[Column]:
+    for dataset in profile.datasets:
+        for quantity in QUANTITIES:
+            yield Column(dataset, dataset_title(profile, dataset), quantity)
 
 
-def _measured_title(profile: Profile, ranking: Ranking = "plain") -> str:
-    kind = "Measured on rendered data" if profile.rendered else "Measured"
-    return kind if ranking == "plain" else f"{kind}, re-ranked (RK)"
+def _rows(
+    profile: Profile, published: list[PublishedRow], *, with_places: bool = False
+) -> tuple[Line, ...]:
+    """Published lines; each value with its place among the others of its column if wanted."""
+    entries: list[list[Entry | None]] = [[] for _ in published]
+    for column in _columns(profile):
+        cells = [row.cells.get((column.dataset, column.quantity)) for row in published]
+        found = places([cell.value for cell in cells if cell])
+        remaining = iter(found)
+        for cell, line in zip(cells, entries, strict=True):
+            place = next(remaining) if cell else None
+            line.append(
+                Entry(cell.value, place if with_places else None, cell.printed_place)
+                if cell
+                else None
+            )
+    return tuple(
+        Line(row.method, "", tuple(line)) for row, line in zip(published, entries, strict=True)
+    )
 
 
-def _measured_rows(profile: Profile, results: Path, ranking: Ranking) -> Iterator[list[str]]:
-    for method in profile.methods:
-        name = MEASURED.get(method, method) + ("+RK" if ranking == "rk" else "")
-        row = [name]
-        for dataset in profile.datasets:
-            scores = read_cell(profile, results, Cell(dataset, method, ranking))
-            for quantity in QUANTITIES:
-                row.append("–" if scores is None else _summary(scores.by_seed(quantity)))
-        yield row
-
-
-def _summary(values: NDArray[np.float64]) -> str:
-    found = headline(values)
-    spread = "" if math.isnan(found.sd) else f" ± {found.sd:.1f}"
-    return f"{found.mean:.1f}{spread} ({found.n})"
-
-
-def _columns(profile: Profile) -> list[tuple[str, str]]:
-    return [(dataset, quantity) for dataset in profile.datasets for quantity in QUANTITIES]
-
-
-def _published_cells(profile: Profile, row: PublishedRow) -> list[str]:
-    return [
-        f"{row.cells[column].value:.1f}" if column in row.cells else "–"
-        for column in _columns(profile)
-    ]
-
-
-def _with_places(
-    profile: Profile, block: list[PublishedRow], misprinted: list[str]
-) -> list[list[str]]:
-    """Write a block's cells with recomputed places; note where the paper prints another."""
-    written = [[plain(row.method)] for row in block]
-    for dataset, quantity in _columns(profile):
-        having = [row for row in block if (dataset, quantity) in row.cells]
-        found = [row.cells[dataset, quantity] for row in having]
-        recomputed = dict(
-            zip((row.method for row in having), places([c.value for c in found]), strict=True)
-        )
-        for row, line in zip(block, written, strict=True):
-            cell = row.cells.get((dataset, quantity))
-            if cell is None:
-                line.append("–")
-                continue
-            place = recomputed[row.method]
-            differs = cell.printed_place is not None and cell.printed_place != place
-            line.append(f"{cell.value:.1f}<sub>{place}</sub>{'†' if differs else ''}")
-            if differs:
-                misprinted.append(
-                    f"† {row.method}, {dataset} {quantity}: the paper prints place "
-                    f"{cell.printed_place}; recomputed it is {place}."
+def _misprints(profile: Profile, block: Block) -> Iterator[Text]:
+    for number, column in enumerate(_columns(profile)):
+        for line in block.lines:
+            entry = line.entries[number]
+            if entry and entry.misprinted:
+                yield (
+                    f"† {line.name}, {column.dataset} {column.quantity}: the paper prints place "
+                    f"{entry.printed_place}; recomputed it is {entry.place}.",
                 )
-    return written
+
+
+def _measured(
+    profile: Profile,
+    comparisons: Comparisons,
+    ranking: Ranking,
+    peers: list[PublishedRow] | None,
+) -> Block:
+    """Measured lines; with the places that they take among their peers, if there are any."""
+    title = "Measured on rendered data" if profile.rendered else "Measured"
+    lines = []
+    for method in profile.methods:
+        entries = []
+        for column in _columns(profile):
+            cell = comparisons.cell(column.dataset, method, ranking, column.quantity)
+            printed = [
+                row.cells[column.dataset, column.quantity].value
+                for row in peers or ()
+                if (column.dataset, column.quantity) in row.cells
+            ]
+            entries.append(_entry(cell, printed) if cell and cell.seeds else _missing(cell))
+        lines.append(Line(method_title(method, ranking), method, tuple(entries)))
+    title += "" if ranking == "plain" else ", re-ranked (RK)"
+    return Block(title, True, ranking, tuple(lines))
+
+
+def _entry(cell: CellComparison, printed: list[float]) -> Entry:
+    return Entry(
+        value=cell.mean,
+        place=place_of(round(cell.mean, 1), printed) if printed else None,
+        sd=_known(cell.sd),
+        seeds=cell.seeds,
+        verdict=cell.verdict,
+        reason=cell.reason,
+        published=_known(cell.published),
+        delta=None if math.isnan(cell.published) else cell.delta,
+        seeds_to_settle=cell.seeds_to_settle,
+    )
+
+
+def _missing(cell: CellComparison | None) -> Entry | None:
+    """An entry of a cell without a single run: a verdict, if one is due, and no value."""
+    if cell is None or not cell.verdict:
+        return None
+    return Entry(
+        value=math.nan,
+        seeds=0,
+        verdict=cell.verdict,
+        reason=cell.reason,
+        published=_known(cell.published),
+        delta=cell.delta,
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _differences(
-    params: Params,
-    profile: Profile,
-    comparisons: list[Difference],
-    rankings: tuple[Ranking, ...],
-) -> str:
-    shown = [each for each in comparisons if each.ranking in rankings]
-    if not shown:
-        return ""
-    reference = params.statistics.reference_method
-    percent = f"{100 * params.statistics.confidence:g} %"
-    rows = []
-    for first, second in zip(shown[::2], shown[1::2], strict=True):
-        title = plain(profile.datasets[first.dataset].title or first.dataset)
-        name = MEASURED.get(first.method, first.method) + ("+RK" if first.ranking == "rk" else "")
-        rows.append(
-            [
-                title,
-                name,
-                *_difference(first),
-                *_difference(second),
-                f"{first.seeds}/{first.reference_seeds}",
-            ]
-        )
-    header = ["Data set", "Method"]
-    for quantity in QUANTITIES:
-        header += [f"Δ {quantity} [{percent}]", "p", "p (Holm)"]
-    lines = [
-        f"## Difference to {MEASURED.get(reference, reference)}",
-        "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
-        f"calibrated for few seeds. p: {'; '.join(sorted({each.test for each in shown}))}. Holm "
-        "over all comparisons of the same ranking.",
-        table([*header, "Seeds"], rows),
-    ]
+    profile: Profile, comparisons: Comparisons, rankings: tuple[Ranking, ...]
+) -> Iterator[DifferenceLine]:
+    shown = [each for each in comparisons.differences if each.ranking in rankings]
+    by_cell = groupby(shown, key=lambda each: (each.dataset, each.method, each.ranking))
+    for (dataset, method, ranking), group in by_cell:
+        title = dataset_title(profile, dataset)
+        yield DifferenceLine(title, method_title(method, ranking), tuple(group))
+
+
+def _tests(differences: tuple[DifferenceLine, ...]) -> str:
+    return "; ".join(sorted({each.test for line in differences for each in line.differences}))
+
+
+def _floors(
+    params: Params, comparisons: Comparisons, rankings: tuple[Ranking, ...]
+) -> Iterator[Text]:
     for ranking in rankings:
-        family = [each for each in shown if each.ranking == ranking]
+        family = [each for each in comparisons.differences if each.ranking == ranking]
         if not family:
             continue
         best = min(1.0, len(family) * min(each.smallest_possible_p for each in family))
-        if best > 1.0 - params.statistics.confidence:
-            lines.append(
+        if best > params.statistics.alpha:
+            yield (
                 f"With so few seeds no p of the {len(family)} comparisons ({ranking}) can fall "
                 f"below {best:.2f} after Holm: an open comparison here is not evidence of "
-                "equality."
+                "equality.",
             )
-    return "\n\n".join(lines)
 
 
-def _difference(each: Difference) -> list[str]:
-    interval = "" if math.isnan(each.low) else f" [{each.low:+.1f}, {each.high:+.1f}]"
-    return [f"{each.estimate:+.1f}{interval}", p_value(each.p), p_value(each.adjusted_p)]
+def _claims(profile: Profile, comparisons: Comparisons, name: str) -> Iterator[ClaimLine]:
+    """The claims of Table 1 compare streams; Table 2 has those about re-ranking too."""
+    for claim in comparisons.claims:
+        if (claim.ranking, claim.reference_ranking) != ("plain", "plain") and name == "table1":
+            continue
+        parts = comparisons.parts(claim.id)
+        titles = tuple(dataset_title(profile, part.dataset) for part in parts)
+        yield ClaimLine(claim, parts, titles)

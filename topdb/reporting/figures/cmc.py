@@ -11,7 +11,7 @@ from topdb.reporting.drawing.style import looks, page, remark
 from topdb.reporting.scores import read_scores
 
 TITLE = "CMC curves"
-EXPLAINED = f"Queries with a right image among the first k; those without a valid match are left out. {BAND}"
+EXPLAINED = f"Queries with a right image among the first k, of those with a valid match. {BAND}"
 LAST_RANK = 20
 
 
