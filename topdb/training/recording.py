@@ -24,7 +24,7 @@ class Recorded:
     def __init__(self, epoch: int, names: Sequence[str] = (), values: Tensor | None = None) -> None:
         self._epoch = epoch
         self.names = list(names)
-        self._seen = [] if values is None else [values]
+        self._seen = [] if values is None or not len(values) else [values]
         self._unseen: list[Tensor] = []
 
     def add(self, loss: Tensor, losses: list[StreamLoss]) -> None:
@@ -46,14 +46,16 @@ class Recorded:
             self._require_finite(fresh, sum(map(len, self._seen)))
             self._seen.append(fresh)
             self._unseen = []
-        if len(self._seen) != 1:
-            self._seen = [torch.cat(self._seen) if self._seen else torch.empty(0, 0)]
+        if not self._seen:
+            return torch.empty(0, 0)
+        if len(self._seen) > 1:
+            self._seen = [torch.cat(self._seen)]
         return self._seen[0]
 
     @property
     def latest(self) -> float | None:
         """The summed loss of the last step that was looked at."""
-        return float(self._seen[-1][-1, 0]) if self._seen and self._seen[-1].numel() else None
+        return float(self._seen[-1][-1, 0]) if self._seen else None
 
     def means(self) -> dict[str, float]:
         """Return the mean of each loss over the steps."""

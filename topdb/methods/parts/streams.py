@@ -16,6 +16,7 @@ from topdb.methods.backbones import build_backbone
 from topdb.methods.parts.bottleneck import Bottleneck
 from topdb.methods.parts.drop import RowScore, random_drop_mask, top_drop_mask
 from topdb.methods.parts.network import ReIDNetwork, StreamOutput
+from topdb.methods.parts.pooling import average
 from topdb.params import NetworkSettings
 
 
@@ -115,7 +116,7 @@ class StreamNetwork(ReIDNetwork):
         if mask is not None:
             outputs.append(self.drop_head("drop", self._drop_features(refined * mask)))
         if self.streams.regularization:
-            pooled = refined.mean(dim=(2, 3))
+            pooled = average(refined)
             outputs.append(self.regularization_head("regularization", pooled))
         return outputs
 
@@ -131,11 +132,11 @@ class StreamNetwork(ReIDNetwork):
         if self.streams.drop:
             second = self.drop_head.neck(self._drop_features(refined))
         else:
-            second = self.regularization_head.neck(refined.mean(dim=(2, 3)))
+            second = self.regularization_head.neck(average(refined))
         return torch.cat((first, second), dim=1)
 
     def _global_features(self, shared: Tensor) -> Tensor:
-        reduced: Tensor = self.global_reduction(shared.mean(dim=(2, 3), keepdim=True))
+        reduced: Tensor = self.global_reduction(average(shared)[:, :, None, None])
         return reduced.flatten(1)
 
     def _drop_features(self, refined: Tensor) -> Tensor:
