@@ -101,8 +101,22 @@ def test_a_missing_file_says_where_runs_are_chosen(tmp_path):
         {"keep": np.ones((1, 1, 2), bool)},
         {"right": np.ones((1, 1, 2), bool)},
         {"paths": np.array(["query"])},
+        {"ranked": np.array([[[1.0, 2.0, 0.0]]])},
+        {"activation": np.full((1, 1, 3, 2), np.nan, np.float32)},
+        {"activation": np.zeros((1, 1, 3, 0), np.float32)},
+        {"images": np.zeros((3, 4, 2, 1), np.uint8)},
     ],
-    ids=["a row beyond the images", "no lists", "other rows", "other ranks", "fewer names"],
+    ids=[
+        "a row beyond the images",
+        "no lists",
+        "other rows",
+        "other ranks",
+        "fewer names",
+        "ranks that are no whole numbers",
+        "a map of no numbers",
+        "a map of nothing",
+        "images without colours",
+    ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, changes):
     write_snapshots(tmp_path / "s.npz", one(1, **changes))
@@ -114,4 +128,11 @@ def test_a_missing_array_is_named(tmp_path):
     with (tmp_path / "s.npz").open("wb") as stream:
         np.savez(stream, epochs=np.array([1]))
     with pytest.raises(UserError, match="lacks the array identity"):
+        read_snapshots(tmp_path / "s.npz")
+
+
+def test_a_file_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("topdb.snapshots.MOST_BYTES", 1000)
+    write_snapshots(tmp_path / "s.npz", one(1))
+    with pytest.raises(UserError, match="unpacks to .* bytes, which is no snapshot"):
         read_snapshots(tmp_path / "s.npz")

@@ -17,6 +17,18 @@ from topdb.files import replacing
 
 NO_IMAGE = -1
 """In place of an image where a gallery is shorter than the ranked list."""
+MOST_BYTES = 2**30
+"""Unpacked size from which a file, which may come from somebody else, is refused."""
+_KINDS = {
+    "epochs": "i",
+    "activation": "f",
+    "keep": "b",
+    "ranked": "i",
+    "right": "b",
+    "paths": "U",
+    "images": "u",
+}
+"""Of each array's numbers, as numpy names them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +77,10 @@ def read_snapshots(path: Path) -> Snapshots:
     remedy = "delete it and train the run again."
     try:
         with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
+            members = arrays.zip.infolist() if arrays.zip else []
+            size = sum(member.file_size for member in members)
+            if size > MOST_BYTES:
+                raise UserError(f"{path} unpacks to {size} bytes, which is no snapshot: {remedy}")
             missing = [name for name in names if name not in arrays.files]
             if missing:
                 raise UserError(f"{path} lacks the array {missing[0]}: {remedy}")
@@ -73,7 +89,7 @@ def read_snapshots(path: Path) -> Snapshots:
         raise UserError(
             f"{path} does not exist: train the run, or choose it under snapshots in params.yaml."
         ) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is no readable .npz file ({reason}): {remedy}") from None
     snapshots = Snapshots(**{**found, "identity": str(found["identity"])})
@@ -83,7 +99,10 @@ def read_snapshots(path: Path) -> Snapshots:
 
 
 def _fit(snapshots: Snapshots) -> bool:
-    """Whether the arrays have the shapes that they owe each other, and name images that exist."""
+    """Whether the arrays have the shapes that they owe each other, and rank images that exist."""
+    arrays = {name: getattr(snapshots, name) for name in _KINDS}
+    if any(array.dtype.kind != _KINDS[name] or 0 in array.shape for name, array in arrays.items()):
+        return False
     if snapshots.ranked.ndim != 3 or snapshots.activation.ndim != 4:
         return False
     maps, images = snapshots.activation.shape, len(snapshots.paths)
@@ -92,7 +111,9 @@ def _fit(snapshots: Snapshots) -> bool:
         and snapshots.keep.shape == maps[:3]
         and snapshots.ranked.shape[:2] == maps[:2]
         and snapshots.right.shape == snapshots.ranked.shape
+        and bool(np.isfinite(snapshots.activation).all())
         and snapshots.images.ndim == 4
+        and snapshots.images.shape[3] == 3
         and len(snapshots.images) == images >= snapshots.queries
         and bool(((snapshots.ranked >= NO_IMAGE) & (snapshots.ranked < images)).all())
     )

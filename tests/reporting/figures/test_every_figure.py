@@ -1,10 +1,13 @@
 """What every file dropped into topdb/reporting/figures has to keep."""
 
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import tiny
+import yaml
 from figure_grid import (
     METHODS,
     draw,
@@ -17,7 +20,7 @@ from figure_grid import (
 )
 
 from topdb.errors import UserError
-from topdb.reporting.figures import figure_names, write_figure
+from topdb.reporting.figures import figure_names, write_figure, write_figures
 
 FIGURES = figure_names()
 every = pytest.mark.parametrize("name", FIGURES)
@@ -175,8 +178,10 @@ def test_drawing_needs_neither_torch_nor_a_screen(whole, tmp_path):
 
 
 def test_an_unknown_figure_and_an_unknown_format_are_named(whole, tmp_path, monkeypatch, capsys):
-    with pytest.raises(UserError, match=r"no figure 'figure4': name one of cmc, differences"):
-        write("figure4", whole, tmp_path / "x.png")
+    with pytest.raises(UserError, match=r"no figure 'sedes' \(did you mean 'seeds'\?\): name one"):
+        write("sedes", whole, tmp_path / "x.png")
+    with pytest.raises(UserError, match=r"nowhere does not exist: .*--results"):
+        write("cmc", replace(whole, results=tmp_path / "nowhere"), tmp_path / "x.png")
     with pytest.raises(UserError, match=r"x.jpg: name a file that ends in .png, .svg or .pdf"):
         write("cmc", whole, tmp_path / "x.jpg")
     assert list(tmp_path.iterdir()) == []
@@ -184,6 +189,24 @@ def test_an_unknown_figure_and_an_unknown_format_are_named(whole, tmp_path, monk
     command = ["figure", "differences", "--out", tmp_path / "x.png", "--params", params]
     assert tiny.topdb(monkeypatch, *command) == 2
     assert "this figure needs --comparisons" in capsys.readouterr().err
+
+
+def test_all_figures_stand_where_the_workflow_and_dvc_expect_them(whole, tmp_path):
+    assert whole.comparisons is not None
+    write_figures(
+        whole.params,
+        whole.profile_name,
+        whole.results,
+        whole.comparisons,
+        whole.published,
+        tmp_path / "reports",
+    )
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    rules = (tiny.ROOT / "workflows/figures.smk").read_text()
+    assert files == set(re.findall(r'"(reports/[\w/]+\.(?:png|svg|pdf))"', rules))
+    stages = yaml.safe_load((tiny.ROOT / "dvc.yaml").read_text())["stages"]["benchmark"]
+    versioned = {each for each in stages["outs"] + stages["plots"] if isinstance(each, str)}
+    assert versioned >= {path for path in files if path.endswith((".pdf", ".svg"))}
 
 
 def test_settings_of_the_users_own_change_nothing(whole, tmp_path):

@@ -15,11 +15,43 @@ from pathlib import Path
 
 from topdb.errors import UserError
 from topdb.params import Params, dropped_in
+from topdb.params.names import nearest
 
 
 def figure_names() -> list[str]:
     """Return the names of all figures."""
     return dropped_in("reporting/figures")
+
+
+PICTURES = ("figure2", "figure3")
+"""Those made of images, which stand beside the tables; the others are plots."""
+
+
+def files_of(name: str, reports: Path) -> tuple[Path, Path]:
+    """Return where a figure's two files lie below the reports: for the screen, and for print."""
+    if name in PICTURES:
+        return reports / f"{name}.png", reports / f"{name}.pdf"
+    return reports / "plots" / f"{name}.svg", reports / "plots" / f"{name}.png"
+
+
+def write_figures(
+    params: Params,
+    profile: str,
+    results: Path,
+    comparisons: Path,
+    published: Path,
+    reports: Path,
+) -> None:
+    """Write every figure to its place below the reports.
+
+    Raises
+    ------
+    UserError
+        A file that one is drawn from is broken.
+    """
+    for name in figure_names():
+        outs = files_of(name, reports)
+        write_figure(name, params, profile, results, comparisons, published, outs)
 
 
 def write_figure(
@@ -38,11 +70,14 @@ def write_figure(
     Raises
     ------
     UserError
-        There is no such figure, or a file that it is drawn from is broken.
+        There is no such figure or no such folder, or a file that it is drawn from is broken.
     """
     known = figure_names()
     if name not in known:
-        raise UserError(f"there is no figure '{name}': name one of {', '.join(known)}.")
+        guess = nearest(name, known)
+        raise UserError(f"there is no figure '{name}'{guess}: name one of {', '.join(known)}.")
+    if not results.is_dir():
+        raise UserError(f"{results} does not exist: name the folder of the runs with --results.")
     # matplotlib takes a third of a second, which a look at the names need not wait for.
     from matplotlib import rc_context
 
