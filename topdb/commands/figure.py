@@ -5,22 +5,35 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.commands.options import (
+    PARAMS,
+    PUBLISHED,
+    ParamsFile,
+    ProfileName,
+    PublishedFolder,
+    ResultsFolder,
+    chosen,
+)
 
 
 def figure(
-    name: Annotated[str, typer.Argument(help="figure2, figure3, differences, seeds, cmc, ...")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="figure2, figure3, differences, published, variance, seeds, cmc or training."
+        ),
+    ],
     out: Annotated[
         list[Path],
         typer.Option("--out", help="A .png, .svg or .pdf to write; several may be named."),
     ],
     comparisons: Annotated[
         Path | None,
-        typer.Option("--comparisons", help="Of `topdb compare`; for differences and shares."),
+        typer.Option(
+            "--comparisons", help="Of `topdb compare`; for differences, published, variance."
+        ),
     ] = None,
-    published: Annotated[
-        Path, typer.Option("--published", help="Folder of the paper's numbers.")
-    ] = Path("reports/published"),
+    published: PublishedFolder = PUBLISHED,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,

@@ -187,6 +187,7 @@ def test_an_unknown_figure_and_an_unknown_format_are_named(whole, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
     params = whole.results.parent / "params.yaml"
     command = ["figure", "differences", "--out", tmp_path / "x.png", "--params", params]
+    command += ["--results", whole.results]
     assert tiny.topdb(monkeypatch, *command) == 2
     assert "this figure needs --comparisons" in capsys.readouterr().err
 
