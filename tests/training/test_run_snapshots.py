@@ -81,7 +81,10 @@ def test_looking_changes_no_bit_of_a_training(data, method):
 
 
 def test_only_the_chosen_seed_is_looked_at(data):
-    assert not (train(data, "other-seed", seed=2) / "snapshots.npz").exists()
+    folder = train(data, "once-chosen", seed=2, snapshots={"seed": 2})
+    assert (folder / "snapshots.npz").is_file()
+    assert train(data, "once-chosen", seed=2) == folder
+    assert not (folder / "snapshots.npz").exists()
 
 
 def test_the_last_snapshot_ranks_as_the_runs_own_features_do(data):
@@ -201,6 +204,9 @@ def test_a_query_that_no_other_camera_shows_is_not_chosen(data):
     )
     found = chosen_queries(lone, profile(snapshots={"queries": 5}).watch)
     assert data.index.split("query").pids[found].tolist() == [101, 103]
+    camids[gallery.rows] = 0
+    with pytest.raises(UserError, match="no query of lone has a match under another camera"):
+        chosen_queries(lone, profile().watch)
 
 
 def test_the_wrong_query_is_said_before_the_training_begins(data):

@@ -48,10 +48,11 @@ def look_at(
     Raises
     ------
     UserError
-        The profile names a query image that the data set does not have.
+        The profile names a query image that the data set does not have, or no query has a match.
     """
     watch = profile.watch
     if not watch.includes(dataset, method, seed):
+        path.unlink(missing_ok=True)  # of other weights, from when the run was chosen
         return lambda epoch, network: None
     queries = chosen_queries(index, watch)
     identity = json.dumps([dataset, method, seed, profile.recipe, index.digest])
@@ -73,7 +74,7 @@ def chosen_queries(index: Index, watch: Watch) -> NDArray[np.int64]:
     Raises
     ------
     UserError
-        A named image is no query of the index.
+        A named image is no query of the index, or no query has a match.
     """
     query, gallery = index.split("query"), index.split("gallery")
     if watch.query_paths:
@@ -95,6 +96,11 @@ def chosen_queries(index: Index, watch: Watch) -> NDArray[np.int64]:
         if cameras.get(pid, set()) - {camid}:
             first.setdefault(pid, position)
     people = sorted(first)
+    if not people:
+        raise UserError(
+            f"no query of {index.name} has a match under another camera in the gallery: complete "
+            "its images, or number people and cameras alike."
+        )
     spread = np.linspace(0, len(people) - 1, min(watch.queries, len(people))).round().astype(int)
     return np.array([first[people[number]] for number in spread], np.int64)
 
