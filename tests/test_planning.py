@@ -151,6 +151,14 @@ def test_a_plan_is_plain_json_and_seeds_are_no_part_of_what_a_training_depends_o
     assert first["train"] == second["train"]
 
 
+def test_other_snapshots_change_nothing_but_the_runs_that_are_looked_at(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"snapshots": {"queries": 1}}), None)
+    assert [key for key in first if first[key] != second[key]] == ["snapshots"]
+    assert first["snapshots"]["methods"] == ("baseline", "top-db-net")
+
+
 def test_a_changed_ranking_changes_no_other_steps_parameters(here):
     (here / "data/market1501").mkdir(parents=True)
     first = plan(tiny.params(here), None)

@@ -2,22 +2,30 @@
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings, Profile
+from topdb.files import code_digest
+from topdb.params import (
+    DatasetSettings,
+    ImagenetSettings,
+    Params,
+    PretrainingSettings,
+    Profile,
+    TrainingSettings,
+)
 
-_PACKAGE = Path(__file__).parent
 _SOURCES = {
     "render": ("datasets",),
     "index": ("datasets",),
-    "train": ("methods", "training"),
+    "train": ("methods", "training", "snapshots.py"),
     "evaluate": ("retrieval", "evaluation.py"),
     "compare": ("statistics", "reporting"),
-    "report": ("reporting",),
+    "report": ("reporting", "snapshots.py"),
 }
-"""Which code each step's results come from."""
+"""Which code each step's results come from; results of other code are not kept for its own."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -45,7 +53,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             )
     start = profile.start
     _require_weights(profile)
-    training = profile.training.model_dump(mode="json")
+    training = profile.training.model_dump(mode="json", exclude=TrainingSettings.WITHOUT_EFFECT)
     return {
         "profile": name or params.profile,
         "methods": profile.methods,
@@ -66,7 +74,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             }
             for dataset, settings in profile.all_datasets().items()
         },
-        "source": {step: _source_digest(rooms) for step, rooms in _SOURCES.items()},
+        "source": {step: code_digest(rooms) for step, rooms in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
         "weights": {
@@ -79,6 +87,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             "start": start.model_dump(mode="json") if start else None,
             "training": training,
         },
+        "snapshots": {**asdict(profile.watch), "seed": str(profile.watch.seed)},
         "threads": profile.training.threads,
         "device": profile.training.device,
         "ranking": profile.ranking.model_dump(mode="json"),
@@ -99,17 +108,6 @@ def _require_weights(profile: Profile) -> None:
                 )
     if isinstance(profile.start, ImagenetSettings) and not profile.weights:
         profile.start.found()
-
-
-def _source_digest(rooms: tuple[str, ...]) -> str:
-    """Return a digest of a step's code: results of other code are not kept for its own."""
-    found = hashlib.sha256()
-    for room in rooms:
-        path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
-            found.update(file.read_bytes())
-    return found.hexdigest()
 
 
 def _choices(settings: DatasetSettings) -> dict[str, Any]:

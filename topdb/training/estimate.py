@@ -22,12 +22,13 @@ from topdb.params import (
     TrainingSettings,
 )
 from topdb.training.features import extract
-from topdb.training.fit import Epoch, fit
+from topdb.training.fit import fit
 from topdb.training.losses import stream_losses, total
 from topdb.training.placement import Placement
 from topdb.training.pretraining import PooledBackbone
 from topdb.training.randomness import Randomness
 from topdb.training.sampler import epoch_batches
+from topdb.training.state import Epoch
 
 _CPU_SECONDS = 8.0
 """What the timed steps of one method may take on a CPU, about; a batch is cut to fit."""
