@@ -296,6 +296,7 @@ def test_the_shipped_paper_profile_is_the_papers():
         "k1": 20,
         "k2": 6,
         "original_weight": 0.3,
+        "single_gallery_shot": 0,
     }
 
 

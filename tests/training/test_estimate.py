@@ -46,13 +46,13 @@ def test_with_an_index_the_steps_are_those_of_the_sampler(tmp_path):
     assert found == Workload("market1501", "index", 20, steps, 9)
 
 
-def test_drawn_data_and_unknown_layouts(tmp_path):
+def test_drawn_data_and_layouts_without_published_sizes(tmp_path):
     drawn = profile(**{"datasets.market1501.render": tiny.RENDER, "start": PRETRAINING})
     found = estimate(drawn, "cpu", 1, tmp_path)
     assert found.workloads == (Workload("market1501", "settings", 8, 1, 12),)
     assert found.pretraining_hours > 0
     unknown = profile()
-    layout = unknown.datasets["market1501"].model_copy(update={"layout": "my-layout"})
+    layout = unknown.datasets["market1501"].model_copy(update={"layout": "cuhk03-classic-labeled"})
     unknown = unknown.model_copy(update={"datasets": {"street": layout}})
     found = estimate(unknown, "cpu", 1, tmp_path)
     assert (found.workloads, found.unknown) == ((), ("street",))

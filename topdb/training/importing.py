@@ -113,6 +113,7 @@ def import_run(
             "train": 0.0,
             "extract": round(done - prepared, 3),
         },
+        "resumed": [],
         "images_per_second": {
             "train": None,
             "extract": round(extracted / (done - prepared), 1) if extracted else None,
