@@ -9,7 +9,7 @@ CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all table1 table2 test lint format check reference bench env clean
+.PHONY: all table1 table2 test lint format check reference bench env clean soak
 
 all: env
 	snakemake all --cores $(CORES) $(CONFIG)
@@ -41,6 +41,10 @@ check: env
 # Measures the reference of `topdb check` again: a dozen seeds of the mini profile.
 reference: env
 	snakemake reports/reference/mini.json --cores $(CORES) --config profile=reference
+
+# Every fault of the catalogue, and thirty random ones in a row; writes docs/reliability.md.
+soak: env
+	python tests/system/faults/soak.py
 
 # The peers are for comparison alone and get a folder of their own.
 bench: env

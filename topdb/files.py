@@ -31,6 +31,9 @@ def replacing(path: Path) -> Iterator[Path]:
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
+    except OSError as error:
+        # A failed write knows no name, and one that knows the partial file's helps nobody.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
 
