@@ -196,7 +196,14 @@ def test_a_tar_that_ends_between_two_files_is_cut_short(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"hello", b"", b"PK\x03\x04", gzip.compress(b"text", mtime=0), bz2.compress(b"x"), lzma.compress(b"x")],
+    [
+        b"hello",
+        b"",
+        b"PK\x03\x04",
+        gzip.compress(b"text", mtime=0),
+        bz2.compress(b"x"),
+        lzma.compress(b"x"),
+    ],
 )
 def test_what_is_no_archive_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "set.zip"

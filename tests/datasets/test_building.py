@@ -227,3 +227,14 @@ def test_real_photographs(tmp_path: Path) -> None:
     assert index.junk == 10
     assert (index.split("gallery").pids == 0).sum() == 20
     assert Pixels.open(tmp_path / "pixels.npy", index)[0].shape == (128, 64, 3)
+
+
+def test_a_damaged_cache_is_noticed_when_the_image_is_read(market: Path) -> None:
+    index, _, path = build(market)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    pixels = Pixels.open(path, index)
+    assert pixels[0].shape[2] == 3
+    with pytest.raises(UserError, match="is damaged: it holds other pixels of bounding_box_test/"):
+        pixels[len(index) - 1]

@@ -2,11 +2,11 @@ import hashlib
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from topdb.errors import UserError
 from topdb.params import IMAGENET_FILES
+from topdb.training.backbone_file import write_weights
 from topdb.training.start import IMAGENET1K_V1, load_backbone, load_imagenet
 
 
@@ -24,7 +24,7 @@ def saved(folder, content, **how):
 
 def test_pretrained_weights_arrive(tmp_path):
     weights = {"weight": torch.ones(3, 2), "bias": torch.arange(3.0)}
-    save_file(weights, tmp_path / "backbone.safetensors")
+    write_weights(weights, tmp_path / "backbone.safetensors")
     loaded = backbone()
     load_backbone(loaded, tmp_path / "backbone.safetensors")
     assert torch.equal(loaded.weight, weights["weight"])
@@ -48,7 +48,7 @@ def test_broken_pretrained_weights_are_named(tmp_path, content):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "backbone.safetensors"
-    save_file(backbone(features=4).state_dict(), path)
+    write_weights(backbone(features=4).state_dict(), path)
     with pytest.raises(UserError, match="does not fit this backbone.*size mismatch") as caught:
         load_backbone(backbone(), path)
     assert "\n" not in str(caught.value)

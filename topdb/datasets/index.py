@@ -22,8 +22,8 @@ Integers = NDArray[np.int64]
 
 CHANNELS = 3
 _METADATA_KEY = b"topdb.index"
-_FORMAT = 1
-_NUMBERS = ("pid", "camid", "label", "width", "height")
+_FORMAT = 2
+_NUMBERS = ("pid", "camid", "label", "width", "height", "crc32")
 _COLUMNS = ("split", "path", *_NUMBERS, "sha256")
 
 
@@ -68,6 +68,8 @@ class Index(Rows):
     widths: Integers
     """Native widths in pixels."""
     heights: Integers
+    crc32s: Integers
+    """Checksum of each image's decoded pixels, by which a damaged cache is noticed."""
     sha256s: tuple[str, ...]
     """Digest of each image file's bytes."""
 
@@ -109,6 +111,7 @@ class Measured:
 
     width: int
     height: int
+    crc32: int
     sha256: str
 
 
@@ -170,6 +173,7 @@ def assemble(
         labels=np.where(training, np.searchsorted(classes, pids), -1).astype(np.int64),
         widths=np.array([image.width for image in measured], np.int64),
         heights=np.array([image.height for image in measured], np.int64),
+        crc32s=np.array([image.crc32 for image in measured], np.int64),
         sha256s=tuple(image.sha256 for image in measured),
     )
 
@@ -198,6 +202,7 @@ def write_index(index: Index, path: Path) -> None:
             "label": pa.array(index.labels),
             "width": pa.array(index.widths),
             "height": pa.array(index.heights),
+            "crc32": pa.array(index.crc32s),
             "sha256": pa.array(index.sha256s, pa.string()),
         }
     ).replace_schema_metadata({_METADATA_KEY: json.dumps(description, sort_keys=True)})
@@ -254,6 +259,7 @@ def _from_table(table: "pa.Table") -> Index | None:
         labels=numbers["label"],
         widths=numbers["width"],
         heights=numbers["height"],
+        crc32s=numbers["crc32"],
         sha256s=tuple(table["sha256"].to_pylist()),
     )
     return index if index.digest == description["digest"] else None

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
-from topdb.files import replacing, write_csv
+from topdb.files import write_csv
 from topdb.methods.backbones import build_backbone
 from topdb.methods.parts.network import ReIDNetwork, StreamOutput, initialise
 from topdb.params import NetworkSettings, PretrainingSettings, TrainingSettings
+from topdb.training.backbone_file import write_weights
 from topdb.training.fit import fit
 from topdb.training.images import resized
 from topdb.training.progress import watching
@@ -69,6 +69,5 @@ def pretrain(
         )
     rows = [epoch.row() for epoch in epochs]
     write_csv(folder / "history.csv", list(rows[0]), rows)
-    with replacing(folder / "backbone.safetensors") as partial:
-        weights = model.backbone.cpu().to(memory_format=torch.contiguous_format).state_dict()
-        save_file(weights, partial)
+    weights = model.backbone.cpu().to(memory_format=torch.contiguous_format).state_dict()
+    write_weights(weights, folder / "backbone.safetensors")

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from topdb.errors import UserError
 from topdb.files import digest
 from topdb.params import IMAGENET_FILES
+from topdb.training.backbone_file import read_weights
 from topdb.training.pickled import load_pickled
 
 IMAGENET1K_V1 = (
@@ -31,13 +31,13 @@ def load_backbone(backbone: nn.Module, path: Path) -> None:
     Raises
     ------
     UserError
-        The file is missing, broken, or of another network.
+        The file is missing, damaged, or of another network.
     """
     try:
-        backbone.load_state_dict(load_file(path))
+        backbone.load_state_dict(read_weights(path))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run `topdb pretrain` first.") from None
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path} does not fit this backbone ({reason}): delete it and run `topdb pretrain`."
