@@ -1,5 +1,6 @@
 """What a run ran on: code, libraries, machine."""
 
+import ctypes
 import os
 import platform
 import resource
@@ -13,6 +14,9 @@ import torch
 
 import topdb
 from topdb.errors import UserError
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Names of glibc's parameters (malloc.h)."""
 
 _LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "pyarrow", "pydantic")
 
@@ -37,6 +41,7 @@ def prepare(device: str, threads: int) -> None:
             "training.device is cuda, and torch finds no GPU here: set it to cpu in params.yaml."
         )
     torch.set_num_threads(threads)
+    _keep_freed_memory()
     if device == "cuda":
         # Not on the CPU: there one thread suffices, and this would import torch's compiler, which
         # takes a second and 150 MB.
@@ -44,6 +49,18 @@ def prepare(device: str, threads: int) -> None:
         torch.backends.cudnn.benchmark = False
         # Some layers have no deterministic kernel there: torch then warns instead of stopping.
         torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep what tensors give back: every step asks for the same sizes again.
+
+    By default it returns large blocks to the kernel, which hands them out zeroed, page by page:
+    a tenth of a ResNet-50's step on a CPU. Elsewhere than on glibc nothing happens.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tune:
+        tune(_M_MMAP_MAX, 0)
+        tune(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:
