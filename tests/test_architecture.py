@@ -17,6 +17,7 @@ ROOMS = {
     "methods": {"params"} | COMMON,
     "training": {"params", "datasets", "methods", "tracking", "topdb"} | COMMON,
     "retrieval": set(),
+    "examples": {"params", "grid", "datasets"} | COMMON,
     "statistics": set(),
     "reporting": {"params", "statistics", "grid"} | COMMON,
     "columns": set(),
