@@ -13,5 +13,6 @@ rule all:
     input:
         "reports/table1.md",
         "reports/table2.md",
+        "reports/verdict.json",
         "reports/metrics.json",
         "reports/plots/training.csv",

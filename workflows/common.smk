@@ -55,6 +55,7 @@ PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
+PUBLISHED = ["table1", "table2", "claims"]
 TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
 
 # By the environment, not as parameters of jobs: how a profile is named reruns nothing.

@@ -4,6 +4,7 @@
 rule compare:
     input:
         grid(f"{EVALUATION}/queries.parquet"),
+        published=expand("reports/published/{name}.csv", name=PUBLISHED),
     output:
         f"{RESULTS}/comparisons.parquet",
     log:
@@ -12,6 +13,7 @@ rule compare:
         settings=PLAN["statistics"],
         source=PLAN["source"]["compare"],
         grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
+        rendered=sorted(PLAN["render"]),
     shell:
         "topdb compare --out {output:q} >{log:q} 2>&1"
 
@@ -25,7 +27,9 @@ rule table:
         published="reports/published/{table}.csv",
         oddities="reports/published/oddities.csv",
     output:
-        "reports/{table}.md",
+        md="reports/{table}.md",
+        csv="reports/{table}.csv",
+        tex="reports/{table}.tex",
     log:
         "logs/{table}.log",
     wildcard_constraints:
@@ -36,8 +40,41 @@ rule table:
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
     shell:
-        "topdb report {wildcards.table} --comparisons {input.comparisons:q} --out {output:q} "
-        ">{log:q} 2>&1"
+        "topdb report {wildcards.table} --comparisons {input.comparisons:q} "
+        "--out {output.md:q} --out {output.csv:q} --out {output.tex:q} >{log:q} 2>&1"
+
+
+rule verdict:
+    input:
+        comparisons=rules.compare.output,
+    output:
+        "reports/verdict.json",
+    log:
+        "logs/verdict.log",
+    params:
+        profile=PROFILE,
+        source=PLAN["source"]["report"],
+    shell:
+        "topdb report verdict --comparisons {input.comparisons:q} --out {output:q} >{log:q} 2>&1"
+
+
+rule bundle:
+    input:
+        grid(f"{RUN}/run.json"),
+        grid(f"{RUN}/history.csv"),
+        grid(f"{EVALUATION}/queries.parquet"),
+        grid(f"{EVALUATION}/metrics.json"),
+        published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
+    output:
+        "reports/bundle.tar.gz",
+    log:
+        "logs/bundle.log",
+    params:
+        profile=PROFILE,
+        settings=PLAN["statistics"],
+        source=PLAN["source"]["report"],
+    shell:
+        "topdb bundle --out {output:q} >{log:q} 2>&1"
 
 
 rule metrics:

@@ -20,6 +20,8 @@ class CheckSettings(Settings):
     """CI's guard: how far a cell's mean mAP may lie from the committed reference."""
 
     reference: Path
+    profile: Name | None = None
+    """The profile whose numbers the reference guards; default: whichever is checked."""
     family_error: Annotated[float, Field(gt=0.0, lt=1.0)]
     """Chance of a false alarm over all cells together, when nothing has changed."""
     floor: PositiveFloat
@@ -52,6 +54,13 @@ class Params(Settings):
             raise ValueError(
                 f"profile is '{self.profile}', which is not one of {', '.join(known)}"
                 f"{nearest(self.profile, known)}"
+            )
+        guarded = self.check.profile
+        if guarded is not None and guarded not in self.profiles:
+            known = sorted(self.profiles)
+            raise ValueError(
+                f"check.profile is '{guarded}', which is not one of {', '.join(known)}"
+                f"{nearest(guarded, known)}"
             )
         return self
 

@@ -57,10 +57,15 @@ def check_against_reference(
     Raises
     ------
     UserError
-        The reference is missing, broken, or knows none of the profile's cells.
+        The reference is missing, broken, of another profile, or knows none of its cells.
     """
     profile = params.selected(profile_name)
     settings = params.check
+    if settings.profile not in (None, profile_name):
+        raise UserError(
+            f"{settings.reference} guards profile {settings.profile}, not {profile_name}: check "
+            f"{settings.profile}, or name another reference and profile under check in params.yaml."
+        )
     reference = read_json(settings.reference)
     known: dict[str, Any] = reference.get("cells", {})
     wanted = {f"{c.dataset}/{c.method}/{c.ranking}": c for c in cells(profile)}

@@ -1,0 +1,52 @@
+"""`topdb verdict`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topdb.commands.options import (
+    PARAMS,
+    PUBLISHED,
+    ParamsFile,
+    ProfileName,
+    PublishedFolder,
+    chosen,
+)
+
+
+def verdict(
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="Folder of the runs, or a bundle; default: results/PROFILE."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("verdict"),
+    published: PublishedFolder = PUBLISHED,
+    params: ParamsFile = PARAMS,
+    profile: ProfileName = None,
+) -> None:
+    """Judge stored runs again: every table and verdict, without a network, a GPU or images.
+
+    A bundle is judged by its own parameters and published numbers, once its digests match.
+    """
+    from topdb.errors import UserError
+    from topdb.reporting.answer import answer
+    from topdb.reporting.bundles import Bundle, checked_bundle, is_bundle, opened
+    from topdb.reporting.recomputing import recompute
+
+    def of_bundle(bundle: Bundle) -> str:
+        if profile not in (None, bundle.profile):
+            raise UserError(
+                f"{source} is of profile {bundle.profile}, not of {profile}: leave out --profile."
+            )
+        settings, name, _ = chosen(bundle.params, bundle.profile, None)
+        return answer(recompute(settings, name, bundle.results, bundle.published, out))
+
+    if source is not None and source.is_file():
+        with opened(source) as bundle:
+            found = of_bundle(bundle)
+    elif source is not None and is_bundle(source):
+        found = of_bundle(checked_bundle(source, source))
+    else:
+        found = answer(recompute(*chosen(params, profile, source), published, out))
+    typer.echo(f"{found}\nTables and verdicts: {out}")

@@ -1,0 +1,231 @@
+"""One archive with everything that a verdict rests on, and digests that say so.
+
+A bundle is a gzipped tar archive:
+
+    manifest.json       format, profile, and the SHA-256 of every other file
+    params.yaml         as it was
+    published/          the paper's numbers and claims
+    results/            run.json, history.csv, queries.parquet, metrics.json of every finished run
+
+Nothing in it is run or unpickled. The same files give the same bytes.
+"""
+
+import gzip
+import io
+import json
+import re
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from topdb.errors import UserError
+from topdb.files import digest, replacing
+from topdb.grid import runs
+from topdb.params import Profile
+
+MANIFEST = "manifest.json"
+PARAMS = "params.yaml"
+PUBLISHED = ("claims.csv", "oddities.csv", "table1.csv", "table2.csv")
+OF_RUN = ("run.json", "history.csv", "snapshots.npz", "examples.parquet")
+OF_RANKING = ("queries.parquet", "metrics.json", "examples.parquet")
+"""Files of a run that reports read; those that a run does not have are left out."""
+FORMAT = 1
+MOST_BYTES = 2 * 1024**3
+"""Unpacked size from which an archive is refused."""
+_PIECE = 1024 * 1024
+_SAFE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was unpacked and whose digests match."""
+
+    folder: Path
+    profile: str
+
+    @property
+    def params(self) -> Path:
+        """Its parameter file."""
+        return self.folder / PARAMS
+
+    @property
+    def published(self) -> Path:
+        """The folder of the paper's numbers and claims."""
+        return self.folder / "published"
+
+    @property
+    def results(self) -> Path:
+        """The folder of its runs."""
+        return self.folder / "results"
+
+
+def write_bundle(
+    params: Path, profile: Profile, profile_name: str, results: Path, published: Path, out: Path
+) -> tuple[int, int]:
+    """Write a bundle of a profile's finished runs.
+
+    Returns
+    -------
+    Runs that are in it, and runs that the profile has.
+
+    Raises
+    ------
+    UserError
+        No run is finished, or a published file is missing.
+    """
+    files = {PARAMS: params, **{f"published/{name}": published / name for name in PUBLISHED}}
+    for name, path in files.items():
+        if not path.is_file():
+            raise UserError(f"{path} does not exist: a bundle needs it as {name}.")
+    finished = planned = 0
+    for run in runs(profile):
+        folder = run.folder(results)
+        planned += 1
+        if not (folder / "run.json").is_file():
+            continue
+        finished += 1
+        wanted = [folder / name for name in OF_RUN]
+        wanted += [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]
+        for path in wanted:
+            if path.is_file():
+                files[f"results/{path.relative_to(results).as_posix()}"] = path
+    if not finished:
+        raise UserError(f"{results} has no finished run of profile {profile_name}: run it first.")
+    manifest = {
+        "format": FORMAT,
+        "profile": profile_name,
+        "files": {name: digest(files[name]) for name in sorted(files)},
+    }
+    text = json.dumps(manifest, indent=2).encode() + b"\n"
+    with (
+        replacing(out) as partial,
+        partial.open("wb") as stream,
+        gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed,
+        tarfile.open(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT) as archive,
+    ):
+        _add(archive, MANIFEST, len(text), io.BytesIO(text))
+        for name in sorted(files):
+            with files[name].open("rb") as content:
+                _add(archive, name, files[name].stat().st_size, content)
+    return finished, planned
+
+
+@contextmanager
+def opened(path: Path, most_bytes: int = MOST_BYTES) -> Iterator[Bundle]:
+    """Unpack a bundle into a temporary folder, check it, and yield it.
+
+    Raises
+    ------
+    UserError
+        The archive is broken or too large, holds a link, an unsafe name, an extra file or a file
+        of another digest, or lacks one.
+    """
+    with tempfile.TemporaryDirectory(prefix="topdb-") as temporary:
+        folder = Path(temporary)
+        try:
+            with tempfile.TemporaryFile() as plain:
+                _unzip(path, plain, most_bytes)
+                with tarfile.open(fileobj=plain, mode="r:") as archive:
+                    _unpack(path, archive, folder)
+        except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, UnicodeError) as error:
+            raise UserError(
+                f"{path} is no bundle ({error}): make it again with `topdb bundle`."
+            ) from None
+        yield checked_bundle(folder, path)
+
+
+def is_bundle(folder: Path) -> bool:
+    """Whether a folder is an unpacked bundle."""
+    return (folder / MANIFEST).is_file()
+
+
+def checked_bundle(folder: Path, name: Path) -> Bundle:
+    """Return the bundle of a folder whose files are those of its manifest.
+
+    `name` is what messages call it.
+
+    Raises
+    ------
+    UserError
+        The manifest is missing or broken, or the files differ from it.
+    """
+    profile, expected = _manifest(folder, name)
+    found = set()
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).as_posix()
+        if path.is_symlink() or not (path.is_dir() or path.is_file()):
+            raise UserError(f"{name} holds {inside!r}, which is no plain file: it is refused.")
+        if path.is_file() and inside != MANIFEST:
+            found.add(inside)
+    needed = {PARAMS, *(f"published/{each}" for each in PUBLISHED)}
+    for lacking in sorted((needed | expected.keys()) - found):
+        raise UserError(f"{name} lacks the file {lacking}: ask for a complete bundle.")
+    for extra in sorted(found - expected.keys()):
+        raise UserError(f"{name} holds {extra!r}, which is not in its manifest: it is refused.")
+    for inside, wanted in expected.items():
+        if digest(folder / inside) != wanted:
+            raise UserError(
+                f"{name}: {inside} has another SHA-256 than the manifest says: it was changed "
+                "after the bundle was made."
+            )
+    return Bundle(folder, profile)
+
+
+def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:
+    """Add a file without its owner, time and mode, which say nothing of the content."""
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = size, 0o644
+    archive.addfile(member, content)
+
+
+def _unzip(path: Path, plain: IO[bytes], most_bytes: int) -> None:
+    """Unzip to a file that stays below a size, whatever the archive says of itself."""
+    with gzip.open(path, "rb") as packed:
+        written = 0
+        while piece := packed.read(_PIECE):
+            written += len(piece)
+            if written > most_bytes:
+                raise UserError(
+                    f"{path} unpacks to more than {most_bytes / 1024**2:.0f} MiB: it is refused."
+                )
+            plain.write(piece)
+    plain.seek(0)
+
+
+def _unpack(path: Path, archive: tarfile.TarFile, folder: Path) -> None:
+    for member in archive:
+        if not member.isreg():
+            raise UserError(f"{path} holds {member.name!r}, which is no plain file: it is refused.")
+        if not _SAFE.fullmatch(member.name):
+            raise UserError(f"{path} holds the unsafe name {member.name!r}: it is refused.")
+        target = folder / member.name
+        if target.exists():
+            raise UserError(f"{path} holds {member.name!r} twice: it is refused.")
+        content = archive.extractfile(member)
+        if content is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as written:
+                shutil.copyfileobj(content, written)
+
+
+def _manifest(folder: Path, name: Path) -> tuple[str, dict[str, str]]:
+    broken = UserError(f"{name} has no readable {MANIFEST}: make it again with `topdb bundle`.")
+    try:
+        content: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        written, profile, files = content["format"], content["profile"], content["files"]
+        sound = isinstance(profile, str) and all(
+            isinstance(inside, str) and isinstance(wanted, str) for inside, wanted in files.items()
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise broken from None
+    if written != FORMAT:
+        raise UserError(f"{name} is a bundle of format {written}: this topdb reads {FORMAT}.")
+    if not sound:
+        raise broken
+    return profile, dict(files)

@@ -1,0 +1,91 @@
+"""Every table, verdict and number again from the runs' stored files alone."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+
+from topdb.errors import UserError
+from topdb.files import read_json
+from topdb.grid import Cell, runs
+from topdb.params import Params, Profile
+from topdb.reporting.answer import write_answer
+from topdb.reporting.comparing import compare
+from topdb.reporting.comparisons import Comparisons, write_comparisons
+from topdb.reporting.metrics import write_metrics, write_plots
+from topdb.reporting.reports import FORMATS, TABLES, write_table
+from topdb.reporting.scores import Scores, read_scores
+
+AGREEMENT = 1e-6
+"""Of a stored summary with the queries that it sums up, as a fraction."""
+
+
+def recompute(
+    params: Params, profile_name: str, results: Path, published: Path, out: Path
+) -> Comparisons:
+    """Judge the stored runs again; write comparisons, tables, verdicts, metrics and plots' data.
+
+    Raises
+    ------
+    UserError
+        The profile has a single seed, the folder holds none of its runs, a file is broken, or a
+        run's files contradict each other.
+    """
+    profile = params.selected(profile_name)
+    if len(profile.seeds) < 2:
+        raise UserError(
+            f"profile {profile_name} has a single seed, from which nothing follows about a "
+            "method: name two or more under its seeds, and run them."
+        )
+    if not results.is_dir():
+        raise UserError(f"{results} does not exist: name the folder of the runs, or a bundle.")
+    scores = read_scores(profile, results)
+    if not any(scores.values()):
+        raise UserError(
+            f"{results} holds no evaluated run of profile {profile_name}: run it first."
+        )
+    _check_runs(profile, results, scores)
+    comparisons = compare(params, profile_name, results, published)
+    write_comparisons(comparisons, out / "comparisons.parquet")
+    for table in TABLES:
+        files = [out / f"{table}{suffix}" for suffix in FORMATS]
+        write_table(table, params, profile_name, results, comparisons, published, files)
+    write_metrics(profile, results, out / "metrics.json")
+    write_plots(profile, results, out / "plots")
+    write_answer(comparisons, out / "verdict.json")
+    return comparisons
+
+
+def _check_runs(profile: Profile, results: Path, scores: Scores) -> None:
+    """Refuse runs whose files do not belong together."""
+    for run in runs(profile):
+        path = run.folder(results) / "run.json"
+        record = read_json(path) if path.is_file() else {}
+        for key, expected in vars(run).items():
+            if record and record.get(key) != expected:
+                raise UserError(
+                    f"{path} is of {key} {record.get(key)!r}, and lies where {expected!r} belongs: "
+                    "put it back, or train the run again."
+                )
+        for ranking in profile.rankings:
+            metrics_path = run.metrics(results, ranking)
+            found = scores[Cell(run.dataset, run.method, ranking)]
+            if found is None or run.seed not in found.seeds or not metrics_path.is_file():
+                continue
+            metrics = read_json(metrics_path)
+            row = found.seeds.index(run.seed)
+            stored = (metrics.get("mAP"), (metrics.get("cmc") or {}).get("1"))
+            for name, value in zip(("mAP", "R1"), stored, strict=True):
+                own = float(np.nanmean(found.by_query[name][row])) / 100.0
+                number = value if isinstance(value, float | int) else math.nan
+                if not abs(number - own) <= AGREEMENT:
+                    raise UserError(
+                        f"{metrics_path} says {name} {value} where its queries have {own:.6f}: run "
+                        "`topdb evaluate` again."
+                    )
+            digests = record.get("features_digest"), metrics.get("features_digest")
+            if all(digests) and len(set(digests)) == 2:
+                raise UserError(
+                    f"{metrics_path} is of other features than run.json: run `topdb evaluate` "
+                    "again."
+                )
