@@ -6,11 +6,13 @@ include: "workflows/data.smk"
 include: "workflows/train.smk"
 include: "workflows/evaluate.smk"
 include: "workflows/report.smk"
+include: "workflows/page.smk"
 
 
 rule all:
     default_target: True
     input:
+        "reports/index.html",
         "reports/table1.md",
         "reports/table2.md",
         "reports/verdict.json",

@@ -88,10 +88,15 @@ def _source_digest(rooms: tuple[str, ...]) -> str:
     found = hashlib.sha256()
     for room in rooms:
         path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+        for file in [path] if path.is_file() else sorted(filter(_is_source, path.rglob("*"))):
             found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
             found.update(file.read_bytes())
     return found.hexdigest()
+
+
+def _is_source(path: Path) -> bool:
+    """Whether a file is code or a template, and not what Python made of it."""
+    return path.is_file() and path.parent.name != "__pycache__"
 
 
 def _fingerprint(settings: DatasetSettings) -> str | None:

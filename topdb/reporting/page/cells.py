@@ -30,7 +30,6 @@ class SeedRow:
     """Of training; NaN where the run does not tell."""
     weights: str
     """First digits of the digest of its weights."""
-    folder: str
 
 
 @dataclass(frozen=True)
@@ -43,6 +42,8 @@ class CellDetails:
     differences: tuple[Difference, ...]
     """To the reference method; none of that method itself."""
     seeds: tuple[SeedRow, ...]
+    folder: str
+    """Of the runs' scores, with a star for the seed."""
 
 
 def cell_id(dataset: str, method: str, ranking: str) -> str:
@@ -73,6 +74,7 @@ def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterat
                 if (each.dataset, each.method, each.ranking) == names
             ),
             seeds=tuple(_seeds(profile, results, cell)),
+            folder=(results / cell.dataset / cell.method / "seed-*" / cell.ranking).as_posix(),
         )
 
 
@@ -93,5 +95,4 @@ def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
             cmc=tuple(100.0 * metrics["cmc"][rank] for rank in RANKS),
             seconds=float(record.get("seconds", {}).get("train", math.nan)),
             weights=str(record.get("weights_digest", ""))[:12],
-            folder=path.parent.as_posix(),
         )

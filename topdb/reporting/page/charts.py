@@ -12,10 +12,12 @@ import altair as alt
 
 from topdb.params import Profile
 from topdb.reporting.page.evidence import Evidence, Rows
+from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.wording import dataset_title, method_title
 
 FURNITURE = 46
 """Pixels that an axis with its title takes below a panel."""
+RING = " A ring is the published difference."
 SHAPES = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross")
 DASHES = ((1, 2), (6, 3), (6, 2, 1, 2), (1, 0), (3, 3), (8, 2))
 COLOURS = len(SHAPES)
@@ -85,7 +87,7 @@ def chart_groups(profile: Profile, reference: str, evidence: Evidence) -> Iterat
             "differences",
             f"Difference to {named}",
             "Percentage points, with the interval over people and seeds. An interval that crosses "
-            "the line at 0 leaves the question open. A ring is the published difference.",
+            f"the line at 0 leaves the question open.{RING if _any_published(evidence) else ''}",
             evidence.differences,
             _differences,
             _rows_height(profile),
@@ -131,6 +133,12 @@ def chart_groups(profile: Profile, reference: str, evidence: Evidence) -> Iterat
             yield Group(name, title, explanation, panels)
 
 
+def _any_published(evidence: Evidence) -> bool:
+    return any(
+        row["published"] is not None for rows in evidence.differences.values() for row in rows
+    )
+
+
 def _rows_height(profile: Profile) -> int:
     return 30 * len(profile.methods) + 10
 
@@ -139,8 +147,8 @@ def _spec(chart: Any, height: int, description: str) -> dict[str, Any]:
     """Return a chart's Vega-Lite without any address, at the width of its place."""
     chart = chart.properties(width="container", height=height, description=description).configure(
         background="transparent",
-        font="inherit",
-        padding=0,
+        font="system-ui, sans-serif",
+        padding={"left": 0, "top": 2, "right": 8, "bottom": 4},
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         view=alt.ViewConfig(stroke=None),
         axis=alt.AxisConfig(
@@ -164,12 +172,15 @@ def _data(rows: Sequence[dict[str, Any]]) -> alt.InlineData:
     return alt.InlineData(values=list(rows))
 
 
-def _switches(chart: Any, *names: str) -> Any:
-    """Show the rows of the quantity and ranking that the page's controls name."""
-    defaults = {"quantity": "mAP", "ranking": "plain"}
-    wanted = " && ".join(f"datum.{name} == {name}" for name in names)
-    parameters = [alt.param(name=name, value=defaults[name]) for name in names]
-    return chart.transform_filter(wanted).add_params(*parameters)
+def _wanted(*names: str) -> str:
+    """Return the filter that keeps the rows which the page's controls name."""
+    return " && ".join(f"datum.{name} == {name}" for name in names)
+
+
+def _switches(profile: Profile, *names: str) -> list[Any]:
+    """Return the parameters that the page's controls set."""
+    first = {"quantity": QUANTITIES[0], "ranking": profile.rankings[0]}
+    return [alt.param(name=name, value=first[name]) for name in names]
 
 
 def _titles(profile: Profile) -> list[str]:
@@ -197,11 +208,13 @@ def _dash(profile: Profile) -> alt.StrokeDash:
     )
 
 
-def _rows_of_methods(profile: Profile) -> alt.Y:
+def _rows_of_methods(profile: Profile, rows: list[dict[str, Any]]) -> alt.Y:
+    """A line a method that has rows."""
+    known = {row["method"] for row in rows}
     return alt.Y(
         "method:N",
         title=None,
-        scale=alt.Scale(domain=_titles(profile)),
+        scale=alt.Scale(domain=[title for title in _titles(profile) if title in known]),
         axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8),
     )
 
@@ -224,27 +237,32 @@ def _runs(profile: Profile, rows: list[dict[str, Any]]) -> Any:
         .mark_point(filled=True, size=60, opacity=0.75)
         .encode(
             x=_along("value", "percent", zero=False, padding=12),
-            y=_rows_of_methods(profile),
+            y=_rows_of_methods(profile, rows),
             color=_colour(profile),
             shape=_shape(profile),
             tooltip=_tooltip(("method:N", "Method"), ("seed:N", "Seed"), ("value:Q", "Percent")),
         )
+        .transform_filter(_wanted("quantity", "ranking"))
     )
-    return _switches(chart, "quantity", "ranking")
+    return chart.add_params(*_switches(profile, "quantity", "ranking"))
 
 
 def _intervals(profile: Profile, rows: list[dict[str, Any]], title: str, wording: str) -> list[Any]:
     """A line at 0, and each method's estimate with its interval."""
-    base = alt.Chart(_data(rows)).encode(
-        y=_rows_of_methods(profile),
-        color=_colour(profile),
-        tooltip=_tooltip(
-            ("method:N", "Method"),
-            ("estimate:Q", title),
-            ("low:Q", "Interval from"),
-            ("high:Q", "to"),
-            ("verdict:N", wording),
-        ),
+    base = (
+        alt.Chart(_data(rows))
+        .encode(
+            y=_rows_of_methods(profile, rows),
+            color=_colour(profile),
+            tooltip=_tooltip(
+                ("method:N", "Method"),
+                ("estimate:Q", title),
+                ("low:Q", "Interval from"),
+                ("high:Q", "to"),
+                ("verdict:N", wording),
+            ),
+        )
+        .transform_filter(_wanted("quantity", "ranking"))
     )
     zero = alt.Chart(_data([{}])).mark_rule(color="var(--muted)").encode(x=alt.datum(0))
     interval = base.mark_rule(strokeWidth=2.5).encode(x=_along("low", title), x2="high:Q")
@@ -257,17 +275,17 @@ def _intervals(profile: Profile, rows: list[dict[str, Any]], title: str, wording
 def _differences(profile: Profile, rows: list[dict[str, Any]]) -> Any:
     layers = _intervals(profile, rows, "percentage points", "Verdict")
     if any(row["published"] is not None for row in rows):
-        printed = alt.Chart(_data(rows)).mark_point(
-            shape="circle", filled=False, size=110, strokeWidth=1.5, color="var(--ink)"
-        )
         layers.append(
-            printed.encode(
+            alt.Chart(_data(rows))
+            .mark_point(shape="circle", filled=False, size=110, strokeWidth=1.5, color="var(--ink)")
+            .encode(
                 x="published:Q",
-                y=_rows_of_methods(profile),
+                y=_rows_of_methods(profile, rows),
                 tooltip=_tooltip(("method:N", "Method"), ("published:Q", "Published")),
             )
+            .transform_filter(_wanted("quantity", "ranking"))
         )
-    return _switches(alt.layer(*layers), "quantity", "ranking")
+    return alt.layer(*layers).add_params(*_switches(profile, "quantity", "ranking"))
 
 
 def _published(profile: Profile, rows: list[dict[str, Any]]) -> Any:
@@ -278,7 +296,7 @@ def _published(profile: Profile, rows: list[dict[str, Any]]) -> Any:
         .encode(x="from:Q", x2="to:Q")
     )
     layers = _intervals(profile, rows, "percentage points", "Verdict")
-    return _switches(alt.layer(band, *layers), "quantity", "ranking")
+    return alt.layer(band, *layers).add_params(*_switches(profile, "quantity", "ranking"))
 
 
 def _cmc(profile: Profile, rows: list[dict[str, Any]]) -> Any:
@@ -292,8 +310,9 @@ def _cmc(profile: Profile, rows: list[dict[str, Any]]) -> Any:
             strokeDash=_dash(profile),
             tooltip=_tooltip(("method:N", "Method"), ("rank:N", "Rank"), ("value:Q", "Percent")),
         )
+        .transform_filter(_wanted("ranking"))
     )
-    return _switches(chart, "ranking")
+    return chart.add_params(*_switches(profile, "ranking"))
 
 
 def _training(profile: Profile, rows: list[dict[str, Any]]) -> Any:
