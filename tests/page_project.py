@@ -34,8 +34,8 @@ class Study:
         root = folder / "data"
         tiny.draw_market(root, test_people=12)
         drawn = {"datasets.market1501.render": tiny.RENDER} if rendered else {}
-        changes = {**CHANGES, "datasets.market1501.root": str(root), **drawn}
-        self.params: Params = tiny.params(folder, changes)
+        self.changes = {**CHANGES, "datasets.market1501.root": str(root), **drawn}
+        self.params: Params = tiny.params(folder, self.changes)
         self.results = folder / "results"
         self.published = folder / "published"
         shutil.copytree(tiny.ROOT / "reports/published", self.published)

@@ -165,12 +165,13 @@ def test_nothing_moves_while_it_loads(tab, page):
     assert shift < 0.01
 
 
-def test_print_shows_what_is_folded_and_leaves_the_controls_out(tab, page):
+def test_print_shows_what_is_folded_and_of_the_controls_what_is_chosen(tab, page):
     shown(tab, page, dark=True)
     tab.media(dark=True, kind="print")
     hidden = "getComputedStyle(document.querySelector('{}')).display"
     assert tab.run(hidden.format("nav")) == "none"
-    assert tab.run(hidden.format(".controls")) == "none"
+    labels = "[...document.querySelectorAll('.controls label')].filter((each) => each.offsetWidth)"
+    assert tab.run(f"{labels}.map((each) => each.innerText.trim())") == ["mAP", "plain"]
     assert tab.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     tab.run(
         "addEventListener('beforeprint', () => queueMicrotask(() => {"

@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 from topdb.reporting.documents import Code, Strong, Text
 from topdb.reporting.wording import DASH
 
+MINUS = "\u2212"
+
 
 def rich(text: Text) -> Markup:
     """Return a line of running text."""
@@ -27,7 +29,12 @@ def rich(text: Text) -> Markup:
 
 def number(value: float | None, form: str = ".1f") -> str:
     """Return a number in the given form; a dash where there is none."""
-    return DASH if value is None or math.isnan(value) else format(value, form)
+    return DASH if value is None or math.isnan(value) else minus(format(value, form))
+
+
+def minus(text: str) -> str:
+    """Return numbers with the sign that is as wide as a plus."""
+    return text.replace("-", MINUS)
 
 
 def data_block(content: Any) -> Markup:

@@ -15,7 +15,7 @@ from topdb.reporting.page.evidence import gather
 from topdb.reporting.page.lists import read_galleries
 from topdb.reporting.page.pictures import read_figure
 from topdb.reporting.page.run_facts import run_facts
-from topdb.reporting.page.text import data_block, number, rich, script, source_hash
+from topdb.reporting.page.text import data_block, minus, number, rich, script, source_hash
 from topdb.reporting.scores import read_scores
 from topdb.reporting.wording import difference, method_title, p_value
 
@@ -68,7 +68,7 @@ def write_page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"rich": rich, "number": number, "p_value": p_value}
+    environment.filters |= {"rich": rich, "number": number, "minus": minus, "p_value": p_value}
     scripts = [script(_bundle()), script((_HERE / "page.js").read_text(encoding="utf-8"))]
     text = environment.get_template("index.html.jinja").render(
         policy=_POLICY.format(scripts=" ".join(map(source_hash, scripts))),
