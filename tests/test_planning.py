@@ -114,3 +114,17 @@ def test_each_step_is_known_by_its_own_code(here):
     assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
     assert len(set(sources.values())) >= 5
     assert all(len(digest) == 64 for digest in sources.values())
+
+
+def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
+    from topdb import planning
+
+    room = tmp_path / "reporting/page"
+    (room / "__pycache__").mkdir(parents=True)
+    (room / "page.css").write_text("a {}")
+    monkeypatch.setattr(planning, "_PACKAGE", tmp_path)
+    before = planning._source_digest(("reporting",))
+    (room / "__pycache__/page.pyc").write_bytes(b"code")
+    assert planning._source_digest(("reporting",)) == before
+    (room / "page.css").write_text("b {}")
+    assert planning._source_digest(("reporting",)) != before

@@ -73,8 +73,8 @@ def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[
         known = sorted(str(value) for value in values if value is not None)
         if known:
             yield title, ", ".join(known)
-    seconds = [math.fsum(_of(record, "seconds").values()) for record in records]
-    if any(seconds):
+    seconds = [math.fsum(record["seconds"].values()) for record in records if "seconds" in record]
+    if seconds:
         yield "seconds of a run, mean", f"{math.fsum(seconds) / len(seconds):.1f}"
     memory = [float(record["peak_memory_mib"]) for record in records if "peak_memory_mib" in record]
     if memory:

@@ -6,11 +6,12 @@ from typing import Any
 
 from topdb.files import write_text
 from topdb.params import Params
-from topdb.reporting.answer import RENDERED, answer, judged_cells
+from topdb.reporting.answer import RENDERED, answer
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.documents import Document
 from topdb.reporting.page.cells import RANKS, cell_id, details
 from topdb.reporting.page.charts import Group, chart_groups, looks
+from topdb.reporting.page.claims import claim_table
 from topdb.reporting.page.evidence import gather
 from topdb.reporting.page.lists import read_galleries
 from topdb.reporting.page.pictures import read_figure
@@ -81,8 +82,9 @@ def write_page(
         reference=method_title(reference),
         rendered=RENDERED if comparisons.rendered else "",
         answer=answer(comparisons).removeprefix(RENDERED).strip(),
-        judged=len(judged_cells(comparisons)),
         tables=tables,
+        claims=claim_table(tables[-1].claims if tables else ()),
+        checkpoints=comparisons.checkpoints,
         groups=groups,
         looks=looks(profile),
         quantities=list(dict.fromkeys(each.quantity for each in comparisons.cells)),
@@ -90,7 +92,6 @@ def write_page(
         galleries=read_galleries(examples, profile, reference) if examples else (),
         figures=[read_figure(path) for path in figures],
         facts=run_facts(profile, results),
-        settings=params.statistics,
         ranks=RANKS,
         signs=SIGNS,
         cell_id=cell_id,
