@@ -6,6 +6,7 @@ include: "workflows/data.smk"
 include: "workflows/train.smk"
 include: "workflows/evaluate.smk"
 include: "workflows/report.smk"
+include: "workflows/figures.smk"
 include: "workflows/page.smk"
 
 
@@ -18,3 +19,6 @@ rule all:
         "reports/verdict.json",
         "reports/metrics.json",
         "reports/plots/training.csv",
+        "reports/figure2.png",
+        "reports/figure3.png",
+        expand("reports/plots/{plot}.svg", plot=PLOTS),

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from topdb import files
 from topdb.errors import UserError
 from topdb.files import digest, read_json, replacing, write_csv, write_json, write_text
 
@@ -104,3 +105,15 @@ def test_digest_is_the_sha256_of_the_content(tmp_path):
     write_text(tmp_path / "a", "abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert digest(tmp_path / "a") == expected
+
+
+def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
+    room = tmp_path / "reporting/page"
+    (room / "__pycache__").mkdir(parents=True)
+    (room / "page.css").write_text("a {}")
+    monkeypatch.setattr(files, "_PACKAGE", tmp_path)
+    before = files.code_digest(("reporting",))
+    (room / "__pycache__/page.pyc").write_bytes(b"code")
+    assert files.code_digest(("reporting",)) == before
+    (room / "page.css").write_text("b {}")
+    assert files.code_digest(("reporting",)) != before

@@ -74,6 +74,23 @@ CASES = {
         {"training.schedule.warmup_epochs": 2.0},
         ["warmup_epochs is 2", "nothing of 2 epochs"],
     ),
+    "snapshots of a run that is not run": (
+        {"snapshots": {"seed": 9}},
+        ["snapshots.seed names 9, which the profile does not run; name one of 1, 2"],
+    ),
+    "snapshots of an unknown data set": (
+        {"snapshots": {"dataset": "x"}},
+        ["names x", "market1501"],
+    ),
+    "snapshots after the last epoch": (
+        {"snapshots": {"epochs": [1, 3]}},
+        ["snapshots.epochs names 3, and the training has 2 epochs"],
+    ),
+    "snapshots in no order": ({"snapshots": {"epochs": [2, 1]}}, ["epochs have to rise"]),
+    "a snapshot's query listed twice": (
+        {"snapshots": {"query_paths": ["a", "a"]}},
+        ["query_paths names an image twice"],
+    ),
     "a path as a data set's name": (
         {"datasets": {"../up": {"layout": "market1501", "root": "x"}}},
         ["'../up' may hold only letters"],

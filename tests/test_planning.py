@@ -73,6 +73,14 @@ def test_a_plan_is_plain_json_and_seeds_are_no_part_of_what_a_training_depends_o
     assert first["train"] == second["train"]
 
 
+def test_other_snapshots_change_nothing_but_the_runs_that_are_looked_at(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"snapshots": {"queries": 1}}), None)
+    assert [key for key in first if first[key] != second[key]] == ["snapshots"]
+    assert first["snapshots"]["methods"] == ("baseline", "top-db-net")
+
+
 def test_a_changed_ranking_changes_no_other_steps_parameters(here):
     (here / "data/market1501").mkdir(parents=True)
     first = plan(tiny.params(here), None)
@@ -114,17 +122,3 @@ def test_each_step_is_known_by_its_own_code(here):
     assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
     assert len(set(sources.values())) >= 5
     assert all(len(digest) == 64 for digest in sources.values())
-
-
-def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
-    from topdb import planning
-
-    room = tmp_path / "reporting/page"
-    (room / "__pycache__").mkdir(parents=True)
-    (room / "page.css").write_text("a {}")
-    monkeypatch.setattr(planning, "_PACKAGE", tmp_path)
-    before = planning._source_digest(("reporting",))
-    (room / "__pycache__/page.pyc").write_bytes(b"code")
-    assert planning._source_digest(("reporting",)) == before
-    (room / "page.css").write_text("b {}")
-    assert planning._source_digest(("reporting",)) != before

@@ -8,7 +8,7 @@ import typer
 
 import topdb
 from topdb.commands import commands
-from topdb.errors import UserError
+from topdb.errors import StoppedError, UserError
 
 app = typer.Typer(
     name="topdb",
@@ -50,6 +50,9 @@ def main() -> None:
         reason = f"{named}{error.strerror or error}"
         print(f"topdb: {reason}; mend it and run the same command again.", file=sys.stderr)
         sys.exit(2)
+    except StoppedError as stopped:
+        print(f"topdb: {stopped}", file=sys.stderr)
+        sys.exit(128 + stopped.signal)
     except KeyboardInterrupt:
         print("topdb: stopped; finished files are kept.", file=sys.stderr)
         sys.exit(130)

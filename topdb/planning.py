@@ -2,23 +2,30 @@
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings
+from topdb.files import code_digest
+from topdb.params import (
+    DatasetSettings,
+    ImagenetSettings,
+    Params,
+    PretrainingSettings,
+    TrainingSettings,
+)
 
-_PACKAGE = Path(__file__).parent
 _SOURCES = {
     "render": ("datasets",),
     "index": ("datasets",),
-    "train": ("methods", "training"),
+    "train": ("methods", "training", "snapshots.py"),
     "evaluate": ("retrieval", "evaluation.py"),
     "examples": ("examples", "datasets"),
     "compare": ("statistics", "reporting"),
-    "report": ("reporting",),
+    "report": ("reporting", "snapshots.py"),
 }
-"""Which code each step's results come from."""
+"""Which code each step's results come from; results of other code are not kept for its own."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -45,7 +52,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             f"start.weights: {start.weights} does not exist; put torchvision's "
             "resnet50-19c8e357.pth there."
         )
-    training = profile.training.model_dump(mode="json")
+    training = profile.training.model_dump(mode="json", exclude=TrainingSettings.WITHOUT_EFFECT)
     return {
         "profile": name or params.profile,
         "methods": profile.methods,
@@ -65,7 +72,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             }
             for dataset, settings in profile.all_datasets().items()
         },
-        "source": {step: _source_digest(rooms) for step, rooms in _SOURCES.items()},
+        "source": {step: code_digest(rooms) for step, rooms in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
         "train": {
@@ -74,6 +81,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             "start": start.model_dump(mode="json") if start else None,
             "training": training,
         },
+        "snapshots": {**asdict(profile.watch), "seed": str(profile.watch.seed)},
         "threads": profile.training.threads,
         "device": profile.training.device,
         "ranking": profile.ranking.model_dump(mode="json"),
@@ -81,22 +89,6 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "examples": params.examples.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
-
-
-def _source_digest(rooms: tuple[str, ...]) -> str:
-    """Return a digest of a step's code: results of other code are not kept for its own."""
-    found = hashlib.sha256()
-    for room in rooms:
-        path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(filter(_is_source, path.rglob("*"))):
-            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
-            found.update(file.read_bytes())
-    return found.hexdigest()
-
-
-def _is_source(path: Path) -> bool:
-    """Whether a file is code or a template, and not what Python made of it."""
-    return path.is_file() and path.parent.name != "__pycache__"
 
 
 def _fingerprint(settings: DatasetSettings) -> str | None:

@@ -55,6 +55,13 @@ PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
+SNAPSHOTS = expand(
+    f"{RUN}/snapshots.npz",
+    dataset=PLAN["snapshots"]["dataset"],
+    method=PLAN["snapshots"]["methods"],
+    seed=PLAN["snapshots"]["seed"],
+)
+PLOTS = ["differences", "variance", "published", "seeds", "cmc", "training"]
 PUBLISHED = ["table1", "table2", "claims"]
 TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
 

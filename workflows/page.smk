@@ -25,6 +25,8 @@ rule page:
         TRACKED,
         comparisons=rules.compare.output,
         examples=rules.examples.output,
+        figure2=rules.figure2.output.png,
+        figure3=rules.figure3.output.png,
         runs=grid(f"{RUN}/run.json"),
         histories=grid(f"{RUN}/history.csv"),
         metrics=grid(f"{EVALUATION}/metrics.json"),
@@ -42,4 +44,4 @@ rule page:
         source=PLAN["source"]["report"],
     shell:
         "topdb report page --comparisons {input.comparisons:q} --examples {input.examples:q} "
-        "--out {output:q} >{log:q} 2>&1"
+        "--figure {input.figure2:q} --figure {input.figure3:q} --out {output:q} >{log:q} 2>&1"

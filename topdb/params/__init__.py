@@ -15,6 +15,7 @@ from topdb.params.file import (
 )
 from topdb.params.names import Ranking, Recipe, dropped_in
 from topdb.params.profile import PRETRAINING, Profile, RankingSettings
+from topdb.params.snapshots import SnapshotSettings, Watch
 from topdb.params.statistics import StatisticsSettings
 from topdb.params.training import (
     AugmentationSettings,
@@ -45,10 +46,12 @@ __all__ = [
     "RenderSettings",
     "Schedule",
     "Settings",
+    "SnapshotSettings",
     "StatisticsSettings",
     "StepSchedule",
     "TrackingSettings",
     "TrainingSettings",
+    "Watch",
     "checked",
     "dropped_in",
     "load",

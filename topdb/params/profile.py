@@ -9,6 +9,7 @@ from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import MethodName, Name, Ranking, Recipe, pick
+from topdb.params.snapshots import SnapshotSettings, Watch
 from topdb.params.training import (
     CosineSchedule,
     NetworkSettings,
@@ -19,6 +20,8 @@ from topdb.params.training import (
 
 PRETRAINING = "pretraining"
 """Name under which the index and the weights of the pretraining's data set are stored."""
+
+_SHOWN = ("baseline", "top-db-net")
 
 
 class RankingSettings(Settings):
@@ -46,6 +49,7 @@ class Profile(Settings):
     """What the backbone starts from; null for random weights."""
     training: TrainingSettings
     ranking: RankingSettings = RankingSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
@@ -78,7 +82,41 @@ class Profile(Settings):
                 )
             if PRETRAINING in self.datasets:
                 raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
+        self._check_snapshots()
         return self
+
+    def _check_snapshots(self) -> None:
+        watch = self.watch
+        for key, wanted, known in (
+            ("dataset", [watch.dataset], list(self.datasets)),
+            ("methods", watch.methods, self.methods),
+            ("seed", [watch.seed], self.seeds),
+        ):
+            for value in wanted:
+                if value not in known:
+                    raise ValueError(
+                        f"snapshots.{key} names {value}, which the profile does not run; name one "
+                        f"of {', '.join(map(str, known))}"
+                    )
+        if watch.epochs and watch.epochs[-1] > self.training.epochs:
+            raise ValueError(
+                f"snapshots.epochs names {watch.epochs[-1]}, and the training has "
+                f"{self.training.epochs} epochs"
+            )
+
+    @property
+    def watch(self) -> Watch:
+        """Which snapshots training keeps, every default filled in."""
+        own, last = self.snapshots, self.training.epochs
+        shown = [method for method in _SHOWN if method in self.methods]
+        return Watch(
+            dataset=next(iter(self.datasets)) if own.dataset is None else own.dataset,
+            methods=tuple(shown) if own.methods is None else own.methods,
+            seed=self.seeds[0] if own.seed is None else own.seed,
+            queries=own.queries,
+            query_paths=own.query_paths,
+            epochs=tuple(sorted({1, (last + 1) // 2, last})) if own.epochs is None else own.epochs,
+        )
 
     @property
     def rendered(self) -> bool:

@@ -1,14 +1,25 @@
 """Parameters of the network and its training."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import BackboneName
 
+# YAML reads a bare `off` as false.
+Autocast = Annotated[
+    Literal["off", "bf16"], BeforeValidator(lambda value: "off" if value is False else value)
+]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -103,6 +114,9 @@ class AugmentationSettings(Settings):
 class TrainingSettings(Settings):
     """The training loop's parameters."""
 
+    WITHOUT_EFFECT: ClassVar[set[str]] = {"workers", "log_every", "checkpoint_seconds"}
+    """Those that change no result: another value is no reason to train again."""
+
     epochs: PositiveInt
     people_per_batch: Annotated[int, Field(ge=2)]
     """P of the P x K batch."""
@@ -120,6 +134,18 @@ class TrainingSettings(Settings):
     threads: PositiveInt = 1
     """Threads of one training process; another count gives other bits."""
     channels_last: bool = True
+    """Memory layout of images and weights; another one gives other bits."""
+    autocast: Autocast = "off"
+    """`bf16` computes convolutions and matrix products of the training in bfloat16: faster, and
+    not what the paper did."""
+    compile: bool = False
+    """Whether torch compiles the training pass, which takes minutes once."""
+    workers: NonNegativeInt = 0
+    """Threads that gather and resize images ahead of their use; results do not depend on it."""
+    log_every: PositiveInt = 20
+    """Steps between looks at the losses, each of which waits for the GPU."""
+    checkpoint_seconds: Annotated[float, Field(ge=0.0)] = 300.0
+    """Time between two checkpoints; a shorter training writes none and starts anew after a kill."""
     extraction_batch: PositiveInt = 256
     """Images in a batch of feature extraction; results do not depend on it beyond rounding."""
 

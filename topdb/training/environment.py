@@ -47,9 +47,14 @@ def describe(device: str, threads: int) -> dict[str, Any]:
         "git": _git(),
         "versions": {"topdb": topdb.__version__, "python": platform.python_version()}
         | {name: _version(name) for name in _LIBRARIES},
-        "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        "device": device_name(device),
         "threads": threads,
     }
+
+
+def device_name(device: str) -> str:
+    """Return what the GPU, or the processor, calls itself."""
+    return torch.cuda.get_device_name() if device == "cuda" else _processor()
 
 
 def peak_memory_mib() -> float:

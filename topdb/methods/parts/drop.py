@@ -29,7 +29,8 @@ def activation_map(features: Tensor, power: float) -> Tensor:
     Source: Quispe & Pedrini (ICPR 2020), equation of the activation map. `features` is
     (B, C, H, W); the map is (B, H, W).
     """
-    return features.abs().pow(power).sum(dim=1)
+    powers = features.square() if power == 2.0 else features.abs().pow(power)
+    return powers.sum(dim=1)
 
 
 def row_scores(features: Tensor, power: float, score: RowScore) -> Tensor:
