@@ -1,6 +1,8 @@
 """The parts of the page that have something to get wrong."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,6 +14,7 @@ from topdb.errors import UserError
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import Comparisons, read_comparisons, write_comparisons
 from topdb.reporting.documents import ClaimLine
+from topdb.reporting.page.cells import open_cells
 from topdb.reporting.page.charts import chart_groups, looks
 from topdb.reporting.page.claims import claim_table
 from topdb.reporting.page.evidence import MOST_POINTS, gather
@@ -150,3 +153,27 @@ def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
     assert recipe["training.epochs"] == "2"
     assert recipe["training.schedule.kind"] == "cosine"
     assert recipe["ranking.k1"] == "20"
+
+
+def test_a_broken_score_is_named(real, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(real.results, results)
+    path = results / "market1501/baseline/seed-2/plain/metrics.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps(metrics | {"cmc": {}}))
+    with pytest.raises(UserError, match=r"seed-2/plain/metrics.json is broken.*topdb evaluate"):
+        real.page("broken.html", results=results)
+
+
+def test_open_cells_are_listed_from_the_nearest_to_settle(real):
+    profile = real.params.selected("tiny")
+    cell = read_comparisons(real.comparisons, "tiny").cells[0]
+    cells = [
+        replace(cell, verdict="INCONCLUSIVE", seeds_to_settle=None),
+        replace(cell, verdict="REPRODUCED"),
+        replace(cell, verdict="INCONCLUSIVE", seeds_to_settle=12),
+        replace(cell, verdict="INCOMPLETE", seeds_to_settle=7),
+    ]
+    found = open_cells(profile, Comparisons("tiny", rendered=False, cells=tuple(cells)))
+    assert [each.seeds_to_settle for _, each in found] == [7, 12, None]
+    assert found[0][0] == f"Baseline on {HOSTILE}"

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topdb.errors import UserError
 from topdb.files import read_json
 from topdb.grid import Cell, GridRun, cells
 from topdb.params import Profile
 from topdb.reporting.comparisons import CellComparison, Comparisons, Difference
 from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.wording import dataset_title, method_title
+from topdb.statistics import CellVerdict
 
 RANKS = ("1", "5", "10", "20")
 """Ranks of the CMC that `metrics.json` states."""
@@ -63,10 +65,9 @@ def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterat
         names = (cell.dataset, cell.method, cell.ranking)
         found = [comparisons.cell(*names, quantity) for quantity in QUANTITIES]
         known = tuple(each for each in found if each)
-        method = method_title(cell.method, cell.ranking)
         yield CellDetails(
             id=cell_id(*names),
-            title=f"{method} on {dataset_title(profile, cell.dataset)}",
+            title=_title(profile, cell),
             comparisons=known,
             differences=tuple(
                 each
@@ -78,21 +79,50 @@ def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterat
         )
 
 
+def open_cells(
+    profile: Profile, comparisons: Comparisons
+) -> tuple[tuple[str, CellComparison], ...]:
+    """Return the cells that more runs would settle, with their titles; the nearest first."""
+    found = [
+        each
+        for each in comparisons.cells
+        if each.verdict in (CellVerdict.INCONCLUSIVE, CellVerdict.INCOMPLETE)
+    ]
+    found.sort(key=lambda each: each.seeds_to_settle or math.inf)
+    return tuple(
+        (_title(profile, Cell(each.dataset, each.method, each.ranking)), each) for each in found
+    )
+
+
+def _title(profile: Profile, cell: Cell) -> str:
+    return f"{method_title(cell.method, cell.ranking)} on {dataset_title(profile, cell.dataset)}"
+
+
 def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
     for seed in profile.seeds:
         run = GridRun(cell.dataset, cell.method, seed)
         path = run.metrics(results, cell.ranking)
         if not path.is_file():
             continue
-        metrics = read_json(path)
+        mean_ap, mean_inp, cmc = _shares(path)
         record: dict[str, Any] = {}
         if (run.folder(results) / "run.json").is_file():
             record = read_json(run.folder(results) / "run.json")
         yield SeedRow(
             seed=seed,
-            mean_ap=100.0 * metrics["mAP"],
-            mean_inp=100.0 * metrics["mINP"],
-            cmc=tuple(100.0 * metrics["cmc"][rank] for rank in RANKS),
+            mean_ap=mean_ap,
+            mean_inp=mean_inp,
+            cmc=cmc,
             seconds=float(record.get("seconds", {}).get("train", math.nan)),
             weights=str(record.get("weights_digest", ""))[:12],
         )
+
+
+def _shares(path: Path) -> tuple[float, float, tuple[float, ...]]:
+    """Return mAP, mINP and CMC of `metrics.json`, in percent."""
+    metrics = read_json(path)
+    try:
+        cmc = tuple(100.0 * float(metrics["cmc"][rank]) for rank in RANKS)
+        return 100.0 * float(metrics["mAP"]), 100.0 * float(metrics["mINP"]), cmc
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is broken ({error!r}): run `topdb evaluate` again.") from None

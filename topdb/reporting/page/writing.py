@@ -9,7 +9,7 @@ from topdb.params import Params
 from topdb.reporting.answer import RENDERED, answer
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.documents import Document
-from topdb.reporting.page.cells import RANKS, cell_id, details
+from topdb.reporting.page.cells import RANKS, cell_id, details, open_cells
 from topdb.reporting.page.charts import Group, chart_groups, looks
 from topdb.reporting.page.claims import claim_table
 from topdb.reporting.page.evidence import gather
@@ -84,6 +84,7 @@ def write_page(
         answer=answer(comparisons).removeprefix(RENDERED).strip(),
         tables=tables,
         claims=claim_table(tables[-1].claims if tables else ()),
+        open_cells=open_cells(profile, comparisons),
         checkpoints=comparisons.checkpoints,
         groups=groups,
         looks=looks(profile),
