@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import tiny
@@ -12,8 +13,9 @@ COMMANDS = GROUP.commands
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    """A folder with parameters and one drawn data set, not rendered yet."""
+    """A folder with parameters, published numbers and one drawn data set, not rendered yet."""
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(tiny.ROOT / "reports/published", tmp_path / "reports/published")
     tiny.write_params(tmp_path, {"datasets.market1501.render": tiny.RENDER, "rankings": ["plain"]})
     return tmp_path
 
@@ -52,6 +54,8 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "compare",
         "report",
         "reference",
+        "verdict",
+        "bundle",
         "check",
         "track",
     }
@@ -106,7 +110,7 @@ TRAIN = ["--index", "index.parquet", "--pixels", "pixels.npy", "--out", "run"]
         (["report", "table1", "--out", "x"], "needs --comparisons"),
         (
             ["report", "table1", "--out", "x", "--comparisons", "absent.parquet"],
-            "table1.csv does not exist",
+            "absent.parquet cannot be read",
         ),
         (["reference", "--out", "x"], "needs 10 seeds"),
         (["check"], "reference.json does not exist"),
@@ -194,7 +198,6 @@ def test_commands_that_need_no_network_import_no_torch(here):
         for seed in (1, 2):
             folder = tiny.write_run(here / "results/tiny", "market1501", method, seed)
             tiny.write_queries(folder, [0.5, 0.7])
-    published = tiny.ROOT / "reports/published"
     lines = [
         "plan",
         "evaluate features.npz --out plain",
@@ -202,8 +205,12 @@ def test_commands_that_need_no_network_import_no_torch(here):
         "render market1501",
         "index market1501 --index index.parquet --pixels pixels.npy",
         "compare --out comparisons.parquet",
-        f"report table1 --out t1.md --comparisons comparisons.parquet --published {published}",
-        f"report table2 --out t2.md --comparisons comparisons.parquet --published {published}",
+        "report table1 --out t1.md --comparisons comparisons.parquet",
+        "report table2 --out t2.md --out t2.tex --out t2.csv --comparisons comparisons.parquet",
+        "report verdict --out verdict.json --comparisons comparisons.parquet",
+        "bundle --out bundle.tar.gz",
+        "verdict results/tiny --out of-folder",
+        "verdict bundle.tar.gz --out of-bundle",
         "report metrics --out metrics.json",
         "report plots --out plots",
         "check",
@@ -213,7 +220,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
     (here / "lines").write_text("\n".join(lines))
     done = tiny.python(here, "-c", MANY_COMMANDS)
     assert done.returncode == 0, done.stderr[-1500:]
-    for name in ("index.parquet", "plain/metrics.json", "t2.md", "plots/seeds.csv"):
+    for name in ("index.parquet", "plain/metrics.json", "t2.md", "of-bundle/table2.tex"):
         assert (here / name).is_file()
 
 

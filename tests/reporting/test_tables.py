@@ -1,10 +1,14 @@
+import json
+
 import pytest
 import tiny
 
 from topdb.errors import UserError
+from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import write_comparisons
-from topdb.reporting.markdown import p_value, table
+from topdb.reporting.markdown import table
 from topdb.reporting.reports import write_report
+from topdb.reporting.wording import p_value
 
 PUBLISHED = tiny.ROOT / "reports/published"
 AP = {"baseline": (0.50, 0.54), "top-db-net": (0.60, 0.70)}
@@ -20,10 +24,11 @@ def write_results(results, dataset="market1501", rankings=("plain", "rk")):
 
 def render(folder, what="table1", changes=None, published=PUBLISHED) -> str:
     params = tiny.params(folder, changes)
-    write_comparisons(params, "tiny", folder / "results", folder / "comparisons.parquet")
+    compared = compare(params, "tiny", folder / "results", published)
+    write_comparisons(compared, folder / "comparisons.parquet")
     out = folder / f"{what}.md"
     write_report(
-        what, params, "tiny", folder / "results", folder / "comparisons.parquet", published, out
+        what, params, "tiny", folder / "results", folder / "comparisons.parquet", published, [out]
     )
     return out.read_text(encoding="utf-8")
 
@@ -38,8 +43,15 @@ def test_measured_cells_show_mean_deviation_and_seeds(tmp_path):
     write_results(tmp_path / "results")
     document = render(tmp_path)
     # 50 and 54: mean 52, deviation 2.8; three of four queries right in both.
-    assert cells(document, "Baseline")[-1] == ["52.0 ± 2.8 (2)", "75.0 ± 0.0 (2)"]
-    assert cells(document, "Top-DB-Net")[-1] == ["65.0 ± 7.1 (2)", "75.0 ± 0.0 (2)"]
+    assert cells(document, "Baseline")[-1] == [
+        "52.0 ± 2.8 (2)<br>INCONCLUSIVE",
+        "75.0 ± 0.0 (2)<br>BELOW",
+    ]
+    # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22.
+    assert cells(document, "Top-DB-Net")[-1] == [
+        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (3 seeds)",
+        "75.0 ± 0.0 (2)<br>BELOW",
+    ]
     assert cells(document, "Top-DB-Net")[0] == ["85.8", "94.9"]  # the published row
     assert "Incomplete" not in document
 
@@ -69,15 +81,15 @@ def test_the_first_line_warns_exactly_where_data_are_drawn(tmp_path, what):
 def test_missing_runs_are_a_dash_and_counted(tmp_path):
     tiny.write_queries(tiny.write_run(tmp_path / "results", "market1501", "baseline", 2), [0.5] * 4)
     document = render(tmp_path)
-    assert cells(document, "Baseline")[-1] == ["50.0 (1)", "100.0 (1)"]
-    assert cells(document, "Top-DB-Net")[-1] == ["–", "–"]
+    assert cells(document, "Baseline")[-1] == ["50.0 (1)<br>INCOMPLETE", "100.0 (1)<br>INCOMPLETE"]
+    assert cells(document, "Top-DB-Net")[-1] == ["–<br>INCOMPLETE", "–<br>INCOMPLETE"]
     assert "**Incomplete**: 3 of 4 runs are missing." in document
 
 
 def test_a_table_without_any_run_still_stands(tmp_path):
     document = render(tmp_path, "table2")
     assert "**Incomplete**: 4 of 4 runs are missing." in document
-    assert cells(document, "Top-DB-Net+RK")[-1] == ["–", "–"]
+    assert cells(document, "Top-DB-Net+RK")[-1] == ["–<br>INCOMPLETE", "–<br>INCOMPLETE"]
     assert "Difference" not in document
 
 
@@ -92,7 +104,11 @@ def test_table_2_shows_recomputed_places_and_marks_the_papers_oddities(tmp_path)
     )
     assert "Top-DB-Net (Ours), market1501 mAP: the paper prints place 6; recomputed" in document
     assert cells(document, "Top-DB-Net+RK (Ours)")[0][0].startswith("94.1<sub>2</sub>")
-    assert cells(document, "Top-DB-Net+RK")[0] == ["65.0 ± 7.1 (2)", "75.0 ± 0.0 (2)"]
+    # Its mean would be the fourth of the block's three different values.
+    assert cells(document, "Top-DB-Net+RK")[0] == [
+        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (3 seeds)",
+        "75.0 ± 0.0 (2)<sub>4</sub><br>BELOW",
+    ]
 
 
 def test_a_data_set_that_the_paper_does_not_show_has_dashes_for_published(tmp_path):
@@ -139,8 +155,8 @@ def test_a_title_with_a_pipe_or_a_line_break_does_not_break_the_table(tmp_path):
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_header():
-    lines = table(["a", "b", "c"], [["1", "2|3", "4\n5"]]).splitlines()
-    assert lines == ["| a | b | c |", "| :-- | --: | --: |", "| 1 | 2\\|3 | 4 5 |"]
+    lines = table(["a", "b", "c"], [["1", "2", "3"]]).splitlines()
+    assert lines == ["| a | b | c |", "| :-- | --: | --: |", "| 1 | 2 | 3 |"]
 
 
 @pytest.mark.parametrize(
@@ -152,8 +168,58 @@ def test_p_values_have_the_digits_that_matter(p, text):
 
 def test_an_unknown_report_and_a_missing_option_are_named(tmp_path):
     params = tiny.params(tmp_path)
-    arguments = (params, "tiny", tmp_path, None, PUBLISHED, tmp_path / "x")
-    with pytest.raises(UserError, match="no report 'table3': name table1, table2, metrics, plots"):
+    arguments = (params, "tiny", tmp_path, None, PUBLISHED, [tmp_path / "x"])
+    with pytest.raises(
+        UserError, match="no report 'table3': name table1, table2, verdict, metrics, plots"
+    ):
         write_report("table3", *arguments)
     with pytest.raises(UserError, match="table1 needs --comparisons"):
         write_report("table1", *arguments)
+
+
+def test_a_profile_of_re_ranking_alone_has_its_rows_in_table_1(tmp_path):
+    write_results(tmp_path / "results", rankings=("rk",))
+    document = render(tmp_path, changes={"rankings": ["rk"]})
+    assert cells(document, "Baseline+RK")[0] == ["52.0 ± 2.8 (2)", "75.0 ± 0.0 (2)"]
+    assert cells(document, "Top-DB-Net+RK")[0][1] == "75.0 ± 0.0 (2)<br>BELOW"
+    assert "The profile has no plain ranking" in document
+
+
+def test_the_answer_stands_above_the_table(tmp_path):
+    write_results(tmp_path / "results")
+    answer = render(tmp_path).splitlines()[2]
+    assert (
+        answer
+        == "**0 of 6 cells reproduce (3 BELOW, 3 INCONCLUSIVE), 0 of 8 claims hold (8 OPEN).**"
+    )
+
+
+@pytest.mark.parametrize("key", ["index_digest", "environment", "dataset"])
+def test_a_run_that_lacks_a_key_is_named(tmp_path, key):
+    write_results(tmp_path / "results")
+    path = tmp_path / "results/market1501/baseline/seed-2/run.json"
+    record = json.loads(path.read_text())
+    del record[key]
+    path.write_text(json.dumps(record))
+    with pytest.raises(UserError, match=f"seed-2/run.json lacks the key '{key}': train the run"):
+        render(tmp_path)
+
+
+def test_metrics_that_lack_their_evaluator_are_named(tmp_path):
+    write_results(tmp_path / "results")
+    path = tmp_path / "results/market1501/baseline/seed-2/plain/metrics.json"
+    path.write_text("{}")
+    with pytest.raises(UserError, match=r"metrics.json lacks the key 'evaluator': run `topdb"):
+        render(tmp_path)
+
+
+def test_a_table_has_three_formats_and_no_others(tmp_path):
+    write_results(tmp_path / "results")
+    render(tmp_path)
+    params = tiny.params(tmp_path)
+    arguments = ("tiny", tmp_path / "results", tmp_path / "comparisons.parquet", PUBLISHED)
+    with pytest.raises(UserError, match=r"t.html has no format: end its name in .md, .csv, .tex"):
+        write_report("table1", params, *arguments, [tmp_path / "t.md", tmp_path / "t.html"])
+    assert not (tmp_path / "t.md").exists()
+    with pytest.raises(UserError, match="metrics is written to one place"):
+        write_report("metrics", params, *arguments, [tmp_path / "a", tmp_path / "b"])

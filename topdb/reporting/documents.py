@@ -121,4 +121,6 @@ class Document:
     """What so few seeds cannot show."""
     confidence: float = 0.95
     """Of all intervals of differences."""
+    power: float = 0.8
+    """With which the seeds that are said to be needed would do."""
     notes: tuple[Text, ...] = field(default=())

@@ -3,9 +3,9 @@ r"""Report tables as LaTeX, to be read by \input; they need booktabs and graphic
 from collections.abc import Sequence
 
 from topdb.reporting.documents import Code, Document, Entry, Strong, Text
-from topdb.reporting.wording import DASH, claims, differences, summary
+from topdb.reporting.wording import DASH, claims, differences, reason, summary, verdict
 
-_ESCAPES = {
+ESCAPES = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
     "%": r"\%",
@@ -51,7 +51,11 @@ def render_latex(document: Document) -> str:
     ]
     if document.claims:
         reasons = [
-            (f"{line.claim.title}: ", Strong(line.claim.verdict), f". {line.claim.reason}")
+            (
+                f"{line.claim.title}: ",
+                Strong(line.claim.verdict),
+                f". {reason(line, document.power)}",
+            )
             for line in document.claims
         ]
         caption = [(f"{document.claims_title}. ",), document.claims_legend]
@@ -82,7 +86,7 @@ def text(content: Text) -> str:
 def escaped(content: str) -> str:
     """Return a text that LaTeX sets as it stands; what its fonts lack is a question mark."""
     spaced = "".join(letter if letter.isprintable() else " " for letter in content)
-    return "".join(_ESCAPES.get(letter) or _letter(letter) for letter in spaced)
+    return "".join(ESCAPES.get(letter) or _letter(letter) for letter in spaced)
 
 
 def _letter(letter: str) -> str:
@@ -141,8 +145,8 @@ def _entry(entry: Entry | None) -> str:
         return escaped(DASH)
     place = "" if entry.place is None else rf"\textsubscript{{{entry.place}}}"
     mark = escaped("†") if entry.misprinted else ""
-    verdict = rf" \textsc{{{entry.verdict.lower()}}}" if entry.verdict else ""
-    return f"{escaped(summary(entry))}{place}{mark}{verdict}"
+    judged = rf" \textsc{{{escaped(verdict(entry).lower())}}}" if entry.verdict else ""
+    return f"{escaped(summary(entry))}{place}{mark}{judged}"
 
 
 def _items(lines: Sequence[Text]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from topdb.reporting.documents import Code, Document, Entry, Strong, Text
-from topdb.reporting.wording import DASH, claims, differences, summary
+from topdb.reporting.wording import DASH, claims, differences, reason, summary, verdict
 
 
 def render_markdown(document: Document) -> str:
@@ -18,7 +18,7 @@ def render_markdown(document: Document) -> str:
         parts.append(
             "\n".join(
                 f"- {escaped(line.claim.title)}: **{line.claim.verdict}**. "
-                f"{escaped(line.claim.reason)}"
+                f"{escaped(reason(line, document.power))}"
                 for line in document.claims
             )
         )
@@ -76,8 +76,8 @@ def _entry(entry: Entry | None) -> str:
         return DASH
     place = "" if entry.place is None else f"<sub>{entry.place}</sub>"
     mark = "†" if entry.misprinted else ""
-    verdict = f"<br>{entry.verdict}" if entry.verdict else ""
-    return f"{summary(entry)}{place}{mark}{verdict}"
+    judged = f"<br>{verdict(entry)}" if entry.verdict else ""
+    return f"{summary(entry)}{place}{mark}{judged}"
 
 
 def _code(content: str) -> str:

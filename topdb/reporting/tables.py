@@ -154,6 +154,7 @@ def _document(
         differences=differences,
         differences_floor=tuple(floors),
         confidence=settings.confidence,
+        power=settings.power,
         notes=tuple(remarks),
     )
 
@@ -175,7 +176,9 @@ def _legend(params: Params, profile: Profile) -> Text:
     )
     return (
         f"{text}, then the verdict: REPRODUCED if the {100 * (1 - 2 * settings.alpha):g} % "
-        f"interval of the difference to the published value lies within ±{usual:g} points{others}.",
+        f"interval of the difference to the published value lies within ±{usual:g} points{others}; "
+        "INCONCLUSIVE with the number of seeds that would settle it. docs/verdicts.md explains "
+        "them all.",
     )
 
 

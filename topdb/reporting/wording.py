@@ -4,7 +4,7 @@ import math
 
 from topdb.params import Profile, Ranking
 from topdb.reporting.comparisons import ClaimPart, Difference
-from topdb.reporting.documents import Document, Entry
+from topdb.reporting.documents import ClaimLine, Document, Entry
 from topdb.reporting.published import OWN
 
 DASH = "–"
@@ -29,6 +29,27 @@ def summary(entry: Entry) -> str:
         return f"{entry.value:.1f}"
     spread = "" if entry.sd is None else f" ± {entry.sd:.1f}"
     return f"{entry.value:.1f}{spread} ({entry.seeds})"
+
+
+def verdict(entry: Entry) -> str:
+    """Return an entry's verdict, with the number of seeds that would settle an open one."""
+    seeds = "" if entry.seeds_to_settle is None else f" ({entry.seeds_to_settle} seeds)"
+    return entry.verdict + seeds
+
+
+def reason(line: ClaimLine, power: float) -> str:
+    """Return why a claim has its verdict, and how many seeds its published differences need."""
+    needed = [
+        f"{title} {part.seeds_to_see}"
+        for title, part in zip(line.datasets, line.parts, strict=True)
+        if part.seeds_to_see is not None
+    ]
+    if not needed:
+        return line.claim.reason
+    return (
+        f"{line.claim.reason} Seeds of each method that show the published difference with "
+        f"{100 * power:g} % power: {', '.join(needed)}."
+    )
 
 
 def difference(each: Difference | ClaimPart) -> str:

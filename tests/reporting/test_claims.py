@@ -1,0 +1,181 @@
+import math
+
+import numpy as np
+import paper_study
+import pytest
+import tiny
+
+from topdb.errors import UserError
+from topdb.params import load
+from topdb.reporting.claims import families, read_claims
+from topdb.reporting.comparing import compare
+
+PUBLISHED = tiny.ROOT / "reports/published"
+HEADER = (PUBLISHED / "claims.csv").read_text().splitlines()[0]
+GOOD = "one,A title,top-db-net,plain,baseline,plain,mAP,all,Table 1"
+
+
+def claims_of(tmp_path, *rows):
+    path = tmp_path / "claims.csv"
+    path.write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
+    return read_claims(path)
+
+
+def test_the_papers_claims_are_all_in_a_family_declared_beforehand():
+    claims = read_claims(PUBLISHED / "claims.csv")
+    shipped = load(tiny.ROOT / "params.yaml").statistics
+    family = families(shipped, claims)
+    assert "all others" not in family.values()
+    pairs = {(each.worse_method, each.quantity) for each in claims if not each.paired}
+    wanted = {(m, q) for m in ("baseline", "no-drop", "no-reg") for q in ("mAP", "R1")}
+    assert pairs == wanted
+    assert [each.quantity for each in claims if each.paired] == ["mAP", "R1"]
+
+
+def test_five_seeds_can_decide_every_family():
+    settings = load(tiny.ROOT / "params.yaml").statistics
+    for claims in settings.families.values():
+        paired = all(claim.startswith("rk-over-plain") for claim in claims)
+        floor = 1 / 2**5 if paired else 1 / 252
+        assert len(claims) * floor <= settings.alpha
+
+
+def test_the_printed_numbers_bear_out_the_claims():
+    from topdb.grid import Cell
+    from topdb.reporting.published import published_difference, read_own
+
+    paper = read_own(PUBLISHED)
+    for claim in read_claims(PUBLISHED / "claims.csv"):
+        for dataset in paper_study.DATASETS:
+            better = Cell(dataset, claim.better_method, claim.better_ranking)
+            worse = Cell(dataset, claim.worse_method, claim.worse_ranking)
+            assert published_difference(paper, better, worse, claim.quantity) > 0
+
+
+def test_claims_of_no_family_form_one_together(tmp_path):
+    claims = claims_of(tmp_path, GOOD, GOOD.replace("one", "two"), GOOD.replace("one", "three"))
+    settings = tiny.params(tmp_path, {"statistics.families": {"f": ["two"]}}).statistics
+    assert families(settings, claims) == {"one": "all others", "two": "f", "three": "all others"}
+
+
+def test_a_family_of_an_unknown_claim_is_named(tmp_path):
+    settings = tiny.params(tmp_path, {"statistics.families": {"f": ["tow"]}}).statistics
+    with pytest.raises(UserError, match="'f' names the claim 'tow'.*name one, two"):
+        families(settings, claims_of(tmp_path, GOOD, GOOD.replace("one", "two")))
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        (GOOD.replace("top-db-net", "topdbnet"), "'one' has better_method 'topdbnet': name one of"),
+        (GOOD.replace("baseline", "nothing"), "worse_method 'nothing'"),
+        (GOOD.replace("plain,mAP", "reranked,mAP"), "worse_ranking 'reranked': name one of plain"),
+        (GOOD.replace("mAP", "R5"), "quantity 'R5': name one of mAP, R1"),
+        (GOOD.replace("A title", ""), "'one' has no title"),
+        (GOOD.replace("one,", ","), "has no id"),
+        (GOOD.replace("baseline", "top-db-net"), "compares a method with itself"),
+        ("one,A title", "has no better_method"),
+    ],
+)
+def test_a_claim_that_makes_no_sense_is_named(tmp_path, row, sentence):
+    with pytest.raises(UserError, match=sentence):
+        claims_of(tmp_path, row)
+
+
+def test_files_that_are_no_claims_are_named(tmp_path):
+    with pytest.raises(UserError, match="two claims 'one'"):
+        claims_of(tmp_path, GOOD, GOOD)
+    with pytest.raises(UserError, match="does not exist"):
+        read_claims(tmp_path / "nothing.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="no readable CSV"):
+        read_claims(tmp_path / "binary.csv")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    params, results = paper_study.write_study(folder)
+    return params, results, compare(params, "tiny", results, PUBLISHED)
+
+
+def test_a_claim_has_the_largest_p_of_its_data_sets_and_holms_place_in_its_family(study):
+    _, _, found = study
+    claims = {claim.id: claim for claim in found.claims}
+    for claim in claims.values():
+        parts = found.parts(claim.id)
+        assert [part.dataset for part in parts] == list(paper_study.DATASETS)
+        assert claim.p == max(part.p for part in parts)
+        assert claim.datasets.split() == [part.dataset for part in parts]
+    # No family is declared in the test's parameters: all eight are one.
+    ordered = sorted(claims.values(), key=lambda claim: claim.p)
+    expected = 0.0
+    for number, claim in enumerate(ordered):
+        expected = max(expected, min(1.0, (8 - number) * claim.p))
+        assert claim.adjusted_p == pytest.approx(expected)
+        above = all(part.low > 0 for part in found.parts(claim.id))
+        assert claim.verdict == ("HOLDS" if above and expected <= 0.05 else "OPEN")
+    assert {claim.verdict for claim in found.claims} == {"HOLDS", "OPEN"}
+
+
+def test_paired_seeds_reach_no_further_than_their_number_allows(study):
+    _, _, found = study
+    (claim,) = [claim for claim in found.claims if claim.id == "rk-over-plain-mAP"]
+    assert claim.p == claim.smallest_possible_p == 1 / 32
+    assert claim.smallest_adjusted_p == pytest.approx(2 / 32)  # the six others reach 1 / 252
+    assert claim.verdict == "OPEN"
+    assert "paired" in claim.test
+    for part in found.parts(claim.id):
+        assert part.verdict == "for"
+        assert part.low < part.estimate < part.high
+
+
+def test_parts_say_what_the_paper_prints_and_how_many_seeds_would_show_it(study):
+    _, _, found = study
+    part = found.parts("full-over-baseline-mAP")[0]
+    assert part.published == pytest.approx(85.8 - 85.2)
+    assert 5 <= part.seeds_to_see <= 10
+    assert found.parts("rk-over-plain-mAP")[0].seeds_to_see is None
+
+
+def test_a_claim_whose_runs_are_missing_is_open_and_says_where(study, tmp_path):
+    from topdb.grid import GridRun
+
+    params, results = paper_study.write_study(
+        tmp_path, missing=(GridRun("market1501", "baseline", 5),)
+    )
+    found = compare(params, "tiny", results, PUBLISHED)
+    (claim,) = [claim for claim in found.claims if claim.id == "full-over-baseline-mAP"]
+    assert (claim.verdict, claim.reason) == ("OPEN", "Runs are missing on market1501.")
+    assert math.isnan(claim.p)
+    assert math.isnan(claim.adjusted_p)
+    part = found.parts(claim.id)[0]
+    assert (part.seeds, part.reference_seeds) == (5, 4)
+    (cell,) = [c for c in found.cells if c.verdict == "INCOMPLETE" and c.quantity == "mAP"][:1]
+    assert (cell.method, cell.reason) == ("baseline", "4 of 5 runs are there.")
+
+
+def test_a_claim_about_what_the_profile_does_not_run_is_open_and_says_so(tmp_path):
+    results = tmp_path / "results"
+    for method in ("baseline", "top-db-net"):
+        for seed in (1, 2):
+            folder = results / "market1501" / method / f"seed-{seed}"
+            tiny.write_queries(folder, [0.5 + seed / 10] * 4)
+    found = compare(tiny.params(tmp_path, {"rankings": ["plain"]}), "tiny", results, PUBLISHED)
+    reasons = {claim.id: claim.reason for claim in found.claims}
+    assert reasons["full-over-no-drop-R1"] == "The profile does not run no-drop."
+    assert reasons["rk-over-plain-mAP"] == "The profile does not run ranking rk."
+    assert {claim.verdict for claim in found.claims} == {"OPEN"}
+
+
+def test_a_claim_fails_by_evidence_against_it(tmp_path):
+    results = tmp_path / "results"
+    rng = np.random.default_rng(1)
+    for method, level in (("baseline", 0.7), ("top-db-net", 0.5)):
+        for seed in (1, 2, 3):
+            ap = (level + rng.normal(0, 0.02, 30)).tolist()
+            tiny.write_queries(results / f"market1501/{method}/seed-{seed}", ap)
+    found = compare(tiny.params(tmp_path, {"seeds": [1, 2, 3]}), "tiny", results, PUBLISHED)
+    (claim,) = [claim for claim in found.claims if claim.id == "full-over-baseline-mAP"]
+    assert claim.verdict == "FAILS"
+    assert found.parts(claim.id)[0].verdict == "against"
