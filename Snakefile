@@ -7,11 +7,13 @@ include: "workflows/import.smk" if PLAN["weights"] else "workflows/train.smk"
 include: "workflows/evaluate.smk"
 include: "workflows/report.smk"
 include: "workflows/figures.smk"
+include: "workflows/page.smk"
 
 
 rule all:
     default_target: True
     input:
+        "reports/index.html",
         "reports/table1.md",
         "reports/table2.md",
         "reports/verdict.json",

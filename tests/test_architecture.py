@@ -18,6 +18,7 @@ ROOMS = {
     "training": {"params", "datasets", "methods", "tracking", "retrieval", "snapshots", "topdb"}
     | COMMON,
     "retrieval": set(),
+    "examples": {"params", "grid", "datasets"} | COMMON,
     "statistics": set(),
     "reporting": {"params", "statistics", "grid", "snapshots"} | COMMON,
     "snapshots": COMMON,
@@ -103,6 +104,13 @@ def test_only_methods_training_and_the_gpus_products_know_torch():
 
 def test_only_resnet50_knows_torchvision():
     assert list(importers("torchvision")) == ["methods/backbones/resnet50.py"]
+
+
+@pytest.mark.parametrize("library", ["altair", "jinja2", "markupsafe", "vl_convert"])
+def test_only_the_page_knows_what_it_is_drawn_with(library):
+    found = list(importers(library))
+    assert found
+    assert all(name.startswith("reporting/page/") for name in found)
 
 
 def runs_at_import(tree: ast.Module) -> Iterator[ast.stmt]:

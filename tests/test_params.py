@@ -9,6 +9,14 @@ from topdb.params import ImagenetSettings, RankingSettings, checked, dropped_in,
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
     "a misspelt key at the top": ({"statistic": {}}, ["unknown key", "did you mean 'statistics'"]),
+    "more images of a list than are kept": (
+        {"examples": {"shown": 11}},
+        ["'examples.shown' is 11", "less than or equal to 10"],
+    ),
+    "a method of the examples that there is not": (
+        {"examples": {"method": "top-db"}},
+        ["examples.method", "'top-db' is not one of", "did you mean 'top-db-net'"],
+    ),
     "a misspelt key of a profile": (
         {"profiles.tiny.seed": [1]},
         ["tiny.seed'", "did you mean 'seeds'"],

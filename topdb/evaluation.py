@@ -1,4 +1,4 @@
-"""From a features file to its scores: `queries.parquet` and `metrics.json`."""
+"""From a features file to its scores: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
 import zipfile
 import zlib
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 CMC_RANKS = (1, 5, 10, 20)
 """Ranks at which `metrics.json` states the cumulative matching characteristic."""
+TOP = 10
+"""Nearest valid gallery images of each query that `top.parquet` names."""
 
 _ARRAYS = tuple(
     f"{split}_{part}"
@@ -71,7 +73,7 @@ def evaluate(
     device: str = "cpu",
     quiet: bool = True,
 ) -> dict[str, Any]:
-    """Rank and score a features file; write `queries.parquet` and then `metrics.json`.
+    """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
 
     Anything longer than two seconds shows its progress on standard error, unless `quiet`.
 
@@ -87,11 +89,15 @@ def evaluate(
     from topdb.retrieval import ProgressBar, SingleGalleryShot, identity, rank, rank_reranked
 
     features = read_features(features_path)
-    if features.query_paths.shape != features.query_pids.shape:
-        raise UserError(
-            f"{features_path}: query_paths has {features.query_paths.size} entries and query_pids "
-            f"{features.query_pids.size}: write one path an image."
-        )
+    for split, paths, pids in (
+        ("query", features.query_paths, features.query_pids),
+        ("gallery", features.gallery_paths, features.gallery_pids),
+    ):
+        if paths.shape != pids.shape:
+            raise UserError(
+                f"{features_path}: {split}_paths has {paths.size} entries and {split}_pids "
+                f"{pids.size}: write one path an image."
+            )
     arrays = (
         features.query_features,
         features.gallery_features,
@@ -101,7 +107,7 @@ def evaluate(
         features.gallery_camids,
     )
     progress = None if quiet else ProgressBar()
-    how: Any = {"threads": threads, "device": device, "progress": progress}
+    how: Any = {"top": TOP, "threads": threads, "device": device, "progress": progress}
     reranking: Any = {
         "variant": settings.variant,
         "k1": settings.k1,
@@ -118,6 +124,7 @@ def evaluate(
     except ValueError as error:
         raise UserError(f"{features_path}: {error}") from None
     _write_queries(folder / "queries.parquet", features, result)
+    _write_top(folder / "top.parquet", features, result)
     metrics = {
         "mAP": result.mAP,
         "mINP": result.mINP,
@@ -151,6 +158,28 @@ def _write_queries(path: Path, features: Features, result: "RankingResult") -> N
             integers(result.matches),
         ],
         names=["path", "pid", "camid", "ap", "inp", "first_match_rank", "matches"],
+    )
+    with replacing(path) as partial:
+        pq.write_table(table, partial)
+
+
+def _write_top(path: Path, features: Features, result: "RankingResult") -> None:
+    """Write a row a query and rank, while there are valid images."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from topdb.columns import booleans, integers, strings
+
+    query, place = np.nonzero(result.top >= 0)
+    gallery = result.top[query, place]
+    table = pa.Table.from_arrays(
+        [
+            strings(features.query_paths[query].tolist()),
+            integers(place + 1),
+            strings(features.gallery_paths[gallery].tolist()),
+            booleans(features.gallery_pids[gallery] == features.query_pids[query]),
+        ],
+        names=["query", "rank", "gallery", "right"],
     )
     with replacing(path) as partial:
         pq.write_table(table, partial)

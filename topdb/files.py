@@ -120,11 +120,18 @@ def digest(path: Path) -> str:
 
 
 def code_digest(rooms: Sequence[str]) -> str:
-    """Return a digest of the package's code in the named folders and files below `topdb`."""
+    """Return a digest of the package's code in the named folders and files below `topdb`.
+
+    Templates are code; what Python made of it is not.
+    """
     found = hashlib.sha256()
     for room in rooms:
         path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+        for file in [path] if path.is_file() else sorted(filter(_is_code, path.rglob("*"))):
             found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
             found.update(file.read_bytes())
     return found.hexdigest()
+
+
+def _is_code(path: Path) -> bool:
+    return path.is_file() and path.parent.name != "__pycache__"

@@ -22,6 +22,7 @@ _SOURCES = {
     "index": ("datasets",),
     "train": ("methods", "training", "snapshots.py"),
     "evaluate": ("retrieval", "evaluation.py"),
+    "examples": ("examples", "datasets"),
     "compare": ("statistics", "reporting"),
     "report": ("reporting", "snapshots.py"),
 }
@@ -92,6 +93,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "device": profile.training.device,
         "ranking": profile.ranking.model_dump(mode="json"),
         "statistics": params.statistics.model_dump(mode="json"),
+        "examples": params.examples.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
 

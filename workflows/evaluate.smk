@@ -6,6 +6,7 @@ rule evaluate:
         f"{RUN}/features.npz",
     output:
         queries=f"{EVALUATION}/queries.parquet",
+        top=f"{EVALUATION}/top.parquet",
         metrics=f"{EVALUATION}/metrics.json",
     log:
         f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}-{{ranking}}.log",

@@ -48,6 +48,15 @@ def test_every_figure_stands_and_the_report_holds_all_of_them(finished):
     assert archived >= {"figure2.png", "figure3.png", *(f"{name}.svg" for name in names)}
 
 
+def test_the_page_holds_all_of_it_in_one_file(finished):
+    text = finished.text("reports/index.html")
+    assert text.index("nothing is compared with the paper") < text.index("<h1>")
+    for part in ("tables", "plots", "figures", "lists", "recipe", "again"):
+        assert f'id="{part}"' in text
+    assert text.count("data:image/webp;base64,") > 100
+    assert len(text) < 5_000_000
+
+
 def test_other_snapshots_train_the_chosen_runs_alone(finished):
     params = tiny_params()
     params["profiles"]["mini"]["snapshots"] = {"queries": 2}

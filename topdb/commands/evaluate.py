@@ -11,7 +11,7 @@ from topdb.errors import UserError
 
 def evaluate(
     features: Annotated[Path, typer.Argument(help="A features.npz file, from any model.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for queries.parquet, metrics.json.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the scores' files.")],
     ranking: Annotated[str, typer.Option(help="plain, or rk: k-reciprocal re-ranking.")] = "plain",
     ap_rule: Annotated[str, typer.Option(help="step or trapezoid.")] = "step",
     variant: Annotated[str, typer.Option(help="Re-ranking: torchreid or zhong2017.")] = "torchreid",

@@ -5,6 +5,7 @@ All objects are frozen; an unknown key is an error that names the key and the ne
 
 from topdb.params.base import Settings
 from topdb.params.data import DatasetSettings, RenderSettings
+from topdb.params.examples import ExamplesSettings
 from topdb.params.file import (
     CheckSettings,
     Params,
@@ -35,6 +36,7 @@ __all__ = [
     "CheckSettings",
     "CosineSchedule",
     "DatasetSettings",
+    "ExamplesSettings",
     "ImagenetSettings",
     "NetworkSettings",
     "Params",

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from topdb.errors import UserError
 from topdb.params.base import Settings
+from topdb.params.examples import ExamplesSettings
 from topdb.params.names import Name, nearest, pick
 from topdb.params.profile import Profile
 from topdb.params.statistics import StatisticsSettings
@@ -42,6 +43,7 @@ class Params(Settings):
     """The profile that commands use when none is named."""
     profiles: dict[Name, Profile] = Field(min_length=1)
     statistics: StatisticsSettings = StatisticsSettings()
+    examples: ExamplesSettings = ExamplesSettings()
     check: CheckSettings
     tracking: TrackingSettings
 
