@@ -41,6 +41,8 @@ class TrackingSettings(Settings):
     mode: Literal["live", "after", "off"]
     """While it trains, once all runs are evaluated, or never."""
     experiment: Name
+    upload_weights: bool = False
+    """Whether finished weights are uploaded; their digest and path are told anyway."""
 
 
 class Params(Settings):
