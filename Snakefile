@@ -11,6 +11,7 @@ include: "workflows/report.smk"
 rule all:
     default_target: True
     input:
+        KEPT,
         "reports/table1.md",
         "reports/table2.md",
         "reports/metrics.json",

@@ -55,7 +55,9 @@ PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
-TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
+TELLS = PLAN["tracking"]["mode"] != "off"
+TRACKED = [f"{RESULTS}/tracked.json"] if TELLS else []
+KEPT = [f"{RESULTS}/kept.json"] if TELLS else []
 
 # By the environment, not as parameters of jobs: how a profile is named reruns nothing.
 shell.prefix(

@@ -1,7 +1,9 @@
 """MLflow's own client, for the embedded store, for databases, and for what is told afterwards."""
 
+import errno
 import fcntl
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,8 @@ _QUIET_AND_QUICK = {
 traceback for each database error before it raises it."""
 
 _BATCH = 1000
+_ROOM = 1_000_000
+"""Bytes: as large as an empty store."""
 
 
 class LibraryStore:
@@ -34,6 +38,7 @@ class LibraryStore:
         self._file = _sqlite_file(address)
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
+            _require_room(self._file.parent)
         # Outside of the turn: importing takes long, and nobody need wait for it.
         import mlflow
 
@@ -140,6 +145,12 @@ class LibraryStore:
             token = page.token
             if not token:
                 return
+
+
+def _require_room(folder: Path) -> None:
+    """Fail at once where MLflow would try ten times, for a minute and a half."""
+    if shutil.disk_usage(folder).free < _ROOM:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _sqlite_file(address: str) -> Path | None:
