@@ -13,6 +13,7 @@ include: "workflows/page.smk"
 rule all:
     default_target: True
     input:
+        KEPT,
         "reports/index.html",
         "reports/table1.md",
         "reports/table2.md",

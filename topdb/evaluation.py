@@ -1,5 +1,6 @@
 """From a features file to its scores: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -26,6 +27,20 @@ _ARRAYS = tuple(
     for split in ("query", "gallery")
     for part in ("features", "pids", "camids", "paths")
 )
+
+
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
+"""What zipfile and numpy raise on damaged bytes; MemoryError where a size is a lie."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +70,16 @@ def read_features(path: Path) -> Features:
             missing = [name for name in _ARRAYS if name not in arrays.files]
             if missing:
                 raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
-            return Features(**{name: arrays[name] for name in _ARRAYS})
+            found = {name: arrays[name] for name in _ARRAYS}
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
+    for name in ("query_paths", "gallery_paths"):
+        if found[name].dtype.kind != "U" or found[name].ndim != 1:
+            raise UserError(f"{path}: {name} is no list of texts: write one path an image.")
+    return Features(**found)
 
 
 def evaluate(

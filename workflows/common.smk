@@ -63,7 +63,9 @@ SNAPSHOTS = expand(
 )
 PLOTS = ["differences", "variance", "published", "seeds", "cmc", "training"]
 PUBLISHED = ["table1", "table2", "claims"]
-TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
+TELLS = PLAN["tracking"]["mode"] != "off"
+TRACKED = [f"{RESULTS}/tracked.json"] if TELLS else []
+KEPT = [f"{RESULTS}/kept.json"] if TELLS else []
 
 # By the environment, not as parameters of jobs: how a profile is named reruns nothing.
 shell.prefix(

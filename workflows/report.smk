@@ -122,6 +122,24 @@ rule track:
         "topdb track --out {output:q} >{log:q} 2>&1"
 
 
+rule keep:
+    input:
+        TRACKED,
+        "reports/table1.md",
+        "reports/table2.md",
+        "reports/metrics.json",
+        "reports/plots/training.csv",
+        "reports/plots/seeds.csv",
+    output:
+        f"{RESULTS}/kept.json",
+    log:
+        f"logs/{PROFILE}/keep.log",
+    params:
+        settings=PLAN["tracking"],
+    shell:
+        "topdb track --reports reports --out {output:q} >{log:q} 2>&1"
+
+
 rule reference:
     input:
         grid(f"{EVALUATION}/metrics.json"),

@@ -228,12 +228,13 @@ def read_index(path: Path) -> Index:
             table = pq.ParquetFile(stream).read(use_threads=False)
     except FileNotFoundError:
         raise UserError(f"the index {path} does not exist: run `topdb index` first.") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    # pyarrow raises these too on damaged bytes.
+    except (pa.ArrowException, OSError, ValueError, MemoryError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is not readable as Parquet ({reason}): {remedy}") from None
     try:
         index = _from_table(table)
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise UserError(f"{path} is no index of a data set: {remedy}") from None
     if index is None:
         raise UserError(f"{path} was changed after it was written: {remedy}")
@@ -246,6 +247,8 @@ def _from_table(table: "pa.Table") -> Index | None:
     if description["format"] != _FORMAT or tuple(table.column_names) != _COLUMNS:
         raise ValueError("another version")
     numbers = {name: np.array(table[name].to_pylist(), np.int64) for name in _NUMBERS}
+    if any((numbers[name] < 1).any() for name in ("width", "height")):
+        raise ValueError("an image without pixels")
     index = Index(
         name=description["name"],
         layout=description["layout"],

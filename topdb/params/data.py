@@ -1,12 +1,11 @@
 """Parameters of the data sets."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, PositiveInt, model_validator
 
 from topdb.params.base import Fraction, Settings
-from topdb.params.names import LayoutName
+from topdb.params.names import LayoutName, PlainPath
 
 
 class RenderSettings(Settings):
@@ -63,7 +62,7 @@ class DatasetSettings(Settings):
     layout: LayoutName
     title: str | None = None
     """How tables call it; default: its name."""
-    root: Path
+    root: PlainPath
     """Folder of the images, relative to the project or absolute."""
     render: RenderSettings | None = None
     """How to draw it; absent for a real data set."""
