@@ -75,6 +75,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         },
         "threads": profile.training.threads,
         "device": profile.training.device,
+        "resources": profile.resources.model_dump(mode="json"),
         "ranking": profile.ranking.model_dump(mode="json"),
         "statistics": params.statistics.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),

@@ -8,6 +8,9 @@ rule compare:
         f"{RESULTS}/comparisons.parquet",
     log:
         f"logs/{PROFILE}/compare.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=PLAN["statistics"],
         source=PLAN["source"]["compare"],
@@ -30,6 +33,9 @@ rule table:
         "logs/{table}.log",
     wildcard_constraints:
         table="table[12]",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         titles=PLAN["titles"],
@@ -47,6 +53,9 @@ rule metrics:
         "reports/metrics.json",
     log:
         "logs/metrics.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
@@ -63,6 +72,9 @@ rule plots:
         "reports/plots/seeds.csv",
     log:
         "logs/plots.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
@@ -71,6 +83,7 @@ rule plots:
         "topdb report plots --out {params.folder:q} >{log:q} 2>&1"
 
 
+# Not on a cluster's nodes, which may have no network.
 rule track:
     input:
         grid(f"{RUN}/run.json"),
@@ -79,6 +92,7 @@ rule track:
         f"{RESULTS}/tracked.json",
     log:
         f"logs/{PROFILE}/track.log",
+    localrule: True
     params:
         settings=PLAN["tracking"],
     shell:
@@ -92,6 +106,9 @@ rule reference:
         "reports/reference/{reference}.json",
     log:
         "logs/reference-{reference}.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
     shell:

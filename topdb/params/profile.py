@@ -9,6 +9,7 @@ from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import MethodName, Name, Ranking, Recipe, pick
+from topdb.params.resources import ResourceSettings
 from topdb.params.training import (
     CosineSchedule,
     NetworkSettings,
@@ -46,6 +47,7 @@ class Profile(Settings):
     """What the backbone starts from; null for random weights."""
     training: TrainingSettings
     ranking: RankingSettings = RankingSettings()
+    resources: ResourceSettings = ResourceSettings()
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
