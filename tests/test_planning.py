@@ -114,3 +114,11 @@ def test_each_step_is_known_by_its_own_code(here):
     assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
     assert len(set(sources.values())) >= 5
     assert all(len(digest) == 64 for digest in sources.values())
+
+
+def test_what_a_step_asks_of_a_cluster_is_no_parameter_of_it(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"resources": {"train": {"minutes": 90}}}), None)
+    assert second["resources"]["train"] == {"memory_mb": 2000, "minutes": 90}
+    assert [key for key in first if first[key] != second[key]] == ["resources"]

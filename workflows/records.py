@@ -18,7 +18,7 @@ NOTES = Path(".snakemake/topdb-records")
 
 
 def restore(results: Path) -> None:
-    """Take over the records that came with a profile's results, unless they are this folder's own."""
+    """Take over the records that came with a profile's results, unless they are known."""
     bundle = results / "records.tar.gz"
     if not bundle.exists() or _noted(results) == (digest := _digest(bundle)):
         return

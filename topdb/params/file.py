@@ -1,7 +1,8 @@
 """All of `params.yaml`, and how it is read."""
 
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
@@ -114,7 +115,15 @@ def load(path: Path) -> Params:
 
 
 class _UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe subset, in which a key given twice is an error and not a silent override."""
+    """YAML's safe subset, in which a key given twice is an error and not a silent override.
+
+    As in YAML 1.2, which DVC reads and writes, `off` and `no` are words and not false.
+    """
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+        for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -126,6 +135,11 @@ class _UniqueKeys(yaml.CSafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def _one_line(error: yaml.YAMLError) -> str:

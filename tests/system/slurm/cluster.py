@@ -20,6 +20,11 @@ from pathlib import Path
 PACKAGES = ("slurm-wlm", "slurm-client", "munge")
 CONFIGURATION = Path("/etc/slurm")
 STATE = Path("/run/topdb-slurm")
+PID_FILES = {
+    "slurmd": STATE / "slurmd.pid",
+    "slurmctld": STATE / "slurmctld.pid",
+    "munged": Path("/run/munge/munged.pid"),
+}
 CORES = len(os.sched_getaffinity(0))
 SLURM_CONF = """\
 # Written by tests/system/slurm/cluster.py of topdb.
@@ -75,51 +80,46 @@ def start() -> None:
         f"NodeName={host} Name=gpu File=/dev/null\nNodeName={host} Name=gpu File=/dev/zero\n"
     )
     shutil.chown("/run/munge", "munge", "munge")
-    _daemon("munged", ["runuser", "-u", "munge", "--", "munged", "--foreground"])
+    _daemon("munged", "runuser", "-u", "munge", "--")
     _wait("munge", lambda: _succeeds("munge", "--no-input"))
-    _daemon("slurmctld", ["slurmctld", "-D", "-c"])
+    _daemon("slurmctld")
     start_node()
 
 
 def start_node() -> None:
     """Start slurmd, and wait until jobs can run."""
-    _daemon("slurmd", ["slurmd", "-D"])
+    _daemon("slurmd")
     _wait("the node", lambda: _output("sinfo", "-h", "-o", "%t") in ("idle", "mix", "alloc"))
 
 
 def stop() -> None:
-    """End the daemons that `start` began, and remove their files."""
-    if (STATE / "slurmctld.daemon").exists():
-        subprocess.run(["scancel", "--user", "root"], capture_output=True, check=False)
-        time.sleep(1)
-    for name in ("slurmd", "slurmctld", "munged"):
+    """Cancel all jobs, end the daemons that `start` began, and remove their files."""
+    if not STATE.exists():
+        return
+    subprocess.run(["scancel", "--user", "root"], capture_output=True, check=False)
+    for name in PID_FILES:
         end(name, signal.SIGTERM)
-    known = CONFIGURATION / "slurm.conf"
-    if known.exists() and _ours(known):
-        (CONFIGURATION / "gres.conf").unlink(missing_ok=True)
-        known.unlink()
-    shutil.rmtree(STATE, ignore_errors=True)
+    (CONFIGURATION / "gres.conf").unlink(missing_ok=True)
+    (CONFIGURATION / "slurm.conf").unlink(missing_ok=True)
+    shutil.rmtree(STATE)
 
 
 def end(name: str, with_signal: signal.Signals) -> None:
     """Send a daemon a signal, and wait for its end."""
-    note = STATE / f"{name}.daemon"
-    if not note.exists():
-        return
-    pid = int(note.read_text())
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, with_signal)
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-        _wait(f"the end of {name}", lambda: not Path(f"/proc/{pid}").exists())
-    note.unlink()
+    file = PID_FILES[name]
+    if file.exists():
+        pid = int(file.read_text())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, with_signal)
+        _wait(f"the end of {name}", lambda: not _succeeds("pgrep", "-x", name))
+        file.unlink(missing_ok=True)
 
 
 def _install() -> None:
     if os.geteuid() != 0:
         raise UnavailableError("a SLURM cluster of one's own needs root")
-    for name in ("munged", "slurmctld", "slurmd"):
-        if subprocess.run(["pgrep", "-x", name], capture_output=True, check=False).returncode == 0:
+    for name in PID_FILES:
+        if _succeeds("pgrep", "-x", name):
             raise UnavailableError(f"another {name} runs on this machine")
     known = CONFIGURATION / "slurm.conf"
     if known.exists() and not _ours(known):
@@ -143,19 +143,19 @@ def _install() -> None:
             raise UnavailableError(f"apt-get does not get slurm-wlm: {done.stderr.strip()[-200:]}")
 
 
-def _daemon(name: str, command: list[str]) -> None:
-    with (STATE / f"{name}.out").open("ab") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-        )
-    (STATE / f"{name}.daemon").write_text(str(process.pid))
+def _daemon(name: str, *before: str) -> None:
+    done = subprocess.run([*before, name], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name} does not start: {done.stderr.strip()[-500:]}")
 
 
 def _wait(what: str, condition: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"{what} is not up after {seconds:g} s; see the logs in {STATE}")
+            raise TimeoutError(
+                f"{what} does not come within {seconds:g} s: see the logs in {STATE}"
+            )
         time.sleep(0.2)
 
 
