@@ -22,7 +22,7 @@ rule compare:
 rule table:
     input:
         TRACKED,
-        comparisons=rules.compare.output,
+        comparisons=f"{RESULTS}/comparisons.parquet",
         runs=grid(f"{RUN}/run.json"),
         metrics=grid(f"{EVALUATION}/metrics.json"),
         published="reports/published/{table}.csv",
