@@ -39,7 +39,7 @@ def running(project: Project) -> Iterator[Path]:
         )
         try:
             yield log
-            assert snakemake.wait(timeout=240) == 0, log.read_text()[-4000:]
+            assert snakemake.wait(timeout=500) == 0, log.read_text()[-4000:]
         finally:
             snakemake.kill()
             snakemake.wait()

@@ -11,10 +11,11 @@ from system.slurm.conftest import THROUGH_SLURM, digests, small_params
 def submitted(cluster, new_project) -> tuple[Project, list[str]]:
     """A project that ran through SLURM, and what SLURM says of each job."""
     project = new_project(small_params())
-    project.succeed(*THROUGH_SLURM)
-    columns = "Comment:100,tres-per-job:20,State:12"
+    done = project.run(*THROUGH_SLURM, timeout=500)
+    assert done.returncode == 0, done.stdout[-4000:]
+    columns = "Comment:100,tres-per-job:20,State:12,WorkDir:200"
     jobs = subprocess.check_output(["squeue", "--all", "-h", "-t", "all", "-O", columns], text=True)
-    return project, jobs.splitlines()
+    return project, [line for line in jobs.splitlines() if str(project.folder) in line]
 
 
 def test_results_are_those_of_the_local_run_bit_for_bit(submitted, local):
