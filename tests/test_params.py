@@ -335,3 +335,9 @@ def test_values_from_elsewhere_are_checked_alike():
     assert checked(RankingSettings, "evaluate", k1=3).k1 == 3
     with pytest.raises(UserError, match="^evaluate: 'k1' is 0"):
         checked(RankingSettings, "evaluate", k1=0)
+
+
+def test_off_is_a_word_as_dvc_writes_it(tmp_path):
+    path = tiny.write_params(tmp_path)
+    path.write_text(path.read_text().replace("mode: after", "mode: off"))
+    assert load(path).tracking.mode == "off"

@@ -253,3 +253,11 @@ def test_a_matlab_file_is_part_of_the_plan_and_what_is_extracted_from_it_is_not(
     assert fingerprint() == before
     (root / "cuhk-03.mat").write_bytes(b"22")
     assert fingerprint() != before
+
+
+def test_what_a_step_asks_of_a_cluster_is_no_parameter_of_it(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"resources": {"train": {"minutes": 90}}}), None)
+    assert second["resources"]["train"] == {"memory_mb": 2000, "minutes": 90}
+    assert [key for key in first if first[key] != second[key]] == ["resources"]

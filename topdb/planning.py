@@ -91,6 +91,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "snapshots": {**asdict(profile.watch), "seed": str(profile.watch.seed)},
         "threads": profile.training.threads,
         "device": profile.training.device,
+        "resources": profile.resources.model_dump(mode="json"),
         "ranking": profile.ranking.model_dump(mode="json"),
         "statistics": params.statistics.model_dump(mode="json"),
         "examples": params.examples.model_dump(mode="json"),

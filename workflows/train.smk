@@ -12,6 +12,10 @@ rule pretrain:
     log:
         f"logs/{PROFILE}/pretrain.log",
     threads: PLAN["threads"]
+    resources:
+        gpu=1 if PLAN["device"] == "cuda" else 0,
+        mem_mb=memory("pretrain"),
+        runtime=minutes("pretrain"),
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
@@ -36,6 +40,8 @@ rule train:
     threads: PLAN["threads"]
     resources:
         gpu=1 if PLAN["device"] == "cuda" else 0,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],

@@ -66,7 +66,7 @@ class DatasetSettings(Settings):
     """Folder of the images, relative to the project or absolute."""
     render: RenderSettings | None = None
     """How to draw it; absent for a real data set."""
-    distractors: Path | None = None
+    distractors: PlainPath | None = None
     """Folder of further gallery images of nobody (Market-1501's 500k), like `root`."""
     split: Annotated[int, Field(ge=1)] | None = None
     """Which split of a layout that has several (cuhk03-classic-*: 1 to 20); default: the first."""

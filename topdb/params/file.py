@@ -1,5 +1,6 @@
 """All of `params.yaml`, and how it is read."""
 
+import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
@@ -142,7 +143,10 @@ def _require_shallow(text: str) -> None:
 
 
 class _UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe subset, in which a key given twice is an error and not a silent override."""
+    """YAML's safe subset, in which a key given twice is an error and not a silent override.
+
+    As in YAML 1.2, which DVC reads and writes, `off` and `no` are words and not false.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -154,6 +158,15 @@ class _UniqueKeys(yaml.CSafeLoader):
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+
+_UniqueKeys.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
 
 
 def _one_line(error: yaml.YAMLError) -> str:

@@ -9,6 +9,7 @@ from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import MethodName, Name, Ranking, Recipe, pick
+from topdb.params.resources import ResourceSettings
 from topdb.params.snapshots import SnapshotSettings, Watch
 from topdb.params.training import (
     CosineSchedule,
@@ -55,6 +56,7 @@ class Profile(Settings):
     training: TrainingSettings
     ranking: RankingSettings = RankingSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
+    resources: ResourceSettings = ResourceSettings()
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
