@@ -1,4 +1,5 @@
-# Scores to comparisons, tables, metrics and plots; and the story of the runs to MLflow.
+# Scores to comparisons, tables, metrics and plots; and the story of the runs to MLflow. Scores stand
+# for their runs, and comparisons for their scores: to name all of a grid's files costs memory.
 
 
 rule compare:
@@ -25,8 +26,6 @@ rule table:
     input:
         TRACKED,
         comparisons=f"{RESULTS}/comparisons.parquet",
-        runs=grid(f"{RUN}/run.json"),
-        metrics=grid(f"{EVALUATION}/metrics.json"),
         published="reports/published/{table}.csv",
         oddities="reports/published/oddities.csv",
     output:
@@ -102,7 +101,6 @@ rule metrics:
 
 rule plots:
     input:
-        grid(f"{RUN}/history.csv"),
         grid(f"{EVALUATION}/metrics.json"),
     output:
         "reports/plots/training.csv",
@@ -123,7 +121,6 @@ rule plots:
 # Not on a cluster's nodes, which may have no network.
 rule track:
     input:
-        grid(f"{RUN}/run.json"),
         grid(f"{EVALUATION}/metrics.json"),
     output:
         f"{RESULTS}/tracked.json",
