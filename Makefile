@@ -9,7 +9,7 @@ CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all table1 table2 test lint format check reference bench env clean
+.PHONY: all table1 table2 test lint format check reference bench env clean soak
 
 all: env
 	snakemake all --cores $(CORES) $(CONFIG)
@@ -42,6 +42,10 @@ check: env
 reference: env
 	snakemake reports/reference/mini.json --cores $(CORES) --config profile=reference
 
+# Every fault of the catalogue, and thirty random ones in a row; writes docs/reliability.md.
+soak: env
+	python tests/system/faults/soak.py
+
 # The peers are for comparison alone and get a folder of their own.
 bench: env
 	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid pyppbox-torchreid
@@ -61,4 +65,4 @@ $(READY): requirements.lock pyproject.toml
 
 # Runs in results/ are worth hours and stay.
 clean:
-	rm -rf reports/table*.md reports/metrics.json reports/plots logs
+	rm -rf reports/index.html reports/table*.md reports/figure* reports/metrics.json reports/plots logs

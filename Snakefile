@@ -3,16 +3,23 @@
 
 include: "workflows/common.smk"
 include: "workflows/data.smk"
-include: "workflows/train.smk"
+include: "workflows/import.smk" if PLAN["weights"] else "workflows/train.smk"
 include: "workflows/evaluate.smk"
 include: "workflows/report.smk"
+include: "workflows/figures.smk"
+include: "workflows/page.smk"
 
 
 rule all:
     default_target: True
     input:
+        KEPT,
+        "reports/index.html",
         "reports/table1.md",
         "reports/table2.md",
         "reports/verdict.json",
         "reports/metrics.json",
         "reports/plots/training.csv",
+        "reports/figure2.png",
+        "reports/figure3.png",
+        expand("reports/plots/{plot}.svg", plot=PLOTS),

@@ -38,6 +38,16 @@ def test_a_ranking_worked_out_by_hand(tmp_path):
     assert [row["first_match_rank"] for row in rows] == [1, 2, 0]
     assert [row["matches"] for row in rows] == [2, 1, 0]
 
+    top = pq.read_table(tmp_path / "plain/top.parquet").to_pylist()
+    assert list(top[0]) == ["query", "rank", "gallery", "right"]
+    first = [row for row in top if row["query"] == "query/1.jpg"]
+    assert [row["rank"] for row in first] == [1, 2, 3, 4, 5]
+    assert [row["gallery"] for row in first] == [
+        f"bounding_box_test/{number}.jpg" for number in (0, 2, 3, 4, 5)
+    ]
+    assert [row["right"] for row in first] == [True, True, False, False, False]
+    assert [row["gallery"][-5] for row in top if row["query"] == "query/3.jpg"] == list("43201")
+
 
 def test_the_rule_of_the_average_precision_is_the_parameters(tmp_path):
     path = tiny.write_features(tmp_path / "features.npz")
@@ -55,6 +65,73 @@ def test_reranking_is_recorded_with_its_parameters(tmp_path):
     reranking = metrics["evaluator"]["reranking"]
     assert (reranking["k1"], reranking["k2"], reranking["lambda"]) == (3, 2, 0.5)
     assert 0.0 < metrics["mAP"] <= 1.0
+
+
+def test_single_gallery_shot_changes_the_curve_alone(tmp_path):
+    """Query 1's person has the images at 1 and 2, and nobody else is as near: rank 1 in any draw.
+
+    Query 2's only match (2.5 away) competes with the one image of person 0 (1 away), which stays
+    in the gallery as one more person: rank 2 in any draw.
+    """
+    path = tiny.write_features(tmp_path / "features.npz")
+    whole = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    settings = RankingSettings(single_gallery_shot=7)
+    shot = evaluate(path, "plain", settings, tmp_path / "shot", threads=1)
+    assert shot["cmc"] == {"1": 0.5, "5": 1.0, "10": 1.0, "20": 1.0}
+    assert shot["mAP"] == whole["mAP"]
+    assert shot["evaluator"]["single_gallery_shot"] == {"repeats": 7, "seed": 0}
+    assert whole["evaluator"]["single_gallery_shot"] is None
+
+
+def test_the_command_draws_single_gallery_shots(tmp_path, monkeypatch):
+    """The query's person has images at 0.1 and 9, another one at 1: the draw decides the rank."""
+    path = tiny.write_features(
+        tmp_path / "features.npz",
+        query_features=np.array([[0.0]], np.float32),
+        query_pids=np.array([1]),
+        query_camids=np.array([0]),
+        query_paths=np.array(["query/1.jpg"]),
+        gallery_features=np.array([[0.1], [9.0], [1.0]], np.float32),
+        gallery_pids=np.array([1, 1, 2]),
+        gallery_camids=np.array([1, 1, 1]),
+        gallery_paths=np.array(["a", "b", "c"]),
+    )
+    first = {}
+    for draws in (0, 4000):
+        options = ("--out", tmp_path / str(draws), "--single-gallery-shot", str(draws))
+        assert tiny.topdb(monkeypatch, "evaluate", path, *options) == 0
+        first[draws] = json.loads((tmp_path / str(draws) / "metrics.json").read_text())["cmc"]["1"]
+    assert first[0] == 1.0
+    assert first[4000] == pytest.approx(0.5, abs=0.04)
+    options = ("--out", tmp_path / "x", "--single-gallery-shot", "-1")
+    assert tiny.topdb(monkeypatch, "evaluate", path, *options) == 2
+
+
+def test_the_first_images_of_a_reranking_are_the_reranked_ones(tmp_path):
+    rng = np.random.default_rng(3)
+    people = np.repeat(np.arange(1, 6), 6)
+    features = rng.normal(size=(5, 8))[people - 1] + 1.2 * rng.normal(size=(30, 8))
+    path = tiny.write_features(
+        tmp_path / "features.npz",
+        query_features=(features[::6]).astype(np.float32),
+        query_pids=people[::6],
+        query_camids=np.zeros(5, int),
+        query_paths=np.array([f"query/{n}.jpg" for n in range(5)]),
+        gallery_features=features.astype(np.float32),
+        gallery_pids=people,
+        gallery_camids=np.ones(30, int),
+        gallery_paths=np.array([f"gallery/{n}.jpg" for n in range(30)]),
+    )
+    settings = RankingSettings(k1=6, k2=3)
+    found = {}
+    for ranking in ("plain", "rk"):
+        evaluate(path, ranking, settings, tmp_path / ranking, threads=1)
+        found[ranking] = pq.read_table(tmp_path / ranking / "top.parquet").to_pylist()
+        queries = pq.read_table(tmp_path / ranking / "queries.parquet").to_pylist()
+        first = {row["query"]: row["right"] for row in found[ranking] if row["rank"] == 1}
+        assert first == {row["path"]: row["first_match_rank"] == 1 for row in queries}
+    assert found["plain"] != found["rk"]
+    assert len(found["rk"]) == 5 * 10
 
 
 def test_only_the_original_distance_ranks_as_plain(tmp_path):
@@ -134,6 +211,7 @@ def test_a_broken_file_is_one_sentence(tmp_path, kind):
         ({"query_features": np.zeros((3, 2), np.float32)}, "dimensions"),
         ({"query_pids": np.array([1, 2])}, "query_paths has 3 entries and query_pids 2"),
         ({"query_paths": np.array(["a"])}, "query_paths has 1 entries and query_pids 3"),
+        ({"gallery_paths": np.array(["a"])}, "gallery_paths has 1 entries and gallery_pids 6"),
         ({"gallery_pids": np.zeros(6, int)}, "no row of query_pids has a match"),
         ({"gallery_pids": np.ones(6)}, "gallery_pids has dtype float64"),
     ],

@@ -1,10 +1,24 @@
+import fcntl
 import math
+import multiprocessing
+import os
 import re
+import signal
+import time
 
 import pytest
 
+from topdb import files
 from topdb.errors import UserError
-from topdb.files import digest, read_json, replacing, write_csv, write_json, write_text
+from topdb.files import (
+    digest,
+    one_at_a_time,
+    read_json,
+    replacing,
+    write_csv,
+    write_json,
+    write_text,
+)
 
 
 def test_a_reader_sees_the_old_file_until_the_new_one_is_whole(tmp_path):
@@ -104,3 +118,66 @@ def test_digest_is_the_sha256_of_the_content(tmp_path):
     write_text(tmp_path / "a", "abc")
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert digest(tmp_path / "a") == expected
+
+
+def _add_one(path, start, rounds):
+    start.wait()
+    for _ in range(rounds):
+        with one_at_a_time(path):
+            path.write_text(str(int(path.read_text()) + 1))
+
+
+def test_one_process_at_a_time_makes_a_file(tmp_path):
+    path = tmp_path / "counter"
+    path.write_text("0")
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(8)
+    running = [context.Process(target=_add_one, args=(path, start, 50)) for _ in range(8)]
+    for process in running:
+        process.start()
+    for process in running:
+        process.join()
+    assert path.read_text() == "400"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_who_waited_is_told(tmp_path):
+    path = tmp_path / "deep" / "result"
+    with one_at_a_time(path) as waited:
+        assert waited is False
+        (lock,) = path.parent.iterdir()
+        assert lock.name.endswith(".partial")
+
+
+def _hold(path, held):
+    with one_at_a_time(path):
+        held.set()
+        time.sleep(600)
+
+
+def test_a_killed_holder_is_not_waited_for(tmp_path):
+    path = tmp_path / "result"
+    context = multiprocessing.get_context("fork")
+    held = context.Event()
+    holder = context.Process(target=_hold, args=(path, held))
+    holder.start()
+    assert held.wait(30)
+    with (tmp_path / ".result.lock.partial").open("ab") as lock, pytest.raises(BlockingIOError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join()
+    with one_at_a_time(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
+    room = tmp_path / "reporting/page"
+    (room / "__pycache__").mkdir(parents=True)
+    (room / "page.css").write_text("a {}")
+    monkeypatch.setattr(files, "_PACKAGE", tmp_path)
+    before = files.code_digest(("reporting",))
+    (room / "__pycache__/page.pyc").write_bytes(b"code")
+    assert files.code_digest(("reporting",)) == before
+    (room / "page.css").write_text("b {}")
+    assert files.code_digest(("reporting",)) != before

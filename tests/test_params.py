@@ -4,11 +4,19 @@ import yaml
 from pydantic import ValidationError
 
 from topdb.errors import UserError
-from topdb.params import RankingSettings, checked, dropped_in, load
+from topdb.params import ImagenetSettings, RankingSettings, checked, dropped_in, load
 
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
     "a misspelt key at the top": ({"statistic": {}}, ["unknown key", "did you mean 'statistics'"]),
+    "more images of a list than are kept": (
+        {"examples": {"shown": 11}},
+        ["'examples.shown' is 11", "less than or equal to 10"],
+    ),
+    "a method of the examples that there is not": (
+        {"examples": {"method": "top-db"}},
+        ["examples.method", "'top-db' is not one of", "did you mean 'top-db-net'"],
+    ),
     "a misspelt key of a profile": (
         {"profiles.tiny.seed": [1]},
         ["tiny.seed'", "did you mean 'seeds'"],
@@ -66,6 +74,23 @@ CASES = {
         {"training.schedule.warmup_epochs": 2.0},
         ["warmup_epochs is 2", "nothing of 2 epochs"],
     ),
+    "snapshots of a run that is not run": (
+        {"snapshots": {"seed": 9}},
+        ["snapshots.seed names 9, which the profile does not run; name one of 1, 2"],
+    ),
+    "snapshots of an unknown data set": (
+        {"snapshots": {"dataset": "x"}},
+        ["names x", "market1501"],
+    ),
+    "snapshots after the last epoch": (
+        {"snapshots": {"epochs": [1, 3]}},
+        ["snapshots.epochs names 3, and the training has 2 epochs"],
+    ),
+    "snapshots in no order": ({"snapshots": {"epochs": [2, 1]}}, ["epochs have to rise"]),
+    "a snapshot's query listed twice": (
+        {"snapshots": {"query_paths": ["a", "a"]}},
+        ["query_paths names an image twice"],
+    ),
     "a path as a data set's name": (
         {"datasets": {"../up": {"layout": "market1501", "root": "x"}}},
         ["'../up' may hold only letters"],
@@ -87,6 +112,15 @@ CASES = {
         {"datasets.market1501.render": {**tiny.RENDER, "train_people": 2}},
         ["datasets.market1501.render.train_people is 2, fewer than the 3 people of a batch"],
     ),
+    "distractors for a drawn data set": (
+        {"datasets.market1501.render": tiny.RENDER, "datasets.market1501.distractors": "x"},
+        ["datasets.market1501: distractors belongs to real data sets"],
+    ),
+    "a split of a drawn data set": (
+        {"datasets.market1501.render": tiny.RENDER, "datasets.market1501.split": 2},
+        ["datasets.market1501: split belongs to real data sets"],
+    ),
+    "a split counted from 0": ({"datasets.market1501.split": 0}, ["market1501.split", "0"]),
     "too few drawn images": (
         {"datasets.market1501.render": {**tiny.RENDER, "train_images": 7}},
         ["train_images is 7"],
@@ -197,7 +231,7 @@ def test_parameters_cannot_be_changed(tmp_path):
         params.selected().training.epochs = 9
 
 
-@pytest.mark.parametrize("profile", SHIPPED["profiles"])
+@pytest.mark.parametrize("profile", sorted(set(SHIPPED["profiles"]) - {"authors"}))
 def test_every_shipped_profile_is_valid_and_runs_the_papers_grid(profile):
     selected = load(tiny.ROOT / "params.yaml").selected(profile)
     assert set(selected.methods) == {"baseline", "no-drop", "no-reg", "top-db-net"}
@@ -210,13 +244,68 @@ def test_every_shipped_profile_is_valid_and_runs_the_papers_grid(profile):
     assert selected.rendered == (profile != "paper")
 
 
+def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_training():
+    params = load(tiny.ROOT / "params.yaml")
+    authors, paper = params.selected("authors"), params.selected("paper")
+    assert authors.seeds == (0,)
+    assert authors.methods == ("top-db-net",)
+    assert list(authors.weights) == list(authors.datasets) == list(paper.datasets)
+    changed = {"methods": paper.methods, "seeds": paper.seeds, "weights": {}}
+    assert authors.model_copy(update=changed) == paper
+
+
 def test_the_shipped_paper_profile_is_the_papers():
+    """Every number of it, defaults written out: a changed default shows here too."""
     paper = load(tiny.ROOT / "params.yaml").selected("paper")
-    assert (paper.network.height, paper.network.width) == (384, 128)
-    assert paper.training.epochs == 400
-    assert paper.network.drop_ratio == 0.33
-    assert paper.training.margin == 0.3
-    assert paper.training.label_smoothing == 0.1
+    assert paper.recipe == "released"
+    assert len(paper.seeds) >= 5
+    assert paper.network.model_dump() == {
+        "backbone": "resnet50",
+        "height": 384,
+        "width": 128,
+        "bottleneck_width": 512,
+        "global_features": 512,
+        "drop_features": 1024,
+        "drop_ratio": 0.33,
+        "activation_power": 2.0,
+    }
+    assert paper.start == ImagenetSettings(
+        kind="imagenet", weights="data/weights/resnet50-19c8e357.pth"
+    )
+    fidelity = {
+        "epochs": 400,
+        "people_per_batch": 16,
+        "images_per_person": 4,
+        "schedule": {
+            "kind": "steps",
+            "base": 5e-4,
+            "warmup_epochs": 45,
+            "stair_epochs": 5,
+            "milestones": (200, 300),
+        },
+        "betas": (0.9, 0.999),
+        "weight_decay": 5e-4,
+        "margin": 0.3,
+        "label_smoothing": 0.1,
+        "augmentation": {
+            "flip": 0.5,
+            "crop": 0.5,
+            "erase": 0.5,
+            "erase_area": (0.02, 0.4),
+            "erase_aspect": (0.3, 3.33),
+            "erase_fill": (0.4914, 0.4822, 0.4465),
+        },
+    }
+    training = paper.training.model_dump()
+    assert {key: training[key] for key in fidelity} == fidelity
+    assert paper.ranking.model_dump() == {
+        "ap_rule": "step",
+        "variant": "torchreid",
+        "k1": 20,
+        "k2": 6,
+        "original_weight": 0.3,
+        "single_gallery_shot": 0,
+    }
 
 
 def test_lookups_suggest_the_nearest_name(tmp_path):
@@ -246,3 +335,9 @@ def test_values_from_elsewhere_are_checked_alike():
     assert checked(RankingSettings, "evaluate", k1=3).k1 == 3
     with pytest.raises(UserError, match="^evaluate: 'k1' is 0"):
         checked(RankingSettings, "evaluate", k1=0)
+
+
+def test_off_is_a_word_as_dvc_writes_it(tmp_path):
+    path = tiny.write_params(tmp_path)
+    path.write_text(path.read_text().replace("mode: after", "mode: off"))
+    assert load(path).tracking.mode == "off"

@@ -1,10 +1,12 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 import tiny
 
 from topdb.errors import UserError
+from topdb.params import ImagenetSettings
 from topdb.planning import plan
 
 PRETRAINING = {
@@ -41,14 +43,90 @@ def test_a_drawn_data_set_need_not_be_there_yet(here):
     assert planned["render"]["market1501"]["render"]["train_people"] == 4
 
 
-def test_imagenet_weights_must_be_there(here):
+@pytest.fixture
+def cache(here, monkeypatch):
+    """torchvision's cache, where it keeps what it fetched; empty."""
+    monkeypatch.setenv("TORCH_HOME", str(here / "torch"))
     (here / "data/market1501").mkdir(parents=True)
-    start = {"kind": "imagenet", "weights": "data/resnet50-19c8e357.pth"}
+    return here / "torch/hub/checkpoints"
+
+
+def test_imagenet_weights_must_be_there(here, cache):
+    start = {"kind": "imagenet", "weights": "data/resnet50.pth"}
     params = tiny.params(here, {"start": start})
-    with pytest.raises(UserError, match="start.weights: data/resnet50-19c8e357.pth does not"):
+    said = (
+        rf"IMAGENET1K_V1\) are not here, and nothing is downloaded: looked for data/resnet50.pth, "
+        rf"{cache}/resnet50-19c8e357.pth, {cache}/resnet50-0676ba61.pth; put torchvision's"
+    )
+    with pytest.raises(UserError, match=said):
         plan(params, None)
-    (here / "data/resnet50-19c8e357.pth").write_bytes(b"")
+    (here / "data/resnet50.pth").write_bytes(b"")
     assert plan(params, None)["pretrain"] is False
+
+
+@pytest.mark.parametrize("name", ["resnet50-19c8e357.pth", "resnet50-0676ba61.pth"])
+def test_imagenet_weights_may_lie_in_torchvisions_cache(here, cache, name):
+    params = tiny.params(here, {"start": {"kind": "imagenet"}})
+    cache.mkdir(parents=True)
+    (cache / name).write_bytes(b"")
+    assert params.selected().start.found() == cache / name
+    plan(params, None)
+
+
+def test_torchvisions_cache_is_where_torch_has_it(monkeypatch, tmp_path):
+    import torch
+
+    start = ImagenetSettings(kind="imagenet")
+    for variables in ({"TORCH_HOME": "a"}, {"XDG_CACHE_HOME": "b"}, {}):
+        for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, str(tmp_path / value))
+        assert start.places()[0].parent == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def test_weights_that_dvc_knows_are_pulled(here, cache):
+    (here / "data/weights.pth.dvc").write_text("outs: []")
+    params = tiny.params(here, {"start": {"kind": "imagenet", "weights": "data/weights.pth"}})
+    with pytest.raises(UserError, match="run `dvc pull data/weights.pth`"):
+        plan(params, None)
+
+
+def test_released_checkpoints_must_be_there_and_imagenets_weights_need_not(here, cache):
+    start = {"kind": "imagenet", "weights": "data/resnet50.pth"}
+    weights = {"market1501": {"top-db-net": "data/model.pth.tar"}}
+    changes = {"start": start, "weights": weights, "seeds": [0], "methods": ["top-db-net"]}
+    params = tiny.params(here, changes)
+    said = r"weights\.market1501\.top-db-net: data/model\.pth\.tar does not exist"
+    with pytest.raises(UserError, match=said):
+        plan(params, None)
+    (here / "data/model.pth.tar").write_bytes(b"")
+    assert plan(params, None)["weights"] == weights
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"methods": ["baseline", "no-reg"]}, "has no checkpoint of no-reg for market1501"),
+        ({"methods": ["no-reg"]}, "has no checkpoint of no-reg"),
+        (
+            {"weights": {"market1501": {"baseline": "x", "no-drop": "x"}}},
+            "names no-drop for market1501, which this profile does not run",
+        ),
+        ({"seeds": [1, 2]}, "seeds lists 2, and a released checkpoint is one run"),
+        ({"recipe": "described"}, "recipe is 'described', and weights are of 'released'"),
+    ],
+)
+def test_released_checkpoints_make_up_the_whole_grid_or_none_of_it(here, cache, changes, said):
+    whole = {
+        "methods": ["baseline"],
+        "seeds": [0],
+        "weights": {"market1501": {"baseline": "x"}},
+    }
+    (here / "x").write_bytes(b"")
+    plan(tiny.params(here, whole), None)
+    with pytest.raises(UserError, match=said):
+        plan(tiny.params(here, whole | changes), None)
 
 
 def test_the_pretraining_data_set_is_drawn_and_indexed_and_not_in_the_grid(here):
@@ -71,6 +149,14 @@ def test_a_plan_is_plain_json_and_seeds_are_no_part_of_what_a_training_depends_o
     second = plan(tiny.params(here, {"seeds": [5]}), None)
     assert json.loads(json.dumps(first))["seeds"] == [1, 2]
     assert first["train"] == second["train"]
+
+
+def test_other_snapshots_change_nothing_but_the_runs_that_are_looked_at(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"snapshots": {"queries": 1}}), None)
+    assert [key for key in first if first[key] != second[key]] == ["snapshots"]
+    assert first["snapshots"]["methods"] == ("baseline", "top-db-net")
 
 
 def test_a_changed_ranking_changes_no_other_steps_parameters(here):
@@ -114,3 +200,64 @@ def test_each_step_is_known_by_its_own_code(here):
     assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
     assert len(set(sources.values())) >= 5
     assert all(len(digest) == 64 for digest in sources.values())
+
+
+def test_distractors_are_part_of_the_plan(here):
+    (here / "data/market1501").mkdir(parents=True)
+    without = plan(tiny.params(here), None)["index"]["market1501"]
+    changes = {"datasets.market1501.distractors": "data/distractors"}
+    with pytest.raises(UserError, match="market1501.*data/distractors does not exist"):
+        plan(tiny.params(here, changes), None)
+    (here / "data/distractors").mkdir()
+
+    def planned() -> dict:
+        return plan(tiny.params(here, changes), None)["index"]["market1501"]
+
+    first = planned()
+    assert {key: first[key] for key in without} == without
+    (here / "data/distractors/0000_c1s1_000001_00.jpg").write_bytes(b"1")
+    second = planned()
+    (here / "data/distractors.dvc").write_text("outs:\n- md5: 1\n")
+    digests = {each["distractor_images"] for each in (first, second, planned())}
+    assert len(digests) == 3
+
+
+def test_another_split_changes_the_plan(here):
+    (here / "data/cuhk03").mkdir(parents=True)
+
+    def planned(split: int) -> dict:
+        dataset = {"layout": "cuhk03-classic-labeled", "root": "data/cuhk03", "split": split}
+        return plan(tiny.params(here, {"datasets": {"c": dataset}}), None)["index"]["c"]
+
+    assert planned(1) != planned(2)
+
+
+def test_a_matlab_file_is_part_of_the_plan_and_what_is_extracted_from_it_is_not(here):
+    root = here / "data/market1501"
+    root.mkdir(parents=True)
+
+    def fingerprint() -> str:
+        return plan(tiny.params(here), None)["index"]["market1501"]["images"]
+
+    empty = fingerprint()
+    (root / "cuhk-03.mat").write_bytes(b"1")
+    before = fingerprint()
+    assert before != empty
+    extracted = root / "extracted-labeled"
+    extracted.mkdir()
+    (extracted / "CACHEDIR.TAG").write_text("Signature: 8a477f597d28d172789f06886806bc55\n")
+    (extracted / "a.png").write_bytes(b"1")
+    (root / ".extracted-labeled.7.partial").mkdir()
+    (root / ".extracted-labeled.7.partial/a.png").write_bytes(b"1")
+    (root / ".extracted-labeled.lock.partial").write_bytes(b"")
+    assert fingerprint() == before
+    (root / "cuhk-03.mat").write_bytes(b"22")
+    assert fingerprint() != before
+
+
+def test_what_a_step_asks_of_a_cluster_is_no_parameter_of_it(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"resources": {"train": {"minutes": 90}}}), None)
+    assert second["resources"]["train"] == {"memory_mb": 2000, "minutes": 90}
+    assert [key for key in first if first[key] != second[key]] == ["resources"]

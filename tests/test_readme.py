@@ -41,7 +41,7 @@ def test_every_make_target_exists(target):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"\btopdb ([a-z]+)", CODE))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"\btopdb ([a-z-]+)", CODE))))
 def test_every_command_exists(command):
     done = subprocess.run(["topdb", command, "--help"], capture_output=True, check=False)
     assert done.returncode == 0

@@ -8,7 +8,7 @@ import typer
 
 import topdb
 from topdb.commands import commands
-from topdb.errors import UserError
+from topdb.errors import StoppedError, UserError
 
 app = typer.Typer(
     name="topdb",
@@ -43,16 +43,25 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        print(f"topdb: {error}", file=sys.stderr)
+        print(f"topdb: {_printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
         reason = f"{named}{error.strerror or error}"
-        print(f"topdb: {reason}; mend it and run the same command again.", file=sys.stderr)
+        advice = "mend it and run the same command again."
+        print(f"topdb: {_printable(reason)}; {advice}", file=sys.stderr)
         sys.exit(2)
+    except StoppedError as stopped:
+        print(f"topdb: {stopped}", file=sys.stderr)
+        sys.exit(128 + stopped.signal)
     except KeyboardInterrupt:
         print("topdb: stopped; finished files are kept.", file=sys.stderr)
         sys.exit(130)
+
+
+def _printable(text: str) -> str:
+    """Keep what a file's name may hold from being a terminal's commands."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 if __name__ == "__main__":

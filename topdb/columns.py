@@ -25,6 +25,12 @@ def floats(values: NDArray[np.float64]) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(content), buffers)
 
 
+def booleans(values: NDArray[np.bool_]) -> pa.Array:
+    """Return (N,) truth values as a boolean column."""
+    content = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, content])
+
+
 def strings(values: Sequence[str]) -> pa.Array:
     """Return N texts as a string column."""
     content = [value.encode() for value in values]

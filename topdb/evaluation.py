@@ -1,5 +1,6 @@
-"""From a features file to its scores: `queries.parquet` and `metrics.json`."""
+"""From a features file to its scores: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -18,12 +19,28 @@ if TYPE_CHECKING:
 
 CMC_RANKS = (1, 5, 10, 20)
 """Ranks at which `metrics.json` states the cumulative matching characteristic."""
+TOP = 10
+"""Nearest valid gallery images of each query that `top.parquet` names."""
 
 _ARRAYS = tuple(
     f"{split}_{part}"
     for split in ("query", "gallery")
     for part in ("features", "pids", "camids", "paths")
 )
+
+
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
+"""What zipfile and numpy raise on damaged bytes; MemoryError where a size is a lie."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +70,16 @@ def read_features(path: Path) -> Features:
             missing = [name for name in _ARRAYS if name not in arrays.files]
             if missing:
                 raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
-            return Features(**{name: arrays[name] for name in _ARRAYS})
+            found = {name: arrays[name] for name in _ARRAYS}
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except _BROKEN as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
+    for name in ("query_paths", "gallery_paths"):
+        if found[name].dtype.kind != "U" or found[name].ndim != 1:
+            raise UserError(f"{path}: {name} is no list of texts: write one path an image.")
+    return Features(**found)
 
 
 def evaluate(
@@ -71,7 +92,7 @@ def evaluate(
     device: str = "cpu",
     quiet: bool = True,
 ) -> dict[str, Any]:
-    """Rank and score a features file; write `queries.parquet` and then `metrics.json`.
+    """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
 
     Anything longer than two seconds shows its progress on standard error, unless `quiet`.
 
@@ -84,14 +105,18 @@ def evaluate(
     UserError
         The file cannot be read, or its arrays have no score; the message names the array.
     """
-    from topdb.retrieval import ProgressBar, identity, rank, rank_reranked
+    from topdb.retrieval import ProgressBar, SingleGalleryShot, identity, rank, rank_reranked
 
     features = read_features(features_path)
-    if features.query_paths.shape != features.query_pids.shape:
-        raise UserError(
-            f"{features_path}: query_paths has {features.query_paths.size} entries and query_pids "
-            f"{features.query_pids.size}: write one path an image."
-        )
+    for split, paths, pids in (
+        ("query", features.query_paths, features.query_pids),
+        ("gallery", features.gallery_paths, features.gallery_pids),
+    ):
+        if paths.shape != pids.shape:
+            raise UserError(
+                f"{features_path}: {split}_paths has {paths.size} entries and {split}_pids "
+                f"{pids.size}: write one path an image."
+            )
     arrays = (
         features.query_features,
         features.gallery_features,
@@ -101,13 +126,15 @@ def evaluate(
         features.gallery_camids,
     )
     progress = None if quiet else ProgressBar()
-    how: Any = {"threads": threads, "device": device, "progress": progress}
+    how: Any = {"top": TOP, "threads": threads, "device": device, "progress": progress}
     reranking: Any = {
         "variant": settings.variant,
         "k1": settings.k1,
         "k2": settings.k2,
         "lambda_": settings.original_weight,
     }
+    draws = settings.single_gallery_shot
+    how["single_gallery_shot"] = shot = SingleGalleryShot(repeats=draws) if draws else None
     try:
         if ranking == "plain":
             result = rank(*arrays, ap_rule=settings.ap_rule, **how)
@@ -116,6 +143,7 @@ def evaluate(
     except ValueError as error:
         raise UserError(f"{features_path}: {error}") from None
     _write_queries(folder / "queries.parquet", features, result)
+    _write_top(folder / "top.parquet", features, result)
     metrics = {
         "mAP": result.mAP,
         "mINP": result.mINP,
@@ -123,7 +151,9 @@ def evaluate(
         "queries": result.queries,
         "queries_without_match": result.queries_without_match,
         "gallery": len(features.gallery_pids),
-        "evaluator": identity(ranking, ap_rule=settings.ap_rule, **reranking),
+        "evaluator": identity(
+            ranking, ap_rule=settings.ap_rule, single_gallery_shot=shot, **reranking
+        ),
         "features_digest": digest(features_path),
     }
     write_json(folder / "metrics.json", metrics)
@@ -147,6 +177,28 @@ def _write_queries(path: Path, features: Features, result: "RankingResult") -> N
             integers(result.matches),
         ],
         names=["path", "pid", "camid", "ap", "inp", "first_match_rank", "matches"],
+    )
+    with replacing(path) as partial:
+        pq.write_table(table, partial)
+
+
+def _write_top(path: Path, features: Features, result: "RankingResult") -> None:
+    """Write a row a query and rank, while there are valid images."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from topdb.columns import booleans, integers, strings
+
+    query, place = np.nonzero(result.top >= 0)
+    gallery = result.top[query, place]
+    table = pa.Table.from_arrays(
+        [
+            strings(features.query_paths[query].tolist()),
+            integers(place + 1),
+            strings(features.gallery_paths[gallery].tolist()),
+            booleans(features.gallery_pids[gallery] == features.query_pids[query]),
+        ],
+        names=["query", "rank", "gallery", "right"],
     )
     with replacing(path) as partial:
         pq.write_table(table, partial)

@@ -1,6 +1,7 @@
 """Atomic writes and digests: a reader never sees half a file."""
 
 import csv
+import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
+
+_PACKAGE = Path(__file__).parent
 
 
 @contextmanager
@@ -28,8 +31,45 @@ def replacing(path: Path) -> Iterator[Path]:
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
+    except OSError as error:
+        # A failed write knows no name, and one that knows the partial file's helps nobody.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def one_at_a_time(path: Path) -> Iterator[bool]:
+    """Hold a lock on the making of `path`; yield whether somebody else held it first.
+
+    The kernel takes the lock back however its holder ends, and nobody waits for a dead process.
+    Its file lies beside `path`, ends in `.partial` and goes with the holder. Processes of one
+    machine wait for each other, and those of others where the file system passes locks on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock.partial")
+    waited = False
+    while True:
+        with lock.open("ab") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waited = True
+                fcntl.flock(held, fcntl.LOCK_EX)
+            # The last holder may have removed the file that was just locked.
+            if _is_at(held.fileno(), lock):
+                try:
+                    yield waited
+                finally:
+                    lock.unlink(missing_ok=True)
+                return
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,3 +117,21 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def code_digest(rooms: Sequence[str]) -> str:
+    """Return a digest of the package's code in the named folders and files below `topdb`.
+
+    Templates are code; what Python made of it is not.
+    """
+    found = hashlib.sha256()
+    for room in rooms:
+        path = _PACKAGE / room
+        for file in [path] if path.is_file() else sorted(filter(_is_code, path.rglob("*"))):
+            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
+            found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def _is_code(path: Path) -> bool:
+    return path.is_file() and path.parent.name != "__pycache__"

@@ -2,22 +2,31 @@
 
 import hashlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import DatasetSettings, ImagenetSettings, Params, PretrainingSettings
+from topdb.files import code_digest
+from topdb.params import (
+    DatasetSettings,
+    ImagenetSettings,
+    Params,
+    PretrainingSettings,
+    Profile,
+    TrainingSettings,
+)
 
-_PACKAGE = Path(__file__).parent
 _SOURCES = {
     "render": ("datasets",),
     "index": ("datasets",),
-    "train": ("methods", "training"),
+    "train": ("methods", "training", "snapshots.py"),
     "evaluate": ("retrieval", "evaluation.py"),
+    "examples": ("examples", "datasets"),
     "compare": ("statistics", "reporting"),
-    "report": ("reporting",),
+    "report": ("reporting", "snapshots.py"),
 }
-"""Which code each step's results come from."""
+"""Which code each step's results come from; results of other code are not kept for its own."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -29,7 +38,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     Raises
     ------
     UserError
-        There is no such profile, or the folder or the weights of a real data set are missing.
+        There is no such profile, or a real data set's folder or a file of weights is missing.
     """
     profile = params.selected(name)
     for dataset, settings in profile.all_datasets().items():
@@ -38,13 +47,14 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 f"data set {dataset}: the folder {settings.root} does not exist; put the images "
                 f"there (layout {settings.layout}), or correct its root in params.yaml."
             )
+        if settings.distractors and not settings.distractors.is_dir():
+            raise UserError(
+                f"data set {dataset}: the folder {settings.distractors} does not exist; put the "
+                "distractors there, or correct `distractors` in params.yaml."
+            )
     start = profile.start
-    if isinstance(start, ImagenetSettings) and not start.weights.is_file():
-        raise UserError(
-            f"start.weights: {start.weights} does not exist; put torchvision's "
-            "resnet50-19c8e357.pth there."
-        )
-    training = profile.training.model_dump(mode="json")
+    _require_weights(profile)
+    training = profile.training.model_dump(mode="json", exclude=TrainingSettings.WITHOUT_EFFECT)
     return {
         "profile": name or params.profile,
         "methods": profile.methods,
@@ -60,54 +70,80 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             dataset: {
                 "layout": settings.layout,
                 "root": str(settings.root),
-                "images": _fingerprint(settings),
+                "images": None if settings.render else _fingerprint(settings.root),
+                **_choices(settings),
             }
             for dataset, settings in profile.all_datasets().items()
         },
-        "source": {step: _source_digest(rooms) for step, rooms in _SOURCES.items()},
+        "source": {step: code_digest(rooms) for step, rooms in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
+        "weights": {
+            dataset: {method: str(path) for method, path in by_method.items()}
+            for dataset, by_method in profile.weights.items()
+        },
         "train": {
             "recipe": profile.recipe,
             "network": profile.network.model_dump(mode="json"),
             "start": start.model_dump(mode="json") if start else None,
             "training": training,
         },
+        "snapshots": {**asdict(profile.watch), "seed": str(profile.watch.seed)},
         "threads": profile.training.threads,
         "device": profile.training.device,
+        "resources": profile.resources.model_dump(mode="json"),
         "ranking": profile.ranking.model_dump(mode="json"),
         "statistics": params.statistics.model_dump(mode="json"),
+        "examples": params.examples.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
 
 
-def _source_digest(rooms: tuple[str, ...]) -> str:
-    """Return a digest of a step's code: results of other code are not kept for its own."""
-    found = hashlib.sha256()
-    for room in rooms:
-        path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
-            found.update(file.read_bytes())
-    return found.hexdigest()
+def _require_weights(profile: Profile) -> None:
+    """Raise a UserError where a file of weights is missing that runs are made of or start from."""
+    profile.require_weights()
+    for dataset, by_method in profile.weights.items():
+        for method, path in by_method.items():
+            if not path.is_file():
+                raise UserError(
+                    f"weights.{dataset}.{method}: {path} does not exist; put the authors' "
+                    "checkpoint there, or correct its name in params.yaml."
+                )
+    if isinstance(profile.start, ImagenetSettings) and not profile.weights:
+        profile.start.found()
 
 
-def _fingerprint(settings: DatasetSettings) -> str | None:
-    """Return a digest of a real data set's file names and sizes; None for a drawn one.
+def _choices(settings: DatasetSettings) -> dict[str, Any]:
+    """Return what a data set takes besides its folder; those without have no such keys."""
+    found: dict[str, Any] = {}
+    if settings.split is not None:
+        found["split"] = settings.split
+    if settings.distractors is not None:
+        found["distractors"] = str(settings.distractors)
+        found["distractor_images"] = _fingerprint(settings.distractors)
+    return found
 
-    Modification times are left out, since a checkout renews them.
+
+def _fingerprint(root: Path) -> str:
+    """Return a digest of the names and sizes of a folder's files.
+
+    Modification times are left out, since a checkout renews them; so is what is still being
+    written, and folders with a CACHEDIR.TAG, whose content follows from the rest.
     """
-    if settings.render:
-        return None
-    tracked = settings.root.with_name(settings.root.name + ".dvc")
+    tracked = root.with_name(root.name + ".dvc")
     if tracked.is_file():
         return hashlib.sha256(tracked.read_bytes()).hexdigest()
     found = hashlib.sha256()
-    for folder, folders, files in os.walk(settings.root):
-        folders.sort()
+    for folder, folders, files in os.walk(root):
+        if "CACHEDIR.TAG" in files and Path(folder) != root:
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.endswith(".partial"))
         for name in sorted(files):
+            if name.endswith(".partial"):
+                continue
             path = Path(folder, name)
             size = path.stat().st_size if path.exists() else -1
-            line = f"{path.relative_to(settings.root).as_posix()}\0{size}\n"
+            line = f"{path.relative_to(root).as_posix()}\0{size}\n"
             found.update(line.encode("utf-8", "surrogateescape"))
     return found.hexdigest()

@@ -7,6 +7,9 @@ import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
+
+import records
 
 KNOWN = {"profile", "params"}
 unknown = sorted(set(config) - KNOWN)
@@ -17,6 +20,7 @@ if unknown:
     )
     sys.exit(2)
 
+held = False
 if workflow.is_main_process:
     # The kernel takes this lock back however its holder ends. Snakemake's own locks outlive a
     # kill: whoever holds this one knows that they are stale.
@@ -26,6 +30,7 @@ if workflow.is_main_process:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
         for stale in os.scandir(".snakemake/locks"):
             os.remove(stale)
+        held = True
     except BlockingIOError:
         if not workflow.dryrun:
             print(
@@ -39,14 +44,20 @@ PROGRAMS = os.path.dirname(sys.executable)
 
 PARAMS = config.get("params", "params.yaml")
 WANTED = ["--profile", config["profile"]] if "profile" in config else []
-planned = subprocess.run(
-    [f"{PROGRAMS}/topdb", "plan", "--params", PARAMS, *WANTED],
-    stdout=subprocess.PIPE,
-    text=True,
-)
-if planned.returncode:
-    sys.exit(planned.returncode)
-PLAN = json.loads(planned.stdout)
+HANDED_OVER = Path(".snakemake/topdb-plan.json")
+if HANDED_OVER.exists() and not workflow.is_main_process:
+    # A job on a node does what was planned when it was submitted.
+    plan = HANDED_OVER.read_text()
+else:
+    planned = subprocess.run(
+        [f"{PROGRAMS}/topdb", "plan", "--params", PARAMS, *WANTED],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if planned.returncode:
+        sys.exit(planned.returncode)
+    plan = planned.stdout
+PLAN = json.loads(plan)
 
 PROFILE = PLAN["profile"]
 RESULTS = f"results/{PROFILE}"
@@ -55,8 +66,31 @@ PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
+SNAPSHOTS = expand(
+    f"{RUN}/snapshots.npz",
+    dataset=PLAN["snapshots"]["dataset"],
+    method=PLAN["snapshots"]["methods"],
+    seed=PLAN["snapshots"]["seed"],
+)
+PLOTS = ["differences", "variance", "published", "seeds", "cmc", "training"]
 PUBLISHED = ["table1", "table2", "claims"]
-TRACKED = [f"{RESULTS}/tracked.json"] if PLAN["tracking"]["mode"] != "off" else []
+TELLS = PLAN["tracking"]["mode"] != "off"
+TRACKED = [f"{RESULTS}/tracked.json"] if TELLS else []
+KEPT = [f"{RESULTS}/kept.json"] if TELLS else []
+
+if held:
+    records.restore(Path(RESULTS))
+if held and not workflow.dryrun:
+    HANDED_OVER.write_text(plan)
+
+
+onsuccess:
+    records.save(Path(RESULTS))
+
+
+onerror:
+    records.save(Path(RESULTS))
+
 
 # By the environment, not as parameters of jobs: how a profile is named reruns nothing.
 shell.prefix(
@@ -81,6 +115,16 @@ def grid(pattern):
         seed=PLAN["seeds"],
         ranking=PLAN["rankings"],
     )
+
+
+def memory(step):
+    """Return the MB that a job of a step asks for: each attempt adds as much again."""
+    return lambda wildcards, attempt: attempt * PLAN["resources"][step]["memory_mb"]
+
+
+def minutes(step):
+    """Return the run time that a job of a step asks for: each attempt adds as much again."""
+    return lambda wildcards, attempt: attempt * PLAN["resources"][step]["minutes"]
 
 
 def images(wildcards):

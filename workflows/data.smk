@@ -16,6 +16,9 @@ rule render:
             map(re.escape, (each["root"] for each in PLAN["render"].values()))
         )
         or "nothing",
+    resources:
+        mem_mb=memory("render"),
+        runtime=minutes("render"),
     params:
         source=PLAN["source"]["render"],
         dataset=lambda wildcards: next(
@@ -38,6 +41,9 @@ rule index:
         pixels=PIXELS,
     log:
         f"logs/{PROFILE}/index/{{dataset}}.log",
+    resources:
+        mem_mb=memory("index"),
+        runtime=minutes("index"),
     params:
         images=lambda wildcards: PLAN["index"][wildcards.dataset],
         source=PLAN["source"]["index"],

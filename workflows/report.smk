@@ -9,6 +9,9 @@ rule compare:
         f"{RESULTS}/comparisons.parquet",
     log:
         f"logs/{PROFILE}/compare.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         settings=PLAN["statistics"],
         source=PLAN["source"]["compare"],
@@ -21,7 +24,7 @@ rule compare:
 rule table:
     input:
         TRACKED,
-        comparisons=rules.compare.output,
+        comparisons=f"{RESULTS}/comparisons.parquet",
         runs=grid(f"{RUN}/run.json"),
         metrics=grid(f"{EVALUATION}/metrics.json"),
         published="reports/published/{table}.csv",
@@ -34,6 +37,9 @@ rule table:
         "logs/{table}.log",
     wildcard_constraints:
         table="table[12]",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         titles=PLAN["titles"],
@@ -84,6 +90,9 @@ rule metrics:
         "reports/metrics.json",
     log:
         "logs/metrics.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
@@ -100,6 +109,9 @@ rule plots:
         "reports/plots/seeds.csv",
     log:
         "logs/plots.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
@@ -108,6 +120,7 @@ rule plots:
         "topdb report plots --out {params.folder:q} >{log:q} 2>&1"
 
 
+# Not on a cluster's nodes, which may have no network.
 rule track:
     input:
         grid(f"{RUN}/run.json"),
@@ -116,10 +129,29 @@ rule track:
         f"{RESULTS}/tracked.json",
     log:
         f"logs/{PROFILE}/track.log",
+    localrule: True
     params:
         settings=PLAN["tracking"],
     shell:
         "topdb track --out {output:q} >{log:q} 2>&1"
+
+
+rule keep:
+    input:
+        TRACKED,
+        "reports/table1.md",
+        "reports/table2.md",
+        "reports/metrics.json",
+        "reports/plots/training.csv",
+        "reports/plots/seeds.csv",
+    output:
+        f"{RESULTS}/kept.json",
+    log:
+        f"logs/{PROFILE}/keep.log",
+    params:
+        settings=PLAN["tracking"],
+    shell:
+        "topdb track --reports reports --out {output:q} >{log:q} 2>&1"
 
 
 rule reference:
@@ -129,6 +161,9 @@ rule reference:
         "reports/reference/{reference}.json",
     log:
         "logs/reference-{reference}.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
     shell:

@@ -12,6 +12,10 @@ rule pretrain:
     log:
         f"logs/{PROFILE}/pretrain.log",
     threads: PLAN["threads"]
+    resources:
+        gpu=1 if PLAN["device"] == "cuda" else 0,
+        mem_mb=memory("pretrain"),
+        runtime=minutes("pretrain"),
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
@@ -36,6 +40,8 @@ rule train:
     threads: PLAN["threads"]
     resources:
         gpu=1 if PLAN["device"] == "cuda" else 0,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
@@ -45,3 +51,22 @@ rule train:
         "topdb train {wildcards.dataset:q} {wildcards.method:q} {wildcards.seed} "
         "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
         "--out {params.folder:q} >{log:q} 2>&1"
+
+
+# The same for the runs that the figures look at: they keep snapshots too.
+use rule train as train_watched with:
+    output:
+        f"{RUN}/run.json",
+        f"{RUN}/history.csv",
+        f"{RUN}/weights.safetensors",
+        f"{RUN}/features.npz",
+        f"{RUN}/snapshots.npz",
+    wildcard_constraints:
+        dataset=re.escape(PLAN["snapshots"]["dataset"]),
+        method="|".join(map(re.escape, PLAN["snapshots"]["methods"])) or "nothing",
+        seed=PLAN["snapshots"]["seed"],
+    params:
+        snapshots=PLAN["snapshots"],
+
+
+ruleorder: train_watched > train

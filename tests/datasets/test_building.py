@@ -1,5 +1,10 @@
+import io
+import multiprocessing
 import os
 import re
+import struct
+import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from topdb.datasets import building
 from topdb.datasets.building import build_index
 from topdb.datasets.index import Counts, Index, read_index
 from topdb.datasets.pixels import Pixels
@@ -125,10 +131,88 @@ def test_an_image_that_cannot_be_decoded_is_named_and_nothing_changes(
     assert sorted(p.name for p in index.parent.iterdir()) == ["index.parquet", "pixels.npy"]
 
 
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that says how large it is, and has a few bytes of content."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        check = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0"))
+
+
+def jpeg_header(width: int, height: int) -> bytes:
+    """A small JPEG whose header says that it is larger."""
+    small = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(small, "JPEG")
+    content = bytearray(small.getvalue())
+    place = content.index(b"\xff\xc0") + 5
+    content[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [png_header(100_000, 100_000), png_header(10_000, 10_000), jpeg_header(60_000, 60_000)],
+)
+def test_a_header_that_would_fill_the_memory_is_named(market: Path, content: bytes) -> None:
+    file = market / "query" / "0001_c1s1_001051_00.jpg"
+    file.write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        build(market)
+    assert f"{file} says that it is larger than 89,478,485 pixels" in str(caught.value)
+
+
 def test_a_link_to_nowhere_is_named(market: Path) -> None:
     (market / "query" / "0001_c5s1_001051_00.jpg").symlink_to("nowhere")
     with pytest.raises(UserError, match=r"0001_c5s1_001051_00\.jpg cannot be read"):
         build(market)
+
+
+def _build(root: Path, start: Any, results: Any) -> None:
+    start.wait()
+    index, _, path = build(root)
+    results.put((index.digest, int(Pixels.open(path, index).values.sum()), path.stat().st_ino))
+
+
+@pytest.mark.parametrize("there_before", [False, True])
+def test_of_20_processes_that_build_at_once_one_decodes(
+    market: Path, monkeypatch: pytest.MonkeyPatch, there_before: bool
+) -> None:
+    if there_before:
+        build(market)
+        (market / "query" / "0003_c3s3_079494_00.jpg").rename(
+            market / "query" / "0003_c4s3_079494_00.jpg"
+        )
+    context = multiprocessing.get_context("fork")
+    start, results, decoded = context.Barrier(20), context.Queue(), context.Value("i", 0)
+    decode = building.decode
+
+    def counting(content: bytes, path: Path) -> Any:
+        with decoded.get_lock():
+            decoded.value += 1
+        time.sleep(0.1)  # so that on a busy machine too all have asked before one is done
+        return decode(content, path)
+
+    monkeypatch.setattr(building, "decode", counting)
+    running = [context.Process(target=_build, args=(market, start, results)) for _ in range(20)]
+    for process in running:
+        process.start()
+    found = {results.get(timeout=60) for _ in running}
+    for process in running:
+        process.join()
+    assert len(found) == 1
+    assert decoded.value == 9
+    out = market.parent / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["index.parquet", "pixels.npy"]
+
+
+def test_a_cache_is_mapped_and_not_read(market: Path) -> None:
+    index, _, path = build(market)
+    values = Pixels.open(path, index).values
+    assert isinstance(values, np.memmap)
+    assert values.mode == "r"
 
 
 @pytest.mark.skipif(not PETS09.is_dir(), reason="the photographs ../shared/real/pets09 are absent")
@@ -143,3 +227,14 @@ def test_real_photographs(tmp_path: Path) -> None:
     assert index.junk == 10
     assert (index.split("gallery").pids == 0).sum() == 20
     assert Pixels.open(tmp_path / "pixels.npy", index)[0].shape == (128, 64, 3)
+
+
+def test_a_damaged_cache_is_noticed_when_the_image_is_read(market: Path) -> None:
+    index, _, path = build(market)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    pixels = Pixels.open(path, index)
+    assert pixels[0].shape[2] == 3
+    with pytest.raises(UserError, match="is damaged: it holds other pixels of bounding_box_test/"):
+        pixels[len(index) - 1]

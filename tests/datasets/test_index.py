@@ -30,6 +30,7 @@ def test_columns_and_metadata_are_those_of_the_design(built: tuple[Path, Path]) 
         "label",
         "width",
         "height",
+        "crc32",
         "sha256",
     ]
     assert b'"junk": 1' in table.schema.metadata[b"topdb.index"]

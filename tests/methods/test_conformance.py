@@ -52,6 +52,18 @@ def test_training_gives_named_streams_of_the_right_shapes(method, recipe):
         assert output.logits.shape == (4, IDENTITIES)
 
 
+def test_figures_are_given_a_map_and_a_mask_that_fits_it(method, recipe):
+    built = network(method, recipe).eval()
+    with torch.inference_mode():
+        features = built.feature_map(images())
+        mask = built.drop_mask(features, draws())
+    assert features.ndim == 4
+    assert len(features) == 4
+    if mask is not None:
+        assert torch.broadcast_shapes(mask.shape, features.shape) == features.shape
+        assert set(mask.unique().tolist()) <= {0.0, 1.0}
+
+
 def test_an_embedding_does_not_depend_on_the_batch_around_it(method, recipe):
     built = network(method, recipe).train()
     built(images(), draws())  # moves the batch statistics away from their start

@@ -3,6 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from topdb.errors import UserError
 from topdb.methods.parts.drop import (
     activation_map,
     dropped_rows,
@@ -19,10 +20,11 @@ MAPS = st.builds(
     seed=st.integers(0, 2**31),
     batch=st.integers(1, 4),
     channels=st.integers(1, 5),
-    rows=st.integers(1, 24),
+    rows=st.integers(2, 24),
     columns=st.integers(1, 6),
 )
-RATIOS = st.floats(0.01, 0.99)
+RATIOS = st.floats(0.3, 0.7)
+"""At least one row of two or more, and never all."""
 
 
 def rows_of(mask: torch.Tensor) -> list[list[int]]:
@@ -69,6 +71,23 @@ def test_a_ratio_stands_for_whole_rows(rows, ratio, count):
     assert dropped_rows(rows, ratio) == count
 
 
+@pytest.mark.parametrize(
+    ("rows", "ratio", "said"),
+    [
+        (24, 0.02, r"drop_ratio is 0\.02, which drops none of the 24 rows"),
+        (6, 0.083, "drops none of the 6 rows"),
+        (24, 0.98, "drops every one of the 24 rows"),
+        (1, 0.33, "drops none of the 1 rows"),
+    ],
+)
+def test_a_ratio_of_no_row_or_of_every_row_is_refused(rows, ratio, said):
+    features = torch.ones(2, 3, rows, 2)
+    with pytest.raises(UserError, match=said):
+        top_drop_mask(features, ratio, 2.0, "mean")
+    with pytest.raises(UserError, match=said):
+        random_drop_mask(features, ratio, torch.Generator())
+
+
 @settings(deadline=None)
 @given(MAPS, RATIOS, st.sampled_from(SCORES), st.sampled_from([1.0, 2.0, 3.0]))
 def test_exactly_the_rounded_share_is_dropped_and_no_kept_row_scores_higher(
@@ -81,8 +100,8 @@ def test_exactly_the_rounded_share_is_dropped_and_no_kept_row_scores_higher(
     for image, dropped in enumerate(rows_of(mask)):
         assert len(dropped) == round(ratio * rows)
         kept = [row for row in range(rows) if row not in dropped]
-        if dropped and kept:
-            assert scores[image, dropped].min() >= scores[image, kept].max()
+        assert kept
+        assert scores[image, dropped].min() >= scores[image, kept].max()
 
 
 @settings(deadline=None)
@@ -109,8 +128,7 @@ def test_a_random_block_is_contiguous_and_the_same_for_the_batch(features, ratio
     assert mask.shape == (1, 1, rows, 1)
     (dropped,) = rows_of(mask)
     assert len(dropped) == round(ratio * rows)
-    if dropped:
-        assert dropped == list(range(dropped[0], dropped[0] + len(dropped)))
+    assert dropped == list(range(dropped[0], dropped[0] + len(dropped)))
 
 
 def test_every_position_of_the_random_block_occurs():

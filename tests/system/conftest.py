@@ -52,6 +52,21 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
 
+def run(folder: Path, *command: str, timeout: int = 280) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder to its end; errors are in its output."""
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 class Project:
     """A folder with the workflow and parameters of its own."""
 
@@ -70,17 +85,7 @@ class Project:
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
     def run(self, *command: str, timeout: int = 280) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        return run(self.folder, *command, timeout=timeout)
 
     def succeed(self, *command: str) -> str:
         done = self.run(*command)

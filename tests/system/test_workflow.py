@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+import zipfile
 
 import pytest
 from system.conftest import ROOT, Project, environment, tiny_params
@@ -31,6 +32,42 @@ def test_both_tables_stand_and_warn_first(finished):
         assert any(line.startswith("| Top-DB-Net |") and "(2)" in line for line in lines)
     assert "Top-DB-Net+RK" in finished.text("reports/table2.md")
     assert "SONA (Xia 2019)" in finished.text("reports/table2.md")
+
+
+def test_every_figure_stands_and_the_report_holds_all_of_them(finished):
+    for name in ("figure2", "figure3"):
+        assert (finished.folder / f"reports/{name}.png").stat().st_size > 100_000
+        assert (finished.folder / f"reports/{name}.pdf").is_file()
+    plots = finished.folder / "reports/plots"
+    names = {path.stem for path in plots.glob("*.svg")}
+    assert names == {"differences", "variance", "published", "seeds", "cmc", "training"}
+    assert {path.stem for path in plots.glob("*.png")} == names
+    finished.succeed("snakemake", "--report", "report.zip", "--cores", "1")
+    with zipfile.ZipFile(finished.folder / "report.zip") as archive:
+        archived = {path.rsplit("/", 1)[-1] for path in archive.namelist()}
+    assert archived >= {"figure2.png", "figure3.png", *(f"{name}.svg" for name in names)}
+
+
+def test_the_page_holds_all_of_it_in_one_file(finished):
+    text = finished.text("reports/index.html")
+    assert text.index("nothing is compared with the paper") < text.index("<h1>")
+    for part in ("tables", "plots", "figures", "lists", "recipe", "again"):
+        assert f'id="{part}"' in text
+    assert text.count("data:image/webp;base64,") > 100
+    assert len(text) < 5_000_000
+
+
+def test_other_snapshots_train_the_chosen_runs_alone(finished):
+    params = tiny_params()
+    params["profiles"]["mini"]["snapshots"] = {"queries": 2}
+    finished.write(params)
+    try:
+        planned = finished.planned()
+    finally:
+        finished.write(tiny_params())
+    counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+    assert counts["train_watched"] == "2"
+    assert "train" not in counts
 
 
 def test_a_second_repro_does_nothing(finished):

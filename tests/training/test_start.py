@@ -2,12 +2,12 @@ import hashlib
 
 import pytest
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from topdb.errors import UserError
-from topdb.params import ImagenetSettings
-from topdb.training.start import load_backbone, load_imagenet
+from topdb.params import IMAGENET_FILES
+from topdb.training.backbone_file import write_weights
+from topdb.training.start import IMAGENET1K_V1, load_backbone, load_imagenet
 
 
 def backbone(features: int = 3) -> nn.Linear:
@@ -15,18 +15,16 @@ def backbone(features: int = 3) -> nn.Linear:
     return nn.Linear(2, features)
 
 
-def imagenet_file(folder, content: dict) -> ImagenetSettings:
-    """A file whose name tells its digest, as torchvision's do."""
-    path = folder / "some.pth"
-    torch.save(content, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    named = path.rename(folder / f"resnet50-{digest}.pth")
-    return ImagenetSettings(kind="imagenet", weights=named)
+def saved(folder, content, **how):
+    """A file of torch, and its digest."""
+    path = folder / "weights.pth"
+    torch.save(content, path, **how)
+    return path, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def test_pretrained_weights_arrive(tmp_path):
     weights = {"weight": torch.ones(3, 2), "bias": torch.arange(3.0)}
-    save_file(weights, tmp_path / "backbone.safetensors")
+    write_weights(weights, tmp_path / "backbone.safetensors")
     loaded = backbone()
     load_backbone(loaded, tmp_path / "backbone.safetensors")
     assert torch.equal(loaded.weight, weights["weight"])
@@ -50,7 +48,7 @@ def test_broken_pretrained_weights_are_named(tmp_path, content):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "backbone.safetensors"
-    save_file(backbone(features=4).state_dict(), path)
+    write_weights(backbone(features=4).state_dict(), path)
     with pytest.raises(UserError, match="does not fit this backbone.*size mismatch") as caught:
         load_backbone(backbone(), path)
     assert "\n" not in str(caught.value)
@@ -58,46 +56,78 @@ def test_weights_of_another_network_are_refused(tmp_path):
 
 def test_imagenet_weights_arrive_without_their_classifier(tmp_path):
     weights = {"weight": torch.ones(3, 2), "bias": torch.zeros(3), "fc.weight": torch.ones(9, 9)}
+    path, digest = saved(tmp_path, weights)
     loaded = backbone()
-    load_imagenet(loaded, imagenet_file(tmp_path, weights))
+    load_imagenet(loaded, path, known=[digest])
     assert torch.equal(loaded.weight, weights["weight"])
 
 
+def test_resnet50_takes_a_file_as_torch_saved_it_in_2017(tmp_path):
+    from topdb.methods.backbones import resnet50
+
+    source, _ = resnet50.build()
+    state = {
+        name: nn.Parameter(value) if name.endswith("weight") else value
+        for name, value in source.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    path, digest = saved(
+        tmp_path, state | {"fc.bias": torch.ones(1000)}, _use_new_zipfile_serialization=False
+    )
+    loaded, _ = resnet50.build()
+    load_imagenet(loaded, path, known=[digest])
+    assert all(torch.equal(loaded.state_dict()[name], value) for name, value in state.items())
+
+
+def test_the_known_files_are_torchvisions_whose_names_begin_their_digests():
+    for name, digest in zip(IMAGENET_FILES, IMAGENET1K_V1, strict=True):
+        assert len(digest) == 64
+        assert name == f"resnet50-{digest[:8]}.pth"
+    from torchvision.models import ResNet50_Weights
+
+    assert ResNet50_Weights.IMAGENET1K_V1.url.endswith(IMAGENET_FILES[1])
+    assert ResNet50_Weights.IMAGENET1K_V2.url.endswith("resnet50-11ad3fa6.pth")
+
+
 def test_missing_imagenet_weights_are_named(tmp_path):
-    start = ImagenetSettings(kind="imagenet", weights=tmp_path / "resnet50-19c8e357.pth")
-    with pytest.raises(UserError, match=r"resnet50-19c8e357.pth .*start.weights"):
-        load_imagenet(backbone(), start)
+    with pytest.raises(UserError, match=r"some\.pth \(the ImageNet weights\) cannot be read"):
+        load_imagenet(backbone(), tmp_path / "some.pth")
 
 
-def test_altered_imagenet_weights_do_not_have_the_digest_of_their_name(tmp_path):
-    start = imagenet_file(tmp_path, backbone().state_dict())
-    content = bytearray(start.weights.read_bytes())
+@pytest.mark.parametrize("name", ["resnet50-19c8e357.pth", "renamed.pth"])
+def test_another_files_content_is_told_by_its_digest_whatever_its_name(tmp_path, name):
+    path, digest = saved(tmp_path, backbone().state_dict())
+    path = path.rename(tmp_path / name)
+    said = rf"{name} has the SHA-256 {digest[:16]}.*IMAGENET1K_V1 has 19c8e3572231adff.*0676ba61"
+    with pytest.raises(UserError, match=said):
+        load_imagenet(backbone(), path)
+
+
+def test_one_flipped_bit_is_noticed(tmp_path):
+    path, digest = saved(tmp_path, backbone().state_dict())
+    content = bytearray(path.read_bytes())
     content[-1] ^= 1
-    start.weights.write_bytes(content)
-    with pytest.raises(UserError, match="does not have the digest"):
-        load_imagenet(backbone(), start)
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="damaged or another file"):
+        load_imagenet(backbone(), path, known=[digest])
+
+
+def test_weights_v2_are_refused_because_their_features_are_others(tmp_path, monkeypatch):
+    path, _ = saved(tmp_path, backbone().state_dict())
+    # No file with V2's digest can be made here: the digest is what is made up.
+    monkeypatch.setattr("topdb.training.start.digest", lambda _: "11ad3fa6" + "0" * 56)
+    with pytest.raises(UserError, match="holds the weights IMAGENET1K_V2.*name V1"):
+        load_imagenet(backbone(), path)
 
 
 def test_imagenet_weights_of_another_network_are_refused(tmp_path):
+    path, digest = saved(tmp_path, backbone(features=4).state_dict())
     with pytest.raises(UserError, match="does not fit this backbone") as caught:
-        load_imagenet(backbone(), imagenet_file(tmp_path, backbone(features=4).state_dict()))
+        load_imagenet(backbone(), path, known=[digest])
     assert "\n" not in str(caught.value)
 
 
-class Unsafe:
-    """Not a tensor: to read it would run code of the file's choice."""
-
-
-def test_pickled_objects_are_refused(tmp_path):
-    with pytest.raises(UserError, match="does not fit this backbone") as caught:
-        load_imagenet(backbone(), imagenet_file(tmp_path, {"weight": Unsafe()}))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"no weights", b"PK\x03\x04 cut"])
-def test_files_that_are_no_weights_are_refused(tmp_path, content):
-    digest = hashlib.sha256(content).hexdigest()[:8]
-    path = tmp_path / f"resnet50-{digest}.pth"
-    path.write_bytes(content)
+def test_a_file_that_holds_no_state_dict_is_refused(tmp_path):
+    path, digest = saved(tmp_path, [1, 2])
     with pytest.raises(UserError, match="does not fit this backbone"):
-        load_imagenet(backbone(), ImagenetSettings(kind="imagenet", weights=path))
+        load_imagenet(backbone(), path, known=[digest])

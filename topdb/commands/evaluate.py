@@ -11,7 +11,7 @@ from topdb.errors import UserError
 
 def evaluate(
     features: Annotated[Path, typer.Argument(help="A features.npz file, from any model.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for queries.parquet, metrics.json.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the scores' files.")],
     ranking: Annotated[str, typer.Option(help="plain, or rk: k-reciprocal re-ranking.")] = "plain",
     ap_rule: Annotated[str, typer.Option(help="step or trapezoid.")] = "step",
     variant: Annotated[str, typer.Option(help="Re-ranking: torchreid or zhong2017.")] = "torchreid",
@@ -20,6 +20,9 @@ def evaluate(
     original_weight: Annotated[
         float, typer.Option("--lambda", help="Re-ranking: weight of the original distance.")
     ] = 0.3,
+    single_gallery_shot: Annotated[
+        int, typer.Option(help="Draws of CUHK03's classic CMC; 0: the whole gallery.")
+    ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the ranking.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for the products on a GPU.")] = "cpu",
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -37,6 +40,7 @@ def evaluate(
         k1=k1,
         k2=k2,
         original_weight=original_weight,
+        single_gallery_shot=single_gallery_shot,
     )
     wanted: Ranking = "rk" if ranking == "rk" else "plain"
     if ranking != wanted:

@@ -24,7 +24,15 @@ def index(
     from topdb.params import load
 
     settings = load(params).selected(profile).dataset(dataset)
-    built = build_index(dataset, settings.layout, settings.root, out, pixels)
+    built = build_index(
+        dataset,
+        settings.layout,
+        settings.root,
+        out,
+        pixels,
+        distractors=settings.distractors,
+        split=settings.split,
+    )
     for split, counts in built.split_counts.items():
         typer.echo(
             f"{dataset} {split}: {counts.images} images of {counts.people} people "

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from topdb.errors import UserError
+
 if TYPE_CHECKING:
+    from typing import Literal
+
     from topdb.params import Params
 
 ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
@@ -24,8 +28,14 @@ PixelsFile = Annotated[Path, typer.Option("--pixels", help="The data set's decod
 ResultsFolder = Annotated[
     Path | None, typer.Option("--results", help="Folder of the runs; default: results/PROFILE.")
 ]
+AllowPartial = Annotated[
+    bool, typer.Option("--allow-partial", help="Let a subset of the published data set pass.")
+]
 PublishedFolder = Annotated[
     Path, typer.Option("--published", help="Folder of the paper's numbers and claims.")
+]
+DeviceName = Annotated[
+    str | None, typer.Option("--device", help="cpu or cuda; default: as the parameters have it.")
 ]
 PARAMS = Path("params.yaml")
 PUBLISHED = Path("reports/published")
@@ -44,3 +54,32 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
     settings = load(params)
     name = profile or settings.profile
     return settings, name, results or Path("results") / name
+
+
+def layout_of(name: str, params: Path, profile: str | None) -> str:
+    """Return the layout of that name, or the layout of the profile's data set of that name."""
+    from topdb.params import dropped_in, load, nearest
+
+    layouts = dropped_in("datasets/layouts")
+    if name in layouts:
+        return name
+    datasets = load(params).selected(profile).all_datasets() if params.exists() else {}
+    if name in datasets:
+        return datasets[name].layout
+    known = sorted({*layouts, *datasets})
+    raise UserError(
+        f"there is no data set or layout '{name}'{nearest(name, known)}: name one of "
+        f"{', '.join(known)}."
+    )
+
+
+def device_named(name: str | None) -> "Literal['cpu', 'cuda'] | None":
+    """Return the device that `--device` names, if any; another name is a user's mistake."""
+    known: dict[str | None, Literal["cpu", "cuda"] | None] = {
+        None: None,
+        "cpu": "cpu",
+        "cuda": "cuda",
+    }
+    if name not in known:
+        raise UserError(f"--device is '{name}': name cpu or cuda.")
+    return known[name]

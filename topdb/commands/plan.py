@@ -1,6 +1,7 @@
 """`topdb plan`."""
 
 import json
+from pathlib import Path
 
 import typer
 
@@ -11,5 +12,7 @@ def plan(params: ParamsFile = PARAMS, profile: ProfileName = None) -> None:
     """Validate the parameters and print what a profile runs, as JSON, for the workflow."""
     from topdb.params import load
     from topdb.planning import plan as planned
+    from topdb.secrets import check_credential_files
 
+    check_credential_files(Path())
     typer.echo(json.dumps(planned(load(params), profile)))

@@ -17,7 +17,7 @@ from topdb.commands.options import (
 
 
 def report(
-    what: Annotated[str, typer.Argument(help="table1, table2, verdict, metrics or plots.")],
+    what: Annotated[str, typer.Argument(help="table1, table2, verdict, page, metrics, plots.")],
     out: Annotated[
         list[Path],
         typer.Option(
@@ -27,14 +27,21 @@ def report(
     ],
     comparisons: Annotated[
         Path | None,
-        typer.Option("--comparisons", help="Of `topdb compare`; for tables and verdict."),
+        typer.Option("--comparisons", help="Of `topdb compare`; for tables, verdict, page."),
+    ] = None,
+    examples: Annotated[
+        Path | None, typer.Option("--examples", help="Of `topdb examples`; for the page.")
+    ] = None,
+    figure: Annotated[
+        list[Path] | None, typer.Option("--figure", help="An image for the page, once or more.")
     ] = None,
     published: PublishedFolder = PUBLISHED,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
 ) -> None:
-    """Render a table, the verdicts, the metrics file or the plots' data from finished runs."""
+    """Render a table, the verdicts, the page, metrics or the plots' data from finished runs."""
     from topdb.reporting.reports import write_report
 
-    write_report(what, *chosen(params, profile, results), comparisons, published, out)
+    settings = chosen(params, profile, results)
+    write_report(what, *settings, comparisons, published, out, examples, figure or ())

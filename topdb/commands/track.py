@@ -16,9 +16,16 @@ def track(
         Path | None,
         typer.Option("--out", help="The receipt; default: tracked.json there."),
     ] = None,
+    reports: Annotated[
+        Path | None,
+        typer.Option("--reports", help="Folder of this profile's reports, to be kept with them."),
+    ] = None,
 ) -> None:
     """Tell MLflow about every finished run that it does not know yet."""
+    from topdb.secrets import check_credential_files
     from topdb.tracking import track_finished
 
     settings, name, folder = chosen(params, profile, results)
-    typer.echo(track_finished(settings, name, folder, out or folder / "tracked.json"))
+    check_credential_files(Path())
+    receipt = out or folder / "tracked.json"
+    typer.echo(track_finished(settings, name, folder, receipt, [params], reports))

@@ -2,24 +2,50 @@
 
 import hashlib
 import io
+import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
-from topdb.datasets.index import Index, Measured, assemble, checked_order, write_index
-from topdb.datasets.layouts import load_layout
+from topdb.datasets.index import (
+    Index,
+    Measured,
+    assemble,
+    checked_order,
+    read_index,
+    write_index,
+)
 from topdb.datasets.pixels import Image, writing_pixels
+from topdb.datasets.reading import Found, Source, read_source
+from topdb.datasets.records import ImageRecord
 from topdb.errors import UserError
+from topdb.files import one_at_a_time
+
+_Stamp = tuple[int, int] | None
 
 
-def build_index(name: str, layout: str, root: Path, index_path: Path, pixels_path: Path) -> Index:
+def build_index(
+    name: str,
+    layout: str,
+    root: Path,
+    index_path: Path,
+    pixels_path: Path,
+    *,
+    distractors: Path | None = None,
+    split: int | None = None,
+) -> Index:
     """Read a data set and write its index and its cache of pixels.
 
     Every file is read and decoded once, which proves that it can be; memory does not grow with
     the number of images beyond their index rows. The index is written last, so that where it
-    stands its cache does too. A data set that cannot be read leaves both files as they were.
+    stands its cache does too. A data set that cannot be read leaves both files as they were. Of
+    processes that ask for the same files at once one does the work, and the others take it.
+
+    `distractors` is a folder of further gallery images and `split` counts the layout's splits
+    from 1, both for layouts that have them.
 
     Raises
     ------
@@ -27,21 +53,39 @@ def build_index(name: str, layout: str, root: Path, index_path: Path, pixels_pat
         The folder does not fit the layout, a person is in train and in test, or an image cannot
         be decoded; the message names the file.
     """
-    source = load_layout(layout)
-    found = source.read(root)
-    records = checked_order(name, root, found)
+    before = _stamp(index_path)
+    with one_at_a_time(index_path) as waited:
+        found = read_source(Source(layout, root, distractors, split))
+        records = checked_order(name, root, found.records)
+        if waited and _stamp(index_path) not in (before, None):
+            others = read_index(index_path)
+            if _describes(others, name, layout, found, records):
+                return others
+        return _build(name, layout, found, records, index_path, pixels_path)
+
+
+def _build(
+    name: str,
+    layout: str,
+    found: Found,
+    records: list[ImageRecord],
+    index_path: Path,
+    pixels_path: Path,
+) -> Index:
     measured = []
     with writing_pixels(pixels_path) as sink:
         for record in records:
-            content = _content(root / record.path)
-            image = decode(content, root / record.path)
+            file = found.files[record.path]
+            content = _content(file)
+            image = decode(content, file)
             sink.append(image)
             height, width, _ = image.shape
-            measured.append(Measured(width, height, hashlib.sha256(content).hexdigest()))
+            digest = hashlib.sha256(content).hexdigest()
+            measured.append(Measured(width, height, zlib.crc32(image.tobytes()), digest))
         # An interruption from here on leaves no index, rather than one of other pixels.
         index_path.unlink(missing_ok=True)
-    junk = len(found) - len(records)
-    index = assemble(name, layout, source.PROTOCOL, junk, records, measured)
+    junk = len(found.records) - len(records)
+    index = assemble(name, layout, found.protocol, junk, records, measured)
     write_index(index, index_path)
     return index
 
@@ -52,13 +96,22 @@ def decode(content: bytes, path: Path) -> Image:
     Raises
     ------
     UserError
-        The content, read from `path`, is no complete JPEG or PNG.
+        The content, read from `path`, is no complete JPEG or PNG, or says that it is so large
+        that decoding it would fill the memory.
     """
     try:
-        with Pillow.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
-            return np.asarray(image.convert("RGB"))
+        with warnings.catch_warnings():
+            # Pillow refuses a header of 179 million pixels, and only warns of half that.
+            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
+            with Pillow.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
+                return np.asarray(image.convert("RGB"))
+    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
+        raise UserError(
+            f"{path} says that it is larger than {Pillow.MAX_IMAGE_PIXELS:,} pixels, which no box "
+            "of a person is: replace or remove the file."
+        ) from None
     # Pillow's decoders raise all of these on broken files.
-    except (OSError, ValueError, SyntaxError, EOFError, Pillow.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise UserError(
             f"{path} cannot be decoded as JPEG or PNG ({_reason(error, content)}): replace or "
             "remove the file."
@@ -80,3 +133,25 @@ def _reason(error: Exception, content: bytes) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "it is no image"
     return str(error)
+
+
+def _stamp(path: Path) -> _Stamp:
+    """Return what tells two writings of a file apart; None where there is no file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _describes(
+    index: Index, name: str, layout: str, found: Found, records: list[ImageRecord]
+) -> bool:
+    """Whether an index is of just these records."""
+    return (
+        (index.name, index.layout, index.protocol) == (name, layout, found.protocol)
+        and index.paths == tuple(record.path for record in records)
+        and index.splits == tuple(record.split for record in records)
+        and index.pids.tolist() == [record.pid for record in records]
+        and index.camids.tolist() == [record.camid for record in records]
+    )

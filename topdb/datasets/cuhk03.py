@@ -1,20 +1,20 @@
-"""CUHK03 as the field's toolkits extract it from `cuhk-03.mat`, under the new protocol.
+"""CUHK03 as the field's toolkits extract it from `cuhk-03.mat`, under either protocol.
 
 The new protocol (Zhong et al., Re-ranking Person Re-identification with k-reciprocal Encoding,
-CVPR 2017) has 767 people to train and 700 to test. The extracted form, which torchreid writes and
+CVPR 2017) has 767 people to train and 700 to test; the classic one (Li et al., DeepReID, CVPR
+2014) has 20 splits with 100 to test. The extracted form, which torchreid writes and
 others copy, is a folder of images named `<pair>_<person>_<view>_<image>.png` and a list of splits.
 """
 
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from topdb.datasets.folders import first_repeated, image_names
+from topdb.datasets.cuhk03_matlab import Boxes, config_name, extract, find_matlab_file
+from topdb.datasets.folders import first_repeated, image_names, matched
 from topdb.datasets.records import SPLITS, ImageRecord, Split
 from topdb.errors import UserError
-
-Boxes = Literal["labeled", "detected"]
 
 FILE_NAME = re.compile(
     r"(?P<pair>[1-5])_(?P<person>\d{3,4})_(?P<view>[12])_(?P<image>\d{2})\.png", re.ASCII
@@ -33,11 +33,12 @@ def person_id(pair: int, person: int) -> int:
     return pair * PEOPLE_OF_A_PAIR + person
 
 
-def read_extracted(root: Path, boxes: Boxes) -> list[ImageRecord]:
+def read_new(root: Path, boxes: Boxes) -> list[ImageRecord]:
     """Read the images `images_<boxes>/` by the lists of `splits_new_<boxes>.json`.
 
-    Person and camera (the view, 0 or 1) come from each file's name. Of the paths in the lists
-    only the file name counts: extraction writes whatever path it ran under.
+    Where neither is there, they are extracted from `cuhk-03.mat` first. Person and camera (the
+    view, 0 or 1) come from each file's name. Of the paths in the lists only the file name counts:
+    extraction writes whatever path it ran under.
 
     Raises
     ------
@@ -45,57 +46,95 @@ def read_extracted(root: Path, boxes: Boxes) -> list[ImageRecord]:
         The folder or the list is missing or broken, a file name fits no pattern, an image is
         listed that is not there, or is listed twice.
     """
+    base, prefix = _extracted(root, boxes)
+    lists = base / f"splits_new_{boxes}.json"
+    if base != root and not lists.exists():
+        raise UserError(
+            f"{root / config_name(boxes)} is missing: put the new protocol's files beside "
+            "cuhk-03.mat, or choose a classic layout."
+        )
+    return _records(base, prefix, boxes, lists, _listed(lists, 0))
+
+
+def read_classic(root: Path, boxes: Boxes, number: int) -> list[ImageRecord]:
+    """Read one of the 20 classic splits, counted from 1, from `splits_classic_<boxes>.json`.
+
+    The lists hold every image of the test people as query and as gallery. Here those of a pair's
+    first view are the queries and those of its second the gallery, as Li et al. search.
+
+    Raises
+    ------
+    UserError
+        As `read_new` does, or the lists have no such split.
+    """
+    base, prefix = _extracted(root, boxes)
+    lists = base / f"splits_classic_{boxes}.json"
+    listed = _listed(lists, number - 1)
+    views: dict[Split, str] = {"query": "1", "gallery": "2"}
+    for split, view in views.items():
+        kept = [name for name in listed[split] if _match(lists, name)["view"] == view]
+        listed[split] = kept
+    return _records(base, prefix, boxes, lists, listed)
+
+
+def _extracted(root: Path, boxes: Boxes) -> tuple[Path, str]:
+    """Return the folder that holds images and lists, and what leads to it from the root."""
+    there = (root / f"images_{boxes}").exists() or not find_matlab_file(root)
+    if there:
+        return root, ""
+    folder = extract(root, boxes)
+    return folder, f"{folder.name}/"
+
+
+def _records(
+    base: Path, prefix: str, boxes: Boxes, lists: Path, listed: dict[Split, list[str]]
+) -> list[ImageRecord]:
     folder = f"images_{boxes}"
-    lists = root / f"splits_new_{boxes}.json"
-    present = image_names(root / folder)
+    present = image_names(base / folder)
     for name in present:
-        _match(root / folder, name)
+        _match(base / folder, name)
     there = set(present)
     records = []
-    for split, names in _listed(lists).items():
+    for split, names in listed.items():
         again = first_repeated(names)
         if again is not None:
             raise UserError(f"{lists} names {again} twice in {split}: extract the data set again.")
         for name in names:
             if name not in there:
                 raise UserError(
-                    f"{root / folder / name} is missing, though {lists.name} lists it in {split}: "
+                    f"{base / folder / name} is missing, though {lists.name} lists it in {split}: "
                     "extract the data set again."
                 )
-            match = _match(root / folder, name)
+            match = _match(base / folder, name)
             pid = person_id(int(match["pair"]), int(match["person"]))
-            records.append(ImageRecord(split, f"{folder}/{name}", pid, int(match["view"]) - 1))
+            path = f"{prefix}{folder}/{name}"
+            records.append(ImageRecord(split, path, pid, int(match["view"]) - 1))
     return records
 
 
 def _match(folder: Path, name: str) -> re.Match[str]:
-    match = FILE_NAME.fullmatch(name)
-    if match is None:
-        raise UserError(
-            f"{folder / name} does not fit the file names of this layout ({FILE_NAME.pattern}): "
-            "remove the file, or choose another layout."
-        )
-    return match
+    return matched(FILE_NAME, folder, name)
 
 
-def _listed(lists: Path) -> dict[Split, list[str]]:
-    """Return the file names that each split lists."""
+def _listed(lists: Path, position: int) -> dict[Split, list[str]]:
+    """Return the file names that each part of a split lists."""
     try:
         content = json.loads(lists.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{lists} is missing: extract the data set with its new-protocol splits."
+            f"{lists} is missing: extract the data set with its lists of splits."
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(
             f"{lists} cannot be read as JSON ({error}): extract the data set again."
         ) from None
     try:
-        only = content[0]
+        only = content[position]
         listed = {split: [_file_name(entry) for entry in only[split]] for split in SPLITS}
     except (KeyError, IndexError, TypeError):
         raise UserError(
-            f"{lists} holds no list [{{train, query, gallery}}] of [path, person, camera]: "
+            f"{lists} holds no list [{{train, query, gallery}}] of [path, person, camera] "
+            f"at position {position + 1}: "
             "extract the data set again."
         ) from None
     for split, names in listed.items():

@@ -52,8 +52,25 @@ def image_names(folder: Path) -> list[str]:
     return names
 
 
-def unpacked_root(root: Path, nested: str) -> Path:
-    """Return the folder that holds the splits: `root`, or `nested` inside it.
+def matched(pattern: re.Pattern[str], folder: Path, name: str) -> re.Match[str]:
+    """Return how the whole name of a file in a folder fits a pattern.
+
+    Raises
+    ------
+    UserError
+        It does not.
+    """
+    match = pattern.fullmatch(name)
+    if match is None:
+        raise UserError(
+            f"{folder / name} does not fit the file names of this layout ({pattern.pattern}): "
+            "remove the file, or choose another layout."
+        )
+    return match
+
+
+def unpacked_root(root: Path, *nested: str) -> Path:
+    """Return the folder that holds the data set: `root`, or the first of `nested` inside it.
 
     The published archives unpack into a folder of their own name.
 
@@ -67,8 +84,8 @@ def unpacked_root(root: Path, nested: str) -> Path:
             f"the data set's folder {root} is missing: put the data set there, or correct its "
             "root in params.yaml."
         )
-    inner = root / nested
-    return inner if inner.is_dir() else root
+    inner = (root / name for name in nested)
+    return next((folder for folder in inner if folder.is_dir()), root)
 
 
 def read_bounding_boxes(root: Path, nested: str, pattern: re.Pattern[str]) -> list[ImageRecord]:
@@ -88,12 +105,7 @@ def read_bounding_boxes(root: Path, nested: str, pattern: re.Pattern[str]) -> li
     records = []
     for split, folder in BOUNDING_BOX_FOLDERS:
         for name in image_names(base / folder):
-            match = pattern.fullmatch(name)
-            if match is None:
-                raise UserError(
-                    f"{base / folder / name} does not fit the file names of this layout "
-                    f"({pattern.pattern}): remove the file, or choose another layout."
-                )
+            match = matched(pattern, base / folder, name)
             pid, camid = int(match["pid"]), int(match["cam"]) - 1
             if pid == DISTRACTOR and split != "gallery":
                 raise UserError(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, ImageRecord, Split
+from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
 from topdb.files import replacing
 
@@ -22,18 +22,9 @@ Integers = NDArray[np.int64]
 
 CHANNELS = 3
 _METADATA_KEY = b"topdb.index"
-_FORMAT = 1
-_NUMBERS = ("pid", "camid", "label", "width", "height")
+_FORMAT = 2
+_NUMBERS = ("pid", "camid", "label", "width", "height", "crc32")
 _COLUMNS = ("split", "path", *_NUMBERS, "sha256")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How much a split holds. Distractors count as images, and not as people."""
-
-    images: int
-    people: int
-    cameras: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +68,8 @@ class Index(Rows):
     widths: Integers
     """Native widths in pixels."""
     heights: Integers
+    crc32s: Integers
+    """Checksum of each image's decoded pixels, by which a damaged cache is noticed."""
     sha256s: tuple[str, ...]
     """Digest of each image file's bytes."""
 
@@ -118,6 +111,7 @@ class Measured:
 
     width: int
     height: int
+    crc32: int
     sha256: str
 
 
@@ -179,6 +173,7 @@ def assemble(
         labels=np.where(training, np.searchsorted(classes, pids), -1).astype(np.int64),
         widths=np.array([image.width for image in measured], np.int64),
         heights=np.array([image.height for image in measured], np.int64),
+        crc32s=np.array([image.crc32 for image in measured], np.int64),
         sha256s=tuple(image.sha256 for image in measured),
     )
 
@@ -207,6 +202,7 @@ def write_index(index: Index, path: Path) -> None:
             "label": pa.array(index.labels),
             "width": pa.array(index.widths),
             "height": pa.array(index.heights),
+            "crc32": pa.array(index.crc32s),
             "sha256": pa.array(index.sha256s, pa.string()),
         }
     ).replace_schema_metadata({_METADATA_KEY: json.dumps(description, sort_keys=True)})
@@ -232,12 +228,13 @@ def read_index(path: Path) -> Index:
             table = pq.ParquetFile(stream).read(use_threads=False)
     except FileNotFoundError:
         raise UserError(f"the index {path} does not exist: run `topdb index` first.") from None
-    except (pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
+    # pyarrow raises these too on damaged bytes.
+    except (pa.ArrowException, OSError, ValueError, MemoryError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path} is not readable as Parquet ({reason}): {remedy}") from None
     try:
         index = _from_table(table)
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise UserError(f"{path} is no index of a data set: {remedy}") from None
     if index is None:
         raise UserError(f"{path} was changed after it was written: {remedy}")
@@ -250,6 +247,8 @@ def _from_table(table: "pa.Table") -> Index | None:
     if description["format"] != _FORMAT or tuple(table.column_names) != _COLUMNS:
         raise ValueError("another version")
     numbers = {name: np.array(table[name].to_pylist(), np.int64) for name in _NUMBERS}
+    if any((numbers[name] < 1).any() for name in ("width", "height")):
+        raise ValueError("an image without pixels")
     index = Index(
         name=description["name"],
         layout=description["layout"],
@@ -263,6 +262,7 @@ def _from_table(table: "pa.Table") -> Index | None:
         labels=numbers["label"],
         widths=numbers["width"],
         heights=numbers["height"],
+        crc32s=numbers["crc32"],
         sha256s=tuple(table["sha256"].to_pylist()),
     )
     return index if index.digest == description["digest"] else None

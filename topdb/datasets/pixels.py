@@ -1,6 +1,7 @@
 """The cache of decoded pixels: each image of a data set decoded once, shared by every run."""
 
 import io
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ class Pixels:
     Images keep their native size. Processes that map the same file share its memory.
     """
 
+    path: Path
     values: NDArray[np.uint8]
     """(total bytes,) uint8, read-only."""
     index: Index
@@ -50,17 +52,29 @@ class Pixels:
                 f"{path} holds {values.size} values, and the index of {index.name} calls for "
                 f"{expected} bytes: {remedy}"
             )
-        return cls(values, index)
+        return cls(path, values, index)
 
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.index)
 
     def __getitem__(self, row: int) -> Image:
-        """Return one image, a view of (height, width, 3) uint8, RGB."""
+        """Return one image, a view of (height, width, 3) uint8, RGB.
+
+        Raises
+        ------
+        UserError
+            Its bytes are not those that were decoded.
+        """
         index = self.index
         start, end = index.offsets[row], index.offsets[row + 1]
-        return self.values[start:end].reshape(index.heights[row], index.widths[row], CHANNELS)
+        image = self.values[start:end]
+        if zlib.crc32(image.data) != index.crc32s[row]:
+            raise UserError(
+                f"{self.path} is damaged: it holds other pixels of {index.paths[row]} than were "
+                "decoded; delete it and run `topdb index` again."
+            )
+        return image.reshape(index.heights[row], index.widths[row], CHANNELS)
 
 
 class PixelSink(Protocol):

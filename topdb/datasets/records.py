@@ -15,6 +15,25 @@ JUNK = -1
 """Person id of a badly cut image, which the protocol tells evaluations to ignore."""
 
 
+@dataclass(frozen=True)
+class Counts:
+    """How much a split holds. Distractors count as images, and not as people."""
+
+    images: int
+    people: int
+    cameras: int
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a data set's authors, or the field's toolkits, say that a split holds."""
+
+    people: int
+    images: int | None
+    """None where nobody states it."""
+    cameras: int
+
+
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One image of a data set.

@@ -5,6 +5,7 @@ All objects are frozen; an unknown key is an error that names the key and the ne
 
 from topdb.params.base import Settings
 from topdb.params.data import DatasetSettings, RenderSettings
+from topdb.params.examples import ExamplesSettings
 from topdb.params.file import (
     CheckSettings,
     Params,
@@ -12,10 +13,12 @@ from topdb.params.file import (
     checked,
     load,
 )
-from topdb.params.names import Ranking, Recipe, dropped_in
+from topdb.params.names import Ranking, Recipe, dropped_in, nearest
 from topdb.params.profile import PRETRAINING, Profile, RankingSettings
+from topdb.params.snapshots import SnapshotSettings, Watch
 from topdb.params.statistics import StatisticsSettings
 from topdb.params.training import (
+    IMAGENET_FILES,
     AugmentationSettings,
     CosineSchedule,
     ImagenetSettings,
@@ -27,11 +30,13 @@ from topdb.params.training import (
 )
 
 __all__ = [
+    "IMAGENET_FILES",
     "PRETRAINING",
     "AugmentationSettings",
     "CheckSettings",
     "CosineSchedule",
     "DatasetSettings",
+    "ExamplesSettings",
     "ImagenetSettings",
     "NetworkSettings",
     "Params",
@@ -43,11 +48,14 @@ __all__ = [
     "RenderSettings",
     "Schedule",
     "Settings",
+    "SnapshotSettings",
     "StatisticsSettings",
     "StepSchedule",
     "TrackingSettings",
     "TrainingSettings",
+    "Watch",
     "checked",
     "dropped_in",
     "load",
+    "nearest",
 ]

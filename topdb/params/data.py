@@ -1,12 +1,11 @@
 """Parameters of the data sets."""
 
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, PositiveInt, model_validator
 
 from topdb.params.base import Fraction, Settings
-from topdb.params.names import LayoutName
+from topdb.params.names import LayoutName, PlainPath
 
 
 class RenderSettings(Settings):
@@ -63,7 +62,20 @@ class DatasetSettings(Settings):
     layout: LayoutName
     title: str | None = None
     """How tables call it; default: its name."""
-    root: Path
+    root: PlainPath
     """Folder of the images, relative to the project or absolute."""
     render: RenderSettings | None = None
-    """How to draw it; absent for a real data set, which is never written to."""
+    """How to draw it; absent for a real data set."""
+    distractors: PlainPath | None = None
+    """Folder of further gallery images of nobody (Market-1501's 500k), like `root`."""
+    split: Annotated[int, Field(ge=1)] | None = None
+    """Which split of a layout that has several (cuhk03-classic-*: 1 to 20); default: the first."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "DatasetSettings":
+        if self.render and (self.distractors or self.split):
+            key = "distractors" if self.distractors else "split"
+            raise ValueError(
+                f"{key} belongs to real data sets, and this one is drawn (render); remove one"
+            )
+        return self

@@ -1,5 +1,7 @@
 """All of `params.yaml`, and how it is read."""
 
+import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -8,9 +10,18 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from topdb.errors import UserError
 from topdb.params.base import Settings
+from topdb.params.examples import ExamplesSettings
 from topdb.params.names import Name, nearest, pick
 from topdb.params.profile import Profile
 from topdb.params.statistics import StatisticsSettings
+
+_DEEPEST = 50
+"""Levels of nesting in a parameter file; those we know need eight."""
+
+_LONGEST = 600
+"""Characters of a complaint."""
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 2, 4, 60, 60
 
 _Model = TypeVar("_Model", bound=Settings)
 
@@ -33,6 +44,8 @@ class TrackingSettings(Settings):
     mode: Literal["live", "after", "off"]
     """While it trains, once all runs are evaluated, or never."""
     experiment: Name
+    upload_weights: bool = False
+    """Whether finished weights are uploaded; their digest and path are told anyway."""
 
 
 class Params(Settings):
@@ -42,6 +55,7 @@ class Params(Settings):
     """The profile that commands use when none is named."""
     profiles: dict[Name, Profile] = Field(min_length=1)
     statistics: StatisticsSettings = StatisticsSettings()
+    examples: ExamplesSettings = ExamplesSettings()
     check: CheckSettings
     tracking: TrackingSettings
 
@@ -97,7 +111,9 @@ def load(path: Path) -> Params:
         of range; the message names the key.
     """
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        text = path.read_text(encoding="utf-8")
+        _require_shallow(text)
+        content = yaml.load(text, Loader=_UniqueKeys)
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist: run from the project's folder, or name the file with --params."
@@ -106,14 +122,31 @@ def load(path: Path) -> Params:
         raise UserError(f"{path} cannot be read ({error}): name a readable YAML file.") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {_one_line(error)}. Correct it.") from None
+    # What PyYAML's constructors raise on values that are not what they look like, as 2001-99-99.
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = _printable(str(error) or type(error).__name__)
+        raise UserError(f"{path} holds a value that is none ({reason}): correct it.") from None
     try:
         return Params.model_validate(content)
     except ValidationError as error:
         raise UserError(_describe(path, error)) from None
 
 
+def _require_shallow(text: str) -> None:
+    """Refuse nesting that would exhaust the stack, where libyaml ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"it nests more than {_DEEPEST} levels deep")
+
+
 class _UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe subset, in which a key given twice is an error and not a silent override."""
+    """YAML's safe subset, in which a key given twice is an error and not a silent override.
+
+    As in YAML 1.2, which DVC reads and writes, `off` and `no` are words and not false.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -127,10 +160,33 @@ class _UniqueKeys(yaml.CSafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_UniqueKeys.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
 def _one_line(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return f"{error.problem} in line {error.problem_mark.line + 1}"
-    return " ".join(str(error).split())
+        return _printable(f"{error.problem} in line {error.problem_mark.line + 1}")
+    return _printable(" ".join(str(error).split()))
+
+
+def _printable(text: str) -> str:
+    """Return a text without control characters and of bounded length."""
+    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _shown(value: object) -> str:
+    """Return a value as it may stand in a sentence, however much it holds."""
+    try:
+        return _SHORT.repr(value)
+    except (ValueError, RecursionError):  # as numbers of thousands of digits do
+        return f"a {type(value).__name__}"
 
 
 def _describe(path: Path | str, error: ValidationError) -> str:
@@ -151,9 +207,9 @@ def _describe(path: Path | str, error: ValidationError) -> str:
         sentence = f"{path}: {f'{key}: ' if key else ''}{reason}."
     else:
         value = first["input"] if not isinstance(first["input"], dict) else "a mapping"
-        sentence = f"{path}: '{key}' is {value!r}: {first['msg'].lower()}."
+        sentence = f"{path}: '{key}' is {_shown(value)}: {first['msg'].lower()}."
     more = len(complaints) - 1
-    return sentence + (f" ({more} more like it.)" if more else "")
+    return _printable(sentence) + (f" ({more} more like it.)" if more else "")
 
 
 def _is_union_tag(part: int | str) -> bool:

@@ -69,7 +69,15 @@ def pick(kind: str, name: str, things: dict[str, _Thing]) -> _Thing:
     return things[name]
 
 
+def _plain_path(path: Path) -> Path:
+    if not str(path).isprintable() or "{" in str(path) or "}" in str(path):
+        raise ValueError(f"{str(path)!r} may hold no control characters and no braces")
+    return path
+
+
 Name = Annotated[str, AfterValidator(_plain_name)]
+PlainPath = Annotated[Path, AfterValidator(_plain_path)]
+"""Spaces and what a shell takes for commands are fine; Snakemake takes braces for wildcards."""
 MethodName = Annotated[str, _exists_in("methods")]
 LayoutName = Annotated[str, _exists_in("datasets/layouts")]
 BackboneName = Annotated[str, _exists_in("methods/backbones")]

@@ -9,6 +9,8 @@ from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import MethodName, Name, Ranking, Recipe, pick
+from topdb.params.resources import ResourceSettings
+from topdb.params.snapshots import SnapshotSettings, Watch
 from topdb.params.training import (
     CosineSchedule,
     NetworkSettings,
@@ -19,6 +21,8 @@ from topdb.params.training import (
 
 PRETRAINING = "pretraining"
 """Name under which the index and the weights of the pretraining's data set are stored."""
+
+_SHOWN = ("baseline", "top-db-net")
 
 
 class RankingSettings(Settings):
@@ -31,6 +35,8 @@ class RankingSettings(Settings):
     k2: PositiveInt = 6
     original_weight: Fraction = 0.3
     """lambda of Zhong et al.: weight of the original distance in the re-ranked one."""
+    single_gallery_shot: Annotated[int, Field(ge=0)] = 0
+    """Draws of CUHK03's classic CMC, one gallery image a person; 0: the whole gallery."""
 
 
 class Profile(Settings):
@@ -44,8 +50,13 @@ class Profile(Settings):
     network: NetworkSettings
     start: Start | None
     """What the backbone starts from; null for random weights."""
+    weights: dict[Name, dict[MethodName, Path]] = Field(default_factory=dict)
+    """The authors' released checkpoint of each data set and method; where there are any, every run
+    is made of one and nothing is trained."""
     training: TrainingSettings
     ranking: RankingSettings = RankingSettings()
+    snapshots: SnapshotSettings = SnapshotSettings()
+    resources: ResourceSettings = ResourceSettings()
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
@@ -78,7 +89,41 @@ class Profile(Settings):
                 )
             if PRETRAINING in self.datasets:
                 raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
+        self._check_snapshots()
         return self
+
+    def _check_snapshots(self) -> None:
+        watch = self.watch
+        for key, wanted, known in (
+            ("dataset", [watch.dataset], list(self.datasets)),
+            ("methods", watch.methods, self.methods),
+            ("seed", [watch.seed], self.seeds),
+        ):
+            for value in wanted:
+                if value not in known:
+                    raise ValueError(
+                        f"snapshots.{key} names {value}, which the profile does not run; name one "
+                        f"of {', '.join(map(str, known))}"
+                    )
+        if watch.epochs and watch.epochs[-1] > self.training.epochs:
+            raise ValueError(
+                f"snapshots.epochs names {watch.epochs[-1]}, and the training has "
+                f"{self.training.epochs} epochs"
+            )
+
+    @property
+    def watch(self) -> Watch:
+        """Which snapshots training keeps, every default filled in."""
+        own, last = self.snapshots, self.training.epochs
+        shown = [method for method in _SHOWN if method in self.methods]
+        return Watch(
+            dataset=next(iter(self.datasets)) if own.dataset is None else own.dataset,
+            methods=tuple(shown) if own.methods is None else own.methods,
+            seed=self.seeds[0] if own.seed is None else own.seed,
+            queries=own.queries,
+            query_paths=own.query_paths,
+            epochs=tuple(sorted({1, (last + 1) // 2, last})) if own.epochs is None else own.epochs,
+        )
 
     @property
     def rendered(self) -> bool:
@@ -104,6 +149,36 @@ class Profile(Settings):
     def require_method(self, name: str) -> None:
         """Raise a UserError where the profile has no method of that name."""
         pick("method", name, dict.fromkeys(self.methods))
+
+    def require_weights(self) -> None:
+        """Raise a UserError where released checkpoints do not make up the whole grid.
+
+        They are for all runs or none, and there is one a cell. Not checked while parameters are
+        read: a profile that inherits another's data sets would otherwise stop that one too.
+        """
+        if not self.weights:
+            return
+        grid = {(dataset, method) for dataset in self.datasets for method in self.methods}
+        named = {(dataset, method) for dataset, by in self.weights.items() for method in by}
+        for dataset, method in sorted(grid - named):
+            raise UserError(
+                f"weights has no checkpoint of {method} for {dataset}: name one in params.yaml, or "
+                "leave the method or the data set out of this profile."
+            )
+        for dataset, method in sorted(named - grid):
+            raise UserError(
+                f"weights names {method} for {dataset}, which this profile does not run: add it "
+                "to the profile's methods or data sets, or take the checkpoint out."
+            )
+        if len(self.seeds) != 1:
+            raise UserError(
+                f"seeds lists {len(self.seeds)}, and a released checkpoint is one run: list one "
+                "seed, such as 0."
+            )
+        if self.recipe != "released":
+            raise UserError(
+                f"recipe is '{self.recipe}', and weights are of 'released': name that recipe."
+            )
 
     def require_backbone(self, backbone: Path | None) -> None:
         """Raise a UserError where runs start from a pretrained backbone and none is given."""

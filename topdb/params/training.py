@@ -1,14 +1,27 @@
 """Parameters of the network and its training."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
+from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
 from topdb.params.data import DatasetSettings
 from topdb.params.names import BackboneName
 
+# YAML reads a bare `off` as false.
+Autocast = Annotated[
+    Literal["off", "bf16"], BeforeValidator(lambda value: "off" if value is False else value)
+]
 Decay = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
@@ -40,12 +53,53 @@ class PretrainingSettings(Settings):
     seed: int
 
 
+IMAGENET_FILES = ("resnet50-19c8e357.pth", "resnet50-0676ba61.pth")
+"""What torchvision calls the weights IMAGENET1K_V1: first, and since they were saved anew."""
+
+
 class ImagenetSettings(Settings):
     """The backbone's start: torchvision's ResNet-50 weights IMAGENET1K_V1."""
 
     kind: Literal["imagenet"]
-    weights: Path
-    """The file `resnet50-19c8e357.pth`; its name's digest is checked against its content."""
+    weights: Path | None = None
+    """The file, of whatever name, since its content's SHA-256 is checked; where it is not there,
+    or none is named, torchvision's cache is looked into."""
+
+    def places(self) -> list[Path]:
+        """Return where the weights may lie, in the order in which they are looked for.
+
+        torch's own rule places the cache: `$TORCH_HOME`, or `torch` below `$XDG_CACHE_HOME` or
+        `~/.cache`; in it `hub/checkpoints`.
+        """
+        cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch"
+        home = Path(os.environ.get("TORCH_HOME", cache)).expanduser()
+        cached = [home / "hub/checkpoints" / name for name in IMAGENET_FILES]
+        return [self.weights, *cached] if self.weights else cached
+
+    def found(self) -> Path:
+        """Return the first place where there is a file; nothing is ever downloaded.
+
+        Raises
+        ------
+        UserError
+            There is none; the message names the places.
+        """
+        places = self.places()
+        for place in places:
+            if place.is_file():
+                return place
+        tracked = [place for place in places if place.with_name(place.name + ".dvc").is_file()]
+        remedy = (
+            f"run `dvc pull {tracked[0]}`"
+            if tracked
+            else "put torchvision's file (https://download.pytorch.org/models/"
+            f"{IMAGENET_FILES[-1]}) in one of these places, or name it as start.weights in "
+            "params.yaml"
+        )
+        raise UserError(
+            "the ImageNet weights of ResNet-50 (IMAGENET1K_V1) are not here, and nothing is "
+            f"downloaded: looked for {', '.join(map(str, places))}; {remedy}."
+        )
 
 
 class StepSchedule(Settings):
@@ -103,6 +157,9 @@ class AugmentationSettings(Settings):
 class TrainingSettings(Settings):
     """The training loop's parameters."""
 
+    WITHOUT_EFFECT: ClassVar[set[str]] = {"workers", "log_every", "checkpoint_seconds"}
+    """Those that change no result: another value is no reason to train again."""
+
     epochs: PositiveInt
     people_per_batch: Annotated[int, Field(ge=2)]
     """P of the P x K batch."""
@@ -120,6 +177,18 @@ class TrainingSettings(Settings):
     threads: PositiveInt = 1
     """Threads of one training process; another count gives other bits."""
     channels_last: bool = True
+    """Memory layout of images and weights; another one gives other bits."""
+    autocast: Autocast = "off"
+    """`bf16` computes convolutions and matrix products of the training in bfloat16: faster, and
+    not what the paper did."""
+    compile: bool = False
+    """Whether torch compiles the training pass, which takes minutes once."""
+    workers: NonNegativeInt = 0
+    """Threads that gather and resize images ahead of their use; results do not depend on it."""
+    log_every: PositiveInt = 20
+    """Steps between looks at the losses, each of which waits for the GPU."""
+    checkpoint_seconds: Annotated[float, Field(ge=0.0)] = 300.0
+    """Time between two checkpoints; a shorter training writes none and starts anew after a kill."""
     extraction_batch: PositiveInt = 256
     """Images in a batch of feature extraction; results do not depend on it beyond rounding."""
 

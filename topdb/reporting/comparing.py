@@ -31,7 +31,8 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
     """
     profile = params.selected(profile_name)
     settings = params.statistics
-    if settings.reference_method not in profile.methods:
+    alone = len(profile.methods) == 1  # a single method is compared with nothing
+    if settings.reference_method not in profile.methods and not alone:
         raise UserError(
             f"statistics.reference_method is {settings.reference_method}, which profile "
             f"{profile_name} does not run: name one of {', '.join(profile.methods)}."
@@ -55,6 +56,8 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
 
 
 def _to_reference(profile: Profile, settings: StatisticsSettings) -> Iterator[Pair]:
+    if settings.reference_method not in profile.methods:
+        return
     for cell in cells(profile):
         if cell.method != settings.reference_method:
             for quantity in QUANTITIES:

@@ -13,17 +13,30 @@ from topdb.reporting.documents import Code, Strong, Text
 
 
 @dataclass(frozen=True)
+class ImportedCheckpoint:
+    """The released file that a run's weights come from."""
+
+    file: str
+    sha256: str
+    epoch: int | None
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """What `run.json` says of one finished run, as far as reports need it."""
 
     dataset: str
-    index_digest: str
+    index_digest: str | None
+    """None where weights were imported and no data set was named."""
     commit: str | None
     """None outside a git checkout."""
     dirty: bool
     device: str
     threads: int
     torch: str
+    method: str
+    checkpoint: ImportedCheckpoint | None
+    """Where the weights come from, if they were not trained here."""
 
 
 def read_run(path: Path) -> RunRecord:
@@ -40,12 +53,14 @@ def read_run(path: Path) -> RunRecord:
         git = environment["git"]
         return RunRecord(
             dataset=str(record["dataset"]),
-            index_digest=str(record["index_digest"]),
+            index_digest=record["index_digest"] and str(record["index_digest"]),
             commit=str(git["commit"]) if git else None,
             dirty=bool(git["dirty"]) if git else False,
             device=str(environment["device"]),
             threads=int(environment["threads"]),
             torch=str(environment["versions"]["torch"]),
+            method=str(record["method"]),
+            checkpoint=_checkpoint(record.get("checkpoint")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise _lacking(path, error, "train the run again") from None
@@ -73,8 +88,12 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     if len(finished) < len(planned):
         missing = f": {len(planned) - len(finished)} of {len(planned)} runs are missing."
         yield (Strong("Incomplete"), missing)
+    imported = [record for record in records if record.checkpoint]
+    if imported:
+        yield (Strong("Authors' weights"), ", imported and not trained here: ", *_named(imported))
     for dataset in profile.datasets:
-        digests = sorted({each.index_digest for each in records if each.dataset == dataset})
+        known = [each.index_digest for each in records if each.dataset == dataset]
+        digests = sorted({digest for digest in known if digest})
         if digests:
             yield ("Data ", Code(dataset), ": digest ", *_listed(d[:16] for d in digests), ".")
     if records:
@@ -84,6 +103,26 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         versions = ", ".join(sorted({each.torch for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
     yield from _evaluators(profile, results, finished)
+
+
+def _checkpoint(content: dict[str, Any] | None) -> ImportedCheckpoint | None:
+    if content is None:
+        return None
+    epoch = content["epoch"]
+    return ImportedCheckpoint(str(content["file"]), str(content["sha256"]), epoch and int(epoch))
+
+
+def _named(records: list[RunRecord]) -> Iterator[str | Code]:
+    """Name the released checkpoint of each imported run."""
+    for number, record in enumerate(records):
+        if number:
+            yield ", "
+        checkpoint = record.checkpoint
+        assert checkpoint
+        yield from (Code(record.method), " on ", Code(record.dataset), " (", Code(checkpoint.file))
+        yield from (", digest ", Code(checkpoint.sha256[:16]))
+        yield f", epoch {checkpoint.epoch})" if checkpoint.epoch else ")"
+    yield "."
 
 
 def _code(records: list[RunRecord]) -> Text:
@@ -122,6 +161,9 @@ def _evaluator(identity: dict[str, Any]) -> Text:
             Code(str(reranking["variant"])),
             f", k1 = {reranking['k1']}, k2 = {reranking['k2']}, lambda = {reranking['lambda']}",
         )
+    shot = identity.get("single_gallery_shot")
+    if shot:
+        described += (f"; CMC of one gallery image a person, {shot['repeats']} draws",)
     return described
 
 

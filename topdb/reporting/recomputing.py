@@ -12,6 +12,7 @@ from topdb.params import Params, Profile
 from topdb.reporting.answer import write_answer
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import Comparisons, write_comparisons
+from topdb.reporting.figures import write_figures
 from topdb.reporting.metrics import write_metrics, write_plots
 from topdb.reporting.reports import FORMATS, TABLES, write_table
 from topdb.reporting.scores import Scores, read_scores
@@ -23,7 +24,7 @@ AGREEMENT = 1e-6
 def recompute(
     params: Params, profile_name: str, results: Path, published: Path, out: Path
 ) -> Comparisons:
-    """Judge the stored runs again; write comparisons, tables, verdicts, metrics and plots' data.
+    """Judge the stored runs again; write comparisons, tables, figures, verdicts and metrics.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def recompute(
         write_table(table, params, profile_name, results, comparisons, published, files)
     write_metrics(profile, results, out / "metrics.json")
     write_plots(profile, results, out / "plots")
+    write_figures(params, profile_name, results, out / "comparisons.parquet", published, out)
     write_answer(comparisons, out / "verdict.json")
     return comparisons
 

@@ -8,6 +8,7 @@ from topdb.files import write_text
 from topdb.params import Params
 from topdb.reporting.answer import write_answer
 from topdb.reporting.comparisons import Comparisons, read_comparisons
+from topdb.reporting.documents import Document
 from topdb.reporting.latex import render_latex
 from topdb.reporting.markdown import render_markdown
 from topdb.reporting.metrics import write_metrics, write_plots
@@ -18,6 +19,7 @@ from topdb.reporting.tidy import render_csv
 TABLES = {"table1": table1, "table2": table2}
 FORMATS = {".md": render_markdown, ".csv": render_csv, ".tex": render_latex}
 VERDICT = "verdict"
+PAGE = "page"
 _DATA = {"metrics": write_metrics, "plots": write_plots}
 
 
@@ -29,15 +31,19 @@ def write_report(
     comparisons: Path | None,
     published: Path,
     out: Sequence[Path],
+    examples: Path | None = None,
+    figures: Sequence[Path] = (),
 ) -> None:
     """Write one report; a table in the format that each name of `out` ends in.
+
+    `examples` and `figures` are shown on the page, if there are any.
 
     Raises
     ------
     UserError
         There is no such report or format, or a file that it needs is missing or broken.
     """
-    known = [*TABLES, VERDICT, *_DATA]
+    known = [*TABLES, VERDICT, PAGE, *_DATA]
     if what not in known:
         raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
     if what not in TABLES and len(out) != 1:
@@ -50,6 +56,11 @@ def write_report(
     compared = read_comparisons(comparisons, profile)
     if what == VERDICT:
         write_answer(compared, out[0])
+    elif what == PAGE:
+        from topdb.reporting.page.writing import write_page  # altair takes a while to import
+
+        tables = [document(name, params, profile, results, compared, published) for name in TABLES]
+        write_page(params, profile, results, compared, tables, examples, figures, out[0])
     else:
         write_table(what, params, profile, results, compared, published, out)
 
@@ -73,9 +84,27 @@ def write_table(
     for path in out:
         if path.suffix not in FORMATS:
             raise UserError(f"{path} has no format: end its name in {', '.join(FORMATS)}.")
+    found = document(what, params, profile, results, comparisons, published)
+    for path in out:
+        write_text(path, FORMATS[path.suffix](found))
+
+
+def document(
+    what: str,
+    params: Params,
+    profile: str,
+    results: Path,
+    comparisons: Comparisons,
+    published: Path,
+) -> Document:
+    """Return `table1` or `table2`, in no format yet.
+
+    Raises
+    ------
+    UserError
+        A file that the table needs is missing or broken.
+    """
     rows = read_published(published / f"{what}.csv")
     datasets = params.selected(profile).datasets
     oddities = read_oddities(published / "oddities.csv", what, datasets)
-    document = TABLES[what](params, profile, results, rows, oddities, comparisons)
-    for path in out:
-        write_text(path, FORMATS[path.suffix](document))
+    return TABLES[what](params, profile, results, rows, oddities, comparisons)

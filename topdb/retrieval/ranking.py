@@ -18,6 +18,7 @@ from topdb.retrieval.labels import Labels, Relevance, checked_labels, relevance
 from topdb.retrieval.progress import Progress, silent
 from topdb.retrieval.scores import AP_RULES, RankingResult, scores
 from topdb.retrieval.single_shot import SingleGalleryShot, SingleShotCounter
+from topdb.retrieval.top_matches import NO_IMAGE, write_nearest
 from topdb.retrieval.workers import Workers
 
 
@@ -31,6 +32,7 @@ def rank(
     *,
     ap_rule: str = "step",
     max_rank: int = 20,
+    top: int = 0,
     single_gallery_shot: SingleGalleryShot | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -47,6 +49,7 @@ def rank(
     query_pids, query_camids: (Q,), gallery_pids, gallery_camids: (G,), whole numbers
     ap_rule: `step` (torchreid, fast-reid) or `trapezoid` (Market-1501's own evaluation)
     max_rank: length of the CMC curve; it may exceed the gallery
+    top: nearest valid images of each query to return
     single_gallery_shot: CMC by CUHK03's classic protocol in place of the whole gallery's
     threads: threads of the kernels; default: all that the process may use (BLAS has its own)
     device: `cpu`, or `cuda` for the products of features on a GPU through torch
@@ -56,7 +59,7 @@ def rank(
     finite, without a valid match, or with an unknown option.
     Source: Zheng et al., Scalable person re-identification: a benchmark, ICCV 2015.
     """
-    check_options(ap_rule, max_rank)
+    check_options(ap_rule, max_rank, top)
     query, gallery = checked_pair(query_features, gallery_features)
     labels = checked_labels(
         len(query), len(gallery), query_pids, gallery_pids, query_camids, gallery_camids
@@ -72,6 +75,7 @@ def rank(
             workers,
             ap_rule,
             max_rank,
+            top,
             single_gallery_shot,
             progress or silent,
         )
@@ -86,6 +90,7 @@ def rank_distances(
     *,
     ap_rule: str = "step",
     max_rank: int = 20,
+    top: int = 0,
     single_gallery_shot: SingleGalleryShot | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -97,7 +102,7 @@ def rank_distances(
 
     Raises ValueError as `rank` does.
     """
-    check_options(ap_rule, max_rank)
+    check_options(ap_rule, max_rank, top)
     matrix = checked_distances(distances)
     labels = checked_labels(
         len(matrix), matrix.shape[1], query_pids, gallery_pids, query_camids, gallery_camids
@@ -113,6 +118,7 @@ def rank_distances(
             workers,
             ap_rule,
             max_rank,
+            top,
             single_gallery_shot,
             progress or silent,
         )
@@ -125,12 +131,14 @@ def score_blocks(
     workers: Workers,
     ap_rule: str,
     max_rank: int,
+    top: int,
     single_gallery_shot: SingleGalleryShot | None,
     progress: Progress,
 ) -> RankingResult:
     """Score a ranking from blocks of distances that together cover all queries in order."""
     ranks_of_matches = _counting_function(labels, len(found.matches))
     ranks = np.empty(len(found.matches), np.int64)
+    nearest = np.full((len(labels.query_pids), top), NO_IMAGE, np.int64)
     counter = None
     if single_gallery_shot is not None:
         counter = SingleShotCounter(single_gallery_shot, labels, found, max_rank)
@@ -148,19 +156,24 @@ def score_blocks(
                 found.junk,
                 ranks,
             )
+            if top:
+                queries = slice(first + low, first + high)
+                write_nearest(block[low:high], found, queries, nearest)
 
         workers.over(len(block), count)
         if counter is not None:
             counter.add(first, block)
         progress("ranking", (first + len(block)) / len(labels.query_pids))
-    result = scores(ranks, found.match_counts, ap_rule, max_rank)
+    result = scores(ranks, found.match_counts, ap_rule, max_rank, nearest)
     return result if counter is None else replace(result, cmc=counter.cmc())
 
 
-def check_options(ap_rule: str, max_rank: int) -> None:
-    """Raise ValueError for an unknown AP rule or a CMC without a rank."""
+def check_options(ap_rule: str, max_rank: int, top: int) -> None:
+    """Raise ValueError for an unknown AP rule, a CMC without a rank, or a negative `top`."""
     checked_choice("ap_rule", ap_rule, AP_RULES)
     checked_count("max_rank", max_rank)
+    if top:
+        checked_count("top", top)
 
 
 def _counting_function(labels: Labels, matches: int) -> Callable[..., None]:

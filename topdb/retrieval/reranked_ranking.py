@@ -26,6 +26,7 @@ def rank_reranked(
     lambda_: float = 0.3,
     ap_rule: str = "step",
     max_rank: int = 20,
+    top: int = 0,
     single_gallery_shot: SingleGalleryShot | None = None,
     threads: int | None = None,
     device: str = "cpu",
@@ -36,7 +37,7 @@ def rank_reranked(
     Arguments, dtypes and errors are theirs.
     """
     parameters = Parameters(variant, k1, k2, lambda_)
-    check_options(ap_rule, max_rank)
+    check_options(ap_rule, max_rank, top)
     query, gallery = checked_pair(query_features, gallery_features)
     labels = checked_labels(
         len(query), len(gallery), query_pids, gallery_pids, query_camids, gallery_camids
@@ -51,6 +52,7 @@ def rank_reranked(
             workers,
             ap_rule,
             max_rank,
+            top,
             single_gallery_shot,
             progress or silent,
         )

@@ -20,6 +20,8 @@ class RankingResult:
     mAP, mINP: means over the evaluated queries
     queries: number of evaluated queries
     queries_without_match: number of queries left out, since they have no valid match
+    top: (Q, top) int64, gallery rows of the nearest valid images, nearest first, then -1 where
+    there are no more; as wide as the ranking was asked for
     """
 
     ap: NDArray[np.float64]
@@ -31,10 +33,15 @@ class RankingResult:
     mINP: float  # noqa: N815
     queries: int
     queries_without_match: int
+    top: NDArray[np.int64]
 
 
 def scores(
-    ranks: NDArray[np.int64], match_counts: NDArray[np.int64], ap_rule: str, max_rank: int
+    ranks: NDArray[np.int64],
+    match_counts: NDArray[np.int64],
+    ap_rule: str,
+    max_rank: int,
+    top: NDArray[np.int64],
 ) -> RankingResult:
     """Score queries by the 1-based ranks of their matches.
 
@@ -43,6 +50,7 @@ def scores(
     ap_rule: `step`, the mean precision at the matches (Zheng et al., 2015, as the re-ID
     toolkits compute it), or `trapezoid`, the mean of the precisions at and just before each
     match (the evaluation code published with Market-1501)
+    top: (Q, top) int64, handed on
     """
     counts = match_counts
     query = np.repeat(np.arange(len(counts)), counts)
@@ -72,6 +80,7 @@ def scores(
         mINP=float(inp[evaluated].mean()),
         queries=int(evaluated.sum()),
         queries_without_match=int((~evaluated).sum()),
+        top=top,
     )
 
 

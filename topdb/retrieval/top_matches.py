@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from topdb.retrieval.checks import checked_count, checked_pair
 from topdb.retrieval.distances import device_products, squared_distance_blocks
-from topdb.retrieval.labels import checked_labels
+from topdb.retrieval.labels import Relevance, checked_labels
 from topdb.retrieval.workers import Workers
 
 NO_IMAGE = -1
@@ -67,7 +67,41 @@ def top_of_blocks(
             junk = (labels.gallery_pids == labels.query_pids[query]) & (
                 labels.gallery_camids == labels.query_camids[query]
             )
-            valid = np.flatnonzero(~junk)
-            order = np.argsort(line[valid], kind="stable")[:k]
-            found[query, : len(order)] = valid[order]
+            nearest = nearest_valid(line, np.flatnonzero(junk), k)
+            found[query, : len(nearest)] = nearest
     return found
+
+
+def nearest_valid(
+    distances: NDArray[np.floating], junk: NDArray[np.int64], k: int
+) -> NDArray[np.int64]:
+    """Rows of the k nearest images that are not junk, in the order of a stable sort.
+
+    distances: (G,); junk: (J,) rows of the gallery. Returns at most k rows, int64.
+    """
+    enough = k + len(junk)
+    if enough < len(distances):
+        limit = np.partition(distances, enough - 1)[enough - 1]
+        near = np.flatnonzero(distances <= limit)
+    else:
+        near = np.arange(len(distances))
+    nearest = near[np.argsort(distances[near], kind="stable")]
+    if len(junk):
+        nearest = nearest[~np.isin(nearest, junk)]
+    return np.asarray(nearest[:k], np.int64)
+
+
+def write_nearest(
+    distances: NDArray[np.floating],
+    relevance: Relevance,
+    queries: slice,
+    nearest: NDArray[np.int64],
+) -> None:
+    """Write the nearest valid images of some queries to their rows of `nearest` (Q, k).
+
+    distances: (rows, G), of the queries of that slice
+    """
+    for query, line in zip(range(queries.start, queries.stop), distances, strict=True):
+        junk = relevance.junk[relevance.junk_edges[query] : relevance.junk_edges[query + 1]]
+        rows = nearest_valid(line, junk, nearest.shape[1])
+        nearest[query, : len(rows)] = rows

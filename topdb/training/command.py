@@ -9,6 +9,7 @@ from topdb.params import Params
 from topdb.tracking import live_run, run_tags
 from topdb.training.environment import prepare
 from topdb.training.run import Run, train_run
+from topdb.training.stopping import stopping
 
 
 def train_and_track(
@@ -27,7 +28,10 @@ def train_and_track(
     Raises
     ------
     UserError
-        A file is missing or broken, people are too few, or a loss is no finite number.
+        A file is missing or broken, people are too few, a loss is no finite number, a checkpoint
+        cannot be written, or another process trains the same run.
+    StoppedError
+        SIGTERM or SIGINT came; what can be taken up later is saved.
     """
     settings = params.selected(profile)
     index = read_index(index_path)
@@ -38,7 +42,8 @@ def train_and_track(
     pixels = Pixels.open(pixels_path, index)
     prepare(settings.training.device, settings.training.threads)
     run = Run(profile, dataset, method, seed)
-    with live_run(params.tracking, run_tags(profile, dataset, method, seed)) as tracked:
+    tags = run_tags(profile, dataset, method, seed)
+    with stopping() as stop, live_run(params.tracking, tags) as tracked:
         train_run(
             run,
             settings,
@@ -48,4 +53,5 @@ def train_and_track(
             folder,
             on_epoch=lambda epoch: tracked.log_epoch(epoch.number, epoch.row()),
             tracked_as=tracked.run_id,
+            stop=stop,
         )

@@ -1,5 +1,6 @@
 """What a run ran on: code, libraries, machine."""
 
+import ctypes
 import os
 import platform
 import resource
@@ -14,7 +15,15 @@ import torch
 import topdb
 from topdb.errors import UserError
 
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+"""Names of glibc's parameters (malloc.h)."""
+
 _LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "safetensors", "pyarrow", "pydantic")
+
+
+def has_gpu() -> bool:
+    """Whether torch finds a GPU here."""
+    return torch.cuda.is_available()
 
 
 def prepare(device: str, threads: int) -> None:
@@ -27,11 +36,12 @@ def prepare(device: str, threads: int) -> None:
     UserError
         There is no GPU, and the parameters ask for one.
     """
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not has_gpu():
         raise UserError(
             "training.device is cuda, and torch finds no GPU here: set it to cpu in params.yaml."
         )
     torch.set_num_threads(threads)
+    _keep_freed_memory()
     if device == "cuda":
         # Not on the CPU: there one thread suffices, and this would import torch's compiler, which
         # takes a second and 150 MB.
@@ -41,15 +51,32 @@ def prepare(device: str, threads: int) -> None:
         torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+def _keep_freed_memory() -> None:
+    """Tell glibc to keep what tensors give back: every step asks for the same sizes again.
+
+    By default it returns large blocks to the kernel, which hands them out zeroed, page by page:
+    a tenth of a ResNet-50's step on a CPU. Elsewhere than on glibc nothing happens.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tune:
+        tune(_M_MMAP_MAX, 0)
+        tune(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
 def describe(device: str, threads: int) -> dict[str, Any]:
     """Return the code's commit, the libraries' versions and the machine, for `run.json`."""
     return {
         "git": _git(),
         "versions": {"topdb": topdb.__version__, "python": platform.python_version()}
         | {name: _version(name) for name in _LIBRARIES},
-        "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
+        "device": device_name(device),
         "threads": threads,
     }
+
+
+def device_name(device: str) -> str:
+    """Return what the GPU, or the processor, calls itself."""
+    return torch.cuda.get_device_name() if device == "cuda" else _processor()
 
 
 def peak_memory_mib() -> float:

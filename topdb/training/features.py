@@ -1,5 +1,6 @@
 """Test features of the query and gallery images of a data set."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from topdb.datasets.pixels import Pixels
 from topdb.files import replacing
 from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import NetworkSettings, TrainingSettings
+from topdb.training.batches import loaded
 from topdb.training.images import resized
 from topdb.training.placement import Placement
 from topdb.training.transforms import normalise
@@ -23,14 +25,40 @@ def extract(
 ) -> NDArray[np.float32]:
     """Embed images (N, 3, height, width) uint8; return (N, D). One forward pass a batch."""
     place = Placement.of(settings)
+    return _embed(network, map(place.pinned, torch.split(images, settings.extraction_batch)), place)
+
+
+def extract_rows(
+    network: ReIDNetwork,
+    pixels: Pixels,
+    rows: NDArray[np.int64],
+    sizes: NetworkSettings,
+    settings: TrainingSettings,
+) -> NDArray[np.float32]:
+    """Embed the images of some rows (N,) of the index; return (N, D).
+
+    Images are resized a batch at a time: a gallery of 82,000 would take 12 GB at full size.
+    """
+    place = Placement.of(settings)
+    starts = range(0, len(rows), settings.extraction_batch)
+
+    def load(start: int) -> Tensor:
+        chunk = rows[start : start + settings.extraction_batch]
+        return place.pinned(resized(pixels, chunk, sizes))
+
+    return _embed(network, loaded(starts, load, settings.workers), place)
+
+
+def _embed(
+    network: ReIDNetwork, batches: Iterable[Tensor], place: Placement
+) -> NDArray[np.float32]:
     place.network(network)
     network.eval()
     with torch.inference_mode():
-        batches = [
-            network.embed(place.images(normalise(place.tensor(batch)))).cpu()
-            for batch in torch.split(images, settings.extraction_batch)
+        embedded = [
+            network.embed(place.images(normalise(place.tensor(batch)))).cpu() for batch in batches
         ]
-    features: NDArray[np.float32] = torch.cat(batches).float().numpy()
+    features: NDArray[np.float32] = torch.cat(embedded).float().numpy()
     return features
 
 
@@ -50,8 +78,7 @@ def write_features(
     arrays: dict[str, Any] = {}
     for split in ("query", "gallery"):
         part = index.split(split)
-        images = resized(pixels, part.rows, sizes)
-        arrays[f"{split}_features"] = extract(network, images, settings)
+        arrays[f"{split}_features"] = extract_rows(network, pixels, part.rows, sizes, settings)
         arrays[f"{split}_pids"] = part.pids
         arrays[f"{split}_camids"] = part.camids
         arrays[f"{split}_paths"] = np.array(part.paths)

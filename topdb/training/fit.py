@@ -1,9 +1,8 @@
 """The training loop."""
 
-import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,37 +12,19 @@ from torch import Tensor
 from topdb.errors import UserError
 from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import TrainingSettings
-from topdb.training.losses import StreamLoss, stream_losses, total
+from topdb.training.batches import loaded
+from topdb.training.checkpoint import Checkpoint, Checkpoints
 from topdb.training.optimiser import Adam
 from topdb.training.placement import Placement
+from topdb.training.progress import Moment, Progress, silent
 from topdb.training.randomness import Randomness
+from topdb.training.recording import Recorded
 from topdb.training.sampler import epoch_batches
 from topdb.training.schedule import learning_rate
+from topdb.training.state import Epoch, Position, State, read, written
+from topdb.training.step import forward_pass, train_step
+from topdb.training.stopping import Stop
 from topdb.training.transforms import augment
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What happened in one epoch."""
-
-    number: int
-    """Counted from 1."""
-    learning_rate: float
-    """Of its last step."""
-    images: int
-    seconds: float
-    losses: dict[str, float]
-    """Mean over the epoch's steps, by name: `loss`, then `<stream>_cross_entropy`, ..."""
-
-    def row(self) -> dict[str, float]:
-        """Return it as a row of `history.csv`."""
-        return {
-            "epoch": self.number,
-            "learning_rate": self.learning_rate,
-            "images": self.images,
-            "seconds": round(self.seconds, 6),
-            **self.losses,
-        }
 
 
 def fit(
@@ -53,8 +34,12 @@ def fit(
     settings: TrainingSettings,
     randomness: Randomness,
     on_epoch: Callable[[Epoch], None],
-) -> None:
-    """Train a network in place.
+    checkpoints: Checkpoints | None = None,
+    taken_up: Checkpoint | None = None,
+    stop: Stop | None = None,
+    progress: Progress = silent,
+) -> list[Epoch]:
+    """Train a network in place; return what happened in each epoch.
 
     Parameters
     ----------
@@ -63,76 +48,109 @@ def fit(
     labels : (N,) class of each image
     settings : epochs, batches, schedule, optimiser, augmentation, device
     randomness : decides on batches, augmentation and dropped blocks
-    on_epoch : called after each epoch
+    on_epoch : called after each epoch that ends here; not for those of `taken_up`
+    checkpoints : where to write them, as often as the parameters say
+    taken_up : the checkpoint to go on from; the weights are then bit for bit what they would
+        have been without the interruption
+    stop : asked after each step; on a request a checkpoint is written and training ends
+    progress : told after each step
 
     Raises
     ------
     UserError
-        There are too few people for a batch, or a loss is no longer a finite number.
+        There are too few people for a batch, a loss is no longer a finite number, or a
+        checkpoint cannot be written.
+    StoppedError
+        `stop` asked for it.
     """
     place = Placement.of(settings)
     place.network(network)
     network.train()
     optimiser = Adam(network.parameters(), settings.betas, settings.weight_decay)
-    sampling = randomness.numpy("sampler")
-    augmenting = randomness.torch("augmentation")
-    dropping = randomness.torch("drop")
+    state = State.begin(network, optimiser, randomness)
+    position, recorded = Position(), Recorded(1)
+    if taken_up:
+        position, recorded = _restore(state, taken_up)
+    forward = forward_pass(network, settings)
     classes = torch.from_numpy(labels)
+    stop = stop or Stop()
 
-    for epoch in range(settings.epochs):
-        start = time.perf_counter()
-        batches = epoch_batches(
-            labels, settings.people_per_batch, settings.images_per_person, sampling
-        )
-        recorded: list[Tensor] = []
-        for step, batch in enumerate(batches):
-            done = (step + 1) / len(batches)
-            rate = learning_rate(settings.schedule, epoch, done, settings.epochs)
-            positions = torch.from_numpy(batch)
-            shown = place.tensor(images[positions])
-            inputs = place.images(augment(shown, settings.augmentation, augmenting))
-            targets = place.tensor(classes[positions])
+    def load(batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        positions = torch.from_numpy(batch)
+        return place.pinned(images[positions]), place.pinned(classes[positions])
 
-            outputs = network(inputs, dropping)
-            losses = stream_losses(outputs, targets, settings.margin, settings.label_smoothing)
-            loss = total(losses)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step(rate)
-            recorded.append(torch.stack([loss.detach(), *_detached(losses)]))
+    def pause(sampler: dict[str, Any]) -> None:
+        """Write a checkpoint where one is due, and end where somebody asked for it."""
+        if checkpoints and (stop.asked or checkpoints.due(last=position.epoch == settings.epochs)):
+            _save(checkpoints, state, position, recorded, sampler)
+        if stop.asked:
+            stop.end(str(position), saved=checkpoints is not None)
 
-        values = torch.stack(recorded).cpu()
-        names = ["loss", *_names(losses)]
-        _require_finite(values, names, epoch + 1)
-        on_epoch(
-            Epoch(
-                number=epoch + 1,
-                learning_rate=rate,
-                images=batches.size,
-                seconds=time.perf_counter() - start,
-                losses=dict(zip(names, values.double().mean(dim=0).tolist(), strict=True)),
+    with stop.after_the_step():
+        while position.epoch < settings.epochs:
+            epoch, began = position.epoch, time.perf_counter() - position.seconds
+            sampler = dict(state.sampling.bit_generator.state)
+            batches = epoch_batches(
+                labels, settings.people_per_batch, settings.images_per_person, state.sampling
             )
-        )
+            todo = batches[position.step :]
+            for shown, targets in loaded(todo, load, settings.workers):
+                step = position.step + 1
+                rate = learning_rate(settings.schedule, epoch, step / len(batches), settings.epochs)
+                moved = augment(place.tensor(shown), settings.augmentation, state.augmenting)
+                loss, losses = train_step(
+                    forward,
+                    optimiser,
+                    place.images(moved),
+                    place.tensor(targets),
+                    rate,
+                    settings,
+                    state.dropping,
+                )
+                recorded.add(loss, losses)
+                if step % settings.log_every == 0 or step == len(batches):
+                    recorded.values()
+                size, loss_seen = len(targets), recorded.latest
+                progress(Moment(epoch + 1, settings.epochs, step, len(batches), size, loss_seen))
+                position.step, position.seconds = step, time.perf_counter() - began
+                if step < len(batches):
+                    pause(sampler)
+
+            done = Epoch(epoch + 1, rate, batches.size, position.seconds, recorded.means())
+            on_epoch(done)
+            position = Position(epoch + 1, history=[*position.history, done])
+            recorded = Recorded(epoch + 2)
+            pause(dict(state.sampling.bit_generator.state))
+    return position.history
 
 
-def _detached(losses: list[StreamLoss]) -> list[Tensor]:
-    return [part.detach() for loss in losses for part in (loss.cross_entropy, loss.triplet)]
+def position_of(checkpoint: Checkpoint) -> Position:
+    """Return where the training stands that a checkpoint holds."""
+    return read(checkpoint.content["position"])
 
 
-def _names(losses: list[StreamLoss]) -> list[str]:
-    return [f"{loss.name}_{part}" for loss in losses for part in ("cross_entropy", "triplet")]
+def _save(
+    checkpoints: Checkpoints,
+    state: State,
+    position: Position,
+    recorded: Recorded,
+    sampler: dict[str, Any],
+) -> None:
+    """Write a checkpoint, of finite numbers alone."""
+    tensors = state.tensors() | {"losses": recorded.values()}
+    for name, values in tensors.items():
+        if values.is_floating_point() and not values.isfinite().all():
+            raise UserError(
+                f"{name} is no longer finite after {position}: lower training.schedule.base in "
+                "params.yaml, or look for broken images."
+            )
+    content = {"position": written(position), "losses": recorded.names, "sampler": sampler}
+    checkpoints.save(position.name, tensors, content)
 
 
-def _require_finite(values: Tensor, names: list[str], epoch: int) -> None:
-    """Find the first loss that is no number; `values` is (steps, names)."""
-    broken = ~values.isfinite()
-    if not broken.any():
-        return
-    step = int(broken.any(dim=1).int().argmax())
-    streams = [name for name, bad in zip(names, broken[step], strict=True) if bad]
-    named = streams[1] if len(streams) > 1 else streams[0]
-    value = values[step][names.index(named)].item()
-    raise UserError(
-        f"the loss {named} became {'NaN' if math.isnan(value) else 'infinite'} in epoch {epoch}, "
-        f"step {step + 1}: lower training.schedule.base in params.yaml, or look for broken images."
-    )
+def _restore(state: State, checkpoint: Checkpoint) -> tuple[Position, Recorded]:
+    """Set the state, and return where it stands and the losses of the epoch in progress."""
+    position, tensors = position_of(checkpoint), checkpoint.tensors
+    state.restore(tensors, checkpoint.content["sampler"])
+    recorded = Recorded(position.epoch + 1, checkpoint.content["losses"], tensors["losses"])
+    return position, recorded

@@ -7,7 +7,7 @@ in each of hundreds of training processes; the function that it calls does not.
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.adam import adam
 
 
@@ -31,6 +31,21 @@ class Adam:
         """Forget the gradients."""
         for parameter in self._parameters:
             parameter.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the moments and step counts, by the parameter's place in the order of all."""
+        parts = {"mean": self._means, "square": self._squares, "step": self._steps}
+        return {
+            f"{name}.{place:04d}": each
+            for name, part in parts.items()
+            for place, each in enumerate(part)
+        }
+
+    @torch.no_grad()
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state` of the same parameters' optimiser returned."""
+        for name, own in self.state().items():
+            own.copy_(state[name])
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:

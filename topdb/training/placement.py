@@ -26,8 +26,12 @@ class Placement:
         network.to(self.device)
         network.to(memory_format=self.layout)
 
+    def pinned(self, values: Tensor) -> Tensor:
+        """Bring values to where a GPU can fetch them by itself; for a CPU leave them."""
+        return values.pin_memory() if self.device.type == "cuda" else values
+
     def tensor(self, values: Tensor) -> Tensor:
-        """Move values to the device without waiting for them."""
+        """Move values to the device; pinned ones without waiting for them."""
         return values.to(self.device, non_blocking=True)
 
     def images(self, images: Tensor) -> Tensor:

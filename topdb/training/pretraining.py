@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
-from topdb.files import replacing, write_csv
+from topdb.files import write_csv
 from topdb.methods.backbones import build_backbone
 from topdb.methods.parts.network import ReIDNetwork, StreamOutput, initialise
 from topdb.params import NetworkSettings, PretrainingSettings, TrainingSettings
-from topdb.training.fit import Epoch, fit
+from topdb.training.backbone_file import write_weights
+from topdb.training.fit import fit
 from topdb.training.images import resized
+from topdb.training.progress import watching
 from topdb.training.randomness import Randomness
 
 
@@ -56,17 +57,17 @@ def pretrain(
     model = PooledBackbone(network.backbone, people.counts.people)
     randomness = Randomness(index.name, "pretraining", start.seed)
     initialise(model, randomness.torch("weights"))
-    epochs: list[Epoch] = []
-    fit(
-        model,
-        resized(pixels, people.rows, network),
-        people.labels,
-        training.model_copy(update={"epochs": start.epochs}),
-        randomness,
-        epochs.append,
-    )
+    with watching("pretraining") as progress:
+        epochs = fit(
+            model,
+            resized(pixels, people.rows, network),
+            people.labels,
+            training.model_copy(update={"epochs": start.epochs}),
+            randomness,
+            lambda epoch: None,
+            progress=progress,
+        )
     rows = [epoch.row() for epoch in epochs]
     write_csv(folder / "history.csv", list(rows[0]), rows)
-    with replacing(folder / "backbone.safetensors") as partial:
-        weights = model.backbone.cpu().to(memory_format=torch.contiguous_format).state_dict()
-        save_file(weights, partial)
+    weights = model.backbone.cpu().to(memory_format=torch.contiguous_format).state_dict()
+    write_weights(weights, folder / "backbone.safetensors")

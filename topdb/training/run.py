@@ -1,5 +1,6 @@
 """One run of the grid: a method trained on a data set with a seed, from index to features."""
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,12 +16,21 @@ from topdb.files import digest, replacing, write_csv, write_json
 from topdb.methods import build
 from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import ImagenetSettings, PretrainingSettings, Profile
-from topdb.training.environment import describe, peak_memory_mib
+from topdb.training.checkpoint import Checkpoints, alone_in
+from topdb.training.environment import describe, device_name, peak_memory_mib
 from topdb.training.features import write_features
-from topdb.training.fit import Epoch, fit
+from topdb.training.fit import fit, position_of
+from topdb.training.identity import identity
 from topdb.training.images import resized
+from topdb.training.progress import watching
 from topdb.training.randomness import Randomness
+from topdb.training.snapshots import look_at
 from topdb.training.start import load_backbone, load_imagenet
+from topdb.training.state import Epoch
+from topdb.training.stopping import Stop
+
+TRAINED = "trained"
+"""The `origin` of a run whose weights were trained here."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,11 @@ class RunFiles:
         return self.folder / "features.npz"
 
     @property
+    def snapshots(self) -> Path:
+        """What query images activate and find at some epochs, where the profile chooses the run."""
+        return self.folder / "snapshots.npz"
+
+    @property
     def record(self) -> Path:
         """`run.json`, written last: where it is, the run is whole."""
         return self.folder / "run.json"
@@ -69,8 +84,12 @@ def train_run(
     folder: Path,
     on_epoch: Callable[[Epoch], None],
     tracked_as: str | None,
+    stop: Stop | None = None,
 ) -> None:
-    """Train, extract features, and write the four files of the run.
+    """Train, extract features, and write the four files of the run; a chosen one's snapshots too.
+
+    A run that was interrupted goes on from its newest checkpoint, and ends with the bits that it
+    would have had. Its checkpoints are removed when the run is whole.
 
     Parameters
     ----------
@@ -79,14 +98,33 @@ def train_run(
     index, pixels : the data set
     backbone : the pretrained backbone's weights, where the profile pretrains
     folder : of the run's files
-    on_epoch : called after each epoch
+    on_epoch : called for each epoch, those before an interruption too
     tracked_as : MLflow's run id, where it is tracked live
+    stop : asked after each step whether to end
 
     Raises
     ------
     UserError
-        The start's weights do not fit, people are too few, or a loss is no finite number.
+        The start's weights do not fit, people are too few, a loss is no finite number, a
+        checkpoint cannot be written, or another process trains into the folder.
+    StoppedError
+        `stop` asked for it.
     """
+    with alone_in(folder):
+        _train(run, profile, index, pixels, backbone, folder, on_epoch, tracked_as, stop)
+
+
+def _train(
+    run: Run,
+    profile: Profile,
+    index: Index,
+    pixels: Pixels,
+    backbone: Path | None,
+    folder: Path,
+    on_epoch: Callable[[Epoch], None],
+    tracked_as: str | None,
+    stop: Stop | None,
+) -> None:
     files = RunFiles(folder)
     files.record.unlink(missing_ok=True)
     started = time.perf_counter()
@@ -94,17 +132,41 @@ def train_run(
     randomness = Randomness(run.dataset, run.method, run.seed)
     network = build(run.method, profile.network, people.counts.people, profile.recipe)
     initialise(network, randomness.torch("weights"))
-    _load_start(network, profile.start, backbone)
+    started_from = _load_start(network, profile.start, backbone)
+    start_digest = digest(started_from) if started_from else None
     images = resized(pixels, people.rows, profile.network)
+    look = look_at(files.snapshots, run.dataset, run.method, run.seed, profile, index, pixels)
+    checkpoints = Checkpoints(
+        folder,
+        identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest),
+        profile.training.checkpoint_seconds,
+        device_name(profile.training.device),
+    )
+    taken_up = checkpoints.take_up()
     ready = time.perf_counter()
 
-    epochs: list[Epoch] = []
-
     def record(epoch: Epoch) -> None:
-        epochs.append(epoch)
+        look(epoch.number, network)
         on_epoch(epoch)
 
-    fit(network, images, people.labels, profile.training, randomness, record)
+    if taken_up:
+        before = position_of(taken_up)
+        print(f"topdb: going on after {before}, from a checkpoint.", file=sys.stderr)
+        for epoch in before.history:
+            on_epoch(epoch)
+    with watching(f"{run.dataset} {run.method} {run.seed}") as progress:
+        epochs = fit(
+            network,
+            images,
+            people.labels,
+            profile.training,
+            randomness,
+            record,
+            checkpoints=checkpoints,
+            taken_up=taken_up,
+            stop=stop,
+            progress=progress,
+        )
     trained = time.perf_counter()
     extracted = write_features(
         files.features, network, index, pixels, profile.network, profile.training
@@ -113,50 +175,68 @@ def train_run(
 
     rows = [epoch.row() for epoch in epochs]
     write_csv(files.history, list(rows[0]), rows)
-    _save_weights(network, files.weights)
-    seen = sum(epoch.images for epoch in epochs)
+    save_weights(network, files.weights)
+    training_seconds = sum(epoch.seconds for epoch in epochs)
     content: dict[str, Any] = {
-        "profile": run.profile,
-        "dataset": run.dataset,
-        "method": run.method,
-        "seed": run.seed,
-        "recipe": profile.recipe,
-        "rendered": profile.datasets[run.dataset].render is not None,
-        "network": profile.network.model_dump(mode="json"),
-        "start": profile.start.model_dump(mode="json") if profile.start else None,
-        "training": profile.training.model_dump(mode="json"),
+        "origin": TRAINED,
+        **parameters_of(run, profile),
+        "identities": people.counts.people,
         "index_digest": index.digest,
-        "start_digest": digest(backbone) if backbone else None,
+        "start_digest": start_digest,
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
         "environment": describe(profile.training.device, profile.training.threads),
+        "resumed": checkpoints.resumed,
         "seconds": {
             "prepare": round(ready - started, 3),
-            "train": round(trained - ready, 3),
+            "train": round(training_seconds, 3),
             "extract": round(done - trained, 3),
         },
         "images_per_second": {
-            "train": round(seen / (trained - ready), 1),
+            "train": round(sum(epoch.images for epoch in epochs) / training_seconds, 1),
             "extract": round(extracted / (done - trained), 1),
         },
         "peak_memory_mib": round(peak_memory_mib(), 1),
         "mlflow_run_id": tracked_as,
     }
     write_json(files.record, content)
+    checkpoints.remove()
+
+
+def parameters_of(run: Run, profile: Profile) -> dict[str, Any]:
+    """Return the part of `run.json` that says which run it is, and under which parameters."""
+    dataset = profile.datasets.get(run.dataset)
+    return {
+        "profile": run.profile,
+        "dataset": run.dataset,
+        "method": run.method,
+        "seed": run.seed,
+        "recipe": profile.recipe,
+        "rendered": dataset is not None and dataset.render is not None,
+        "network": profile.network.model_dump(mode="json"),
+        "start": profile.start.model_dump(mode="json") if profile.start else None,
+        "training": profile.training.model_dump(mode="json"),
+    }
 
 
 def _load_start(
     network: ReIDNetwork,
     start: PretrainingSettings | ImagenetSettings | None,
     backbone: Path | None,
-) -> None:
+) -> Path | None:
+    """Load what a network's backbone starts from, and return the file; None for random weights."""
     if isinstance(start, PretrainingSettings) and backbone:
         load_backbone(network.backbone, backbone)
-    elif isinstance(start, ImagenetSettings):
-        load_imagenet(network.backbone, start)
+        return backbone
+    if isinstance(start, ImagenetSettings):
+        weights = start.found()
+        load_imagenet(network.backbone, weights)
+        return weights
+    return None
 
 
-def _save_weights(network: ReIDNetwork, path: Path) -> None:
+def save_weights(network: ReIDNetwork, path: Path) -> None:
+    """Write a network's state as `weights.safetensors`; the network moves to the CPU."""
     network.cpu().to(memory_format=torch.contiguous_format)
     with replacing(path) as partial:
         save_file(network.state_dict(), partial)

@@ -2,7 +2,8 @@
 
 The order is the authors': flip, enlarge and crop, normalise, erase; resizing to the input size
 comes before all of them and is done once (`topdb.training.images`). Draws come from a generator
-on the CPU, so that they are the same on every device.
+on the CPU, so that they are the same on every device. What is drawn goes to a GPU by pinned
+memory, and nothing comes back: a batch is changed without waiting for the one before.
 """
 
 import torch
@@ -20,8 +21,8 @@ _ERASING_ATTEMPTS = 100
 
 def normalise(images: Tensor) -> Tensor:
     """Map uint8 or float images (B, 3, H, W) in 0..255 to ImageNet's mean 0 and deviation 1."""
-    mean = images.new_tensor(IMAGENET_MEAN, dtype=torch.float32)[:, None, None]
-    std = images.new_tensor(IMAGENET_STD, dtype=torch.float32)[:, None, None]
+    mean = _sent(torch.tensor(IMAGENET_MEAN), images.device)[:, None, None]
+    std = _sent(torch.tensor(IMAGENET_STD), images.device)[:, None, None]
     return (images.float() / 255.0 - mean) / std
 
 
@@ -45,7 +46,7 @@ def augment(images: Tensor, settings: AugmentationSettings, generator: torch.Gen
 
 def flip(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Mirror each image left to right with a probability."""
-    chosen = _chosen(images, probability, generator).to(images.device)
+    chosen = _sent(_chosen(images, probability, generator), images.device)
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
@@ -59,7 +60,7 @@ def enlarge_and_crop(images: Tensor, probability: float, generator: torch.Genera
     chosen = _chosen(images, probability, generator).nonzero()[:, 0]
     tops = _whole_uniform(len(chosen), tall - height, generator)
     lefts = _whole_uniform(len(chosen), wide - width, generator)
-    chosen = chosen.to(images.device)
+    chosen = _sent(chosen, images.device)
     enlarged = interpolate(images[chosen].float(), (tall, wide), mode="bilinear").round()
     windows = [
         image[:, top : top + height, left : left + width]
@@ -91,12 +92,20 @@ def erase(images: Tensor, settings: AugmentationSettings, generator: torch.Gener
     left = (torch.rand(batch, generator=generator) * (width - rectangle_width + 1)).floor()
     chosen = (torch.rand(batch, generator=generator) < settings.erase) & fits.any(dim=1)
 
-    rows, columns = torch.arange(height), torch.arange(width)
-    in_rows = (rows >= top[:, None]) & (rows < (top + rectangle_height)[:, None])
-    in_columns = (columns >= left[:, None]) & (columns < (left + rectangle_width)[:, None])
-    inside = in_rows[:, None, :, None] & in_columns[:, None, None, :] & chosen[:, None, None, None]
-    fill = images.new_tensor(settings.erase_fill)[:, None, None]
-    return torch.where(inside.to(images.device), fill, images)
+    edges = torch.stack((top, top + rectangle_height, left, left + rectangle_width))
+    top, bottom, left, right = _sent(edges, images.device)[:, :, None]
+    rows = torch.arange(height, device=images.device)
+    columns = torch.arange(width, device=images.device)
+    in_rows = (rows >= top) & (rows < bottom)
+    in_columns = (columns >= left) & (columns < right) & _sent(chosen, images.device)[:, None]
+    inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]
+    fill = _sent(torch.tensor(settings.erase_fill), images.device)[:, None, None]
+    return torch.where(inside, fill, images)
+
+
+def _sent(values: Tensor, device: torch.device) -> Tensor:
+    """Bring a few values from the CPU to a device without waiting for it."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 def _chosen(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:

@@ -4,9 +4,16 @@ import re
 from pathlib import Path
 
 from topdb.datasets.folders import read_bounding_boxes
-from topdb.datasets.records import ImageRecord
+from topdb.datasets.records import ImageRecord, Published
 
 PROTOCOL = "DukeMTMC-reID, single query"
+
+PUBLISHED = {
+    "train": Published(people=702, images=16_522, cameras=8),
+    "query": Published(people=702, images=2_228, cameras=8),
+    "gallery": Published(people=1_110, images=17_661, cameras=8),
+}
+"""The gallery's people include 408 who are in no query."""
 
 FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<cam>[1-8])_f\d{7}\.jpg", re.ASCII)
 """Person, camera (of eight), frame: 0005_c2_f0046985."""

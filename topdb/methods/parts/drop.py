@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from topdb.errors import UserError
+
 RowScore = Literal["mean", "normalised-max"]
 """How a row of the activation map becomes one number.
 
@@ -19,8 +21,21 @@ L2-normalised map (the authors' code).
 
 
 def dropped_rows(rows: int, ratio: float) -> int:
-    """Return how many of `rows` rows a drop ratio stands for, rounded half to even."""
-    return round(ratio * rows)
+    """Return how many of `rows` rows a drop ratio stands for, rounded half to even.
+
+    Raises
+    ------
+    UserError
+        That is none of them, or all: the drop stream would learn as if it were not there.
+    """
+    dropped = round(ratio * rows)
+    if not 0 < dropped < rows:
+        raise UserError(
+            f"network.drop_ratio is {ratio:g}, which drops {'every one' if dropped else 'none'} of "
+            f"the {rows} rows of the feature map: name a share that is at least one row, and "
+            "leaves one."
+        )
+    return dropped
 
 
 def activation_map(features: Tensor, power: float) -> Tensor:
@@ -29,7 +44,8 @@ def activation_map(features: Tensor, power: float) -> Tensor:
     Source: Quispe & Pedrini (ICPR 2020), equation of the activation map. `features` is
     (B, C, H, W); the map is (B, H, W).
     """
-    return features.abs().pow(power).sum(dim=1)
+    powers = features.square() if power == 2.0 else features.abs().pow(power)
+    return powers.sum(dim=1)
 
 
 def row_scores(features: Tensor, power: float, score: RowScore) -> Tensor:

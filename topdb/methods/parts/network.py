@@ -35,6 +35,21 @@ class ReIDNetwork(nn.Module, ABC):
     def embed(self, images: Tensor) -> Tensor:
         """Return the test features (B, D) of images of shape (B, 3, height, width)."""
 
+    def feature_map(self, images: Tensor) -> Tensor:
+        """Return the map (B, C, H, W) of images (B, 3, height, width) that figures show.
+
+        Here the backbone's output; a method that drops rows gives the map that it drops them from.
+        """
+        features: Tensor = self.backbone(images)
+        return features
+
+    def drop_mask(self, features: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Return the mask that training would apply to a feature map: 0 in dropped rows, else 1.
+
+        It is broadcastable to `features` (B, C, H, W); None where the method drops nothing.
+        """
+        return None
+
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
     """Give every layer of `module` its starting weights from the generator.

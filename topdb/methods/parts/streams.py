@@ -16,6 +16,7 @@ from topdb.methods.backbones import build_backbone
 from topdb.methods.parts.bottleneck import Bottleneck
 from topdb.methods.parts.drop import RowScore, random_drop_mask, top_drop_mask
 from topdb.methods.parts.network import ReIDNetwork, StreamOutput
+from topdb.methods.parts.pooling import average
 from topdb.params import NetworkSettings
 
 
@@ -98,30 +99,24 @@ class StreamNetwork(ReIDNetwork):
         refined: Tensor = self.bottlenecks(self.backbone(images))
         return refined
 
-    def drop_mask(self, refined: Tensor, generator: torch.Generator) -> Tensor:
-        """Return the mask, broadcastable to `refined` (B, C, H, W), that training would apply.
-
-        Raises
-        ------
-        ValueError
-            The method has no drop stream.
-        """
+    def drop_mask(self, features: Tensor, generator: torch.Generator) -> Tensor | None:
+        """Return the mask of the most activated rows, or of a random block; None without either."""
         if self.streams.drop is None:
-            raise ValueError("this method drops nothing: it has no drop mask")
+            return None
         if self.streams.drop == "top":
-            return self._top_mask(refined)
-        return self._random_mask(refined, generator=generator)
+            return self._top_mask(features)
+        return self._random_mask(features, generator=generator)
 
     def forward(self, images: Tensor, generator: torch.Generator) -> list[StreamOutput]:
         """Run the training pass: the global, the drop and the regularization stream, in order."""
         shared = self.backbone(images)
         refined = self.bottlenecks(shared)
         outputs = [self.global_head("global", self._global_features(shared))]
-        if self.streams.drop:
-            dropped = refined * self.drop_mask(refined, generator)
-            outputs.append(self.drop_head("drop", self._drop_features(dropped)))
+        mask = self.drop_mask(refined, generator)
+        if mask is not None:
+            outputs.append(self.drop_head("drop", self._drop_features(refined * mask)))
         if self.streams.regularization:
-            pooled = refined.mean(dim=(2, 3))
+            pooled = average(refined)
             outputs.append(self.regularization_head("regularization", pooled))
         return outputs
 
@@ -137,11 +132,11 @@ class StreamNetwork(ReIDNetwork):
         if self.streams.drop:
             second = self.drop_head.neck(self._drop_features(refined))
         else:
-            second = self.regularization_head.neck(refined.mean(dim=(2, 3)))
+            second = self.regularization_head.neck(average(refined))
         return torch.cat((first, second), dim=1)
 
     def _global_features(self, shared: Tensor) -> Tensor:
-        reduced: Tensor = self.global_reduction(shared.mean(dim=(2, 3), keepdim=True))
+        reduced: Tensor = self.global_reduction(average(shared)[:, :, None, None])
         return reduced.flatten(1)
 
     def _drop_features(self, refined: Tensor) -> Tensor:

@@ -1,0 +1,219 @@
+"""What every file dropped into topdb/reporting/figures has to keep."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+import tiny
+import yaml
+from figure_grid import (
+    METHODS,
+    draw,
+    evidence,
+    overlapping,
+    texts,
+    write_results,
+    write_snapshots_of,
+    written,
+)
+
+from topdb.errors import UserError
+from topdb.reporting.figures import figure_names, write_figure, write_figures
+
+FIGURES = figure_names()
+every = pytest.mark.parametrize("name", FIGURES)
+RUN_AND_LIST_MODULES = """
+from topdb.cli import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+heavy = {"torch", "mlflow", "matplotlib.pyplot", "pandas"}
+print(*sorted(heavy & set(sys.modules)))
+"""
+LONG = "A data set of a name that somebody made longer than it had to be"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A grid without gaps, of real images."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_results(folder / "results")
+    write_snapshots_of(folder / "results")
+    return evidence(folder)
+
+
+def write(name, given, *outs):
+    write_figure(
+        name,
+        given.params,
+        given.profile_name,
+        given.results,
+        given.comparisons,
+        given.published,
+        outs,
+    )
+
+
+def test_the_figures_of_the_plan_are_there():
+    assert set(FIGURES) >= {"figure2", "figure3", "differences", "seeds", "cmc", "training"}
+    assert set(FIGURES) >= {"variance", "published"}
+
+
+def test_the_workflow_has_a_rule_for_every_figure():
+    rules = (tiny.ROOT / "workflows/figures.smk").read_text()
+    for name in FIGURES:
+        assert f"topdb figure {name} " in rules
+        assert f'caption="report/{name}.rst"' in rules
+        assert (tiny.ROOT / f"workflows/report/{name}.rst").is_file()
+
+
+@every
+def test_equal_data_give_equal_bytes_in_whatever_order_files_are_named(name, whole, tmp_path):
+    first, second = (
+        [tmp_path / turn / f"figure{suffix}" for suffix in (".svg", ".png", ".pdf")]
+        for turn in ("first", "second")
+    )
+    write(name, whole, *first)
+    write(name, whole, *reversed(second))
+    for one, other in zip(first, second, strict=True):
+        assert one.read_bytes() == other.read_bytes()
+    assert b"<svg" in first[0].read_bytes()[:600]
+    assert list(tmp_path.glob("*/.*partial")) == []
+
+
+@every
+def test_every_word_lies_inside_the_figure_and_can_be_read(name, whole):
+    figure = draw(name, whole)
+    for text in texts(figure):
+        box, page = text.get_window_extent(), figure.bbox
+        assert box.x0 >= page.x0 - 1, text
+        assert box.y0 >= page.y0 - 1, text
+        assert box.x1 <= page.x1 + 1, text
+        assert box.y1 <= page.y1 + 1, text
+        assert text.get_fontsize() >= 6
+
+
+@pytest.fixture(scope="module")
+def as_large_as_the_papers(tmp_path_factory):
+    """The paper's data sets and methods, by their full titles."""
+    folder = tmp_path_factory.mktemp("large")
+    methods = ["baseline", "no-drop", "no-reg", "top-db-net"]
+    titles = {
+        "market1501": "Market-1501",
+        "dukemtmc-reid": "DukeMTMC-reID",
+        "cuhk03-labeled": "CUHK03 labeled",
+        "cuhk03-detected": "CUHK03 detected",
+    }
+    for dataset in titles:
+        write_results(folder / "results", dataset, methods=methods)
+    write_snapshots_of(folder / "results", epochs=(1, 2, 4), queries=4)
+    datasets = {
+        name: {"title": title, "layout": "market1501", "root": name}
+        for name, title in titles.items()
+    }
+    return evidence(folder, {"datasets": datasets, "methods": methods})
+
+
+@every
+def test_no_word_covers_another(name, as_large_as_the_papers):
+    assert overlapping(draw(name, as_large_as_the_papers)) == []
+
+
+@every
+def test_only_drawn_data_are_called_so(name, whole, tmp_path):
+    assert "endered data" not in written(draw(name, whole))
+    write_results(tmp_path / "results")
+    write_snapshots_of(tmp_path / "results")
+    drawn = evidence(tmp_path, {"datasets.market1501.render": tiny.RENDER})
+    assert "Rendered data: drawn pedestrians, not comparable with the paper." in written(
+        draw(name, drawn)
+    )
+
+
+@every
+def test_without_any_run_a_figure_says_so(name, tmp_path):
+    figure = draw(name, evidence(tmp_path))
+    assert figure.axes
+    said = written(figure)
+    if name == "published":
+        assert "incomplete" in said
+    else:
+        assert any(words in said for words in ("yet.", "Nothing is compared"))
+
+
+@every
+def test_missing_runs_are_left_out_and_counted(name, tmp_path):
+    results = tmp_path / "results"
+    write_results(results, seeds=(2,))
+    write_snapshots_of(results, methods=METHODS[1:])
+    said = written(draw(name, evidence(tmp_path)))
+    if name in ("figure2", "figure3"):
+        assert "Baseline\n" not in said
+    else:
+        assert "Incomplete: 2 of 4 runs are missing." in said
+
+
+@every
+def test_a_title_and_a_method_of_ones_own_are_drawn(name, tmp_path):
+    write_results(tmp_path / "results")
+    write_snapshots_of(tmp_path / "results")
+    changes = {"datasets.market1501.title": LONG, "methods": ["baseline", "no-reg", "top-db-net"]}
+    figure = draw(name, evidence(tmp_path, changes))
+    assert figure.axes
+
+
+def test_drawing_needs_neither_torch_nor_a_screen(whole, tmp_path):
+    command = ["figure", "figure3", "--out", str(tmp_path / "f.png"), "--results"]
+    command += [str(whole.results), "--params", str(whole.results.parent / "params.yaml")]
+    program = f"import sys\nsys.argv = ['topdb', *{command}]\n" + RUN_AND_LIST_MODULES
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == ""
+    assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_unknown_figure_and_an_unknown_format_are_named(whole, tmp_path, monkeypatch, capsys):
+    with pytest.raises(UserError, match=r"no figure 'sedes' \(did you mean 'seeds'\?\): name one"):
+        write("sedes", whole, tmp_path / "x.png")
+    with pytest.raises(UserError, match=r"nowhere does not exist: .*--results"):
+        write("cmc", replace(whole, results=tmp_path / "nowhere"), tmp_path / "x.png")
+    with pytest.raises(UserError, match=r"x.jpg: name a file that ends in .png, .svg or .pdf"):
+        write("cmc", whole, tmp_path / "x.jpg")
+    assert list(tmp_path.iterdir()) == []
+    params = whole.results.parent / "params.yaml"
+    command = ["figure", "differences", "--out", tmp_path / "x.png", "--params", params]
+    command += ["--results", whole.results]
+    assert tiny.topdb(monkeypatch, *command) == 2
+    assert "this figure needs --comparisons" in capsys.readouterr().err
+
+
+def test_all_figures_stand_where_the_workflow_and_dvc_expect_them(whole, tmp_path):
+    assert whole.comparisons is not None
+    write_figures(
+        whole.params,
+        whole.profile_name,
+        whole.results,
+        whole.comparisons,
+        whole.published,
+        tmp_path / "reports",
+    )
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
+    rules = (tiny.ROOT / "workflows/figures.smk").read_text()
+    assert files == set(re.findall(r'"(reports/[\w/]+\.(?:png|svg|pdf))"', rules))
+    stages = yaml.safe_load((tiny.ROOT / "dvc.yaml").read_text())["stages"]["benchmark"]
+    versioned = {each for each in stages["outs"] + stages["plots"] if isinstance(each, str)}
+    assert versioned >= {path for path in files if path.endswith((".pdf", ".svg"))}
+
+
+def test_settings_of_the_users_own_change_nothing(whole, tmp_path):
+    from matplotlib import rc_context
+
+    write("cmc", whole, tmp_path / "plain.png")
+    with rc_context({"font.size": 20, "axes.facecolor": "red", "lines.linewidth": 9}):
+        write("cmc", whole, tmp_path / "loud.png")
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "loud.png").read_bytes()

@@ -1,0 +1,179 @@
+"""The parts of the page that have something to get wrong."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tiny
+from page_project import HOSTILE
+
+from topdb.errors import UserError
+from topdb.reporting.comparing import compare
+from topdb.reporting.comparisons import Comparisons, read_comparisons, write_comparisons
+from topdb.reporting.documents import ClaimLine
+from topdb.reporting.page.cells import open_cells
+from topdb.reporting.page.charts import chart_groups, looks
+from topdb.reporting.page.claims import claim_table
+from topdb.reporting.page.evidence import MOST_POINTS, gather
+from topdb.reporting.page.run_facts import run_facts
+from topdb.reporting.scores import read_scores
+
+METHODS = ("baseline", "top-db-net")
+
+
+def write_study(results, epochs=2):
+    for method, ap in zip(METHODS, ([0.2, 0.4, None], [0.6, 0.8, None]), strict=True):
+        for seed in (1, 2):
+            run = tiny.write_run(results, "market1501", method, seed, epochs)
+            tiny.write_queries(run, ap, first=[1, 3, 0])
+
+
+def evidence(folder, changes=None):
+    params = tiny.params(folder, {"rankings": ["plain"], **(changes or {})})
+    profile = params.selected("tiny")
+    results = folder / "results"
+    scores = read_scores(profile, results)
+    return profile, gather(profile, results, scores, Comparisons("tiny", rendered=True))
+
+
+def test_runs_and_the_cmc_worked_out_by_hand(tmp_path):
+    write_study(tmp_path / "results")
+    _, found = evidence(tmp_path)
+    runs = [row for row in found.runs["market1501"] if row["method"] == "Baseline"]
+    assert [(row["quantity"], row["seed"], row["value"]) for row in runs] == [
+        ("mAP", 1, 30.0),
+        ("mAP", 2, 30.0),
+        ("R1", 1, 50.0),
+        ("R1", 2, 50.0),
+    ]
+    cmc = [row["value"] for row in found.cmc["market1501"] if row["method"] == "Baseline"]
+    assert cmc == [50.0, 50.0, *[100.0] * 18]  # the query without a match does not count
+
+
+def test_a_training_curve_is_a_mean_with_its_band_and_not_too_long(tmp_path):
+    write_study(tmp_path / "results", epochs=250)
+    (tmp_path / "results/market1501/baseline/seed-2/history.csv").write_text(
+        "epoch,loss\n" + "".join(f"{n},1.0\n" for n in range(1, 251))
+    )
+    _, found = evidence(tmp_path)
+    curve = [row for row in found.training["market1501"] if row["method"] == "Baseline"]
+    assert len(curve) <= MOST_POINTS
+    assert curve[0] == {"method": "Baseline", "epoch": 1, "loss": 2.5, "low": 1.0, "high": 4.0}
+    assert [row["epoch"] for row in curve[:3]] == [1, 4, 7]
+
+
+def test_a_broken_history_is_named(tmp_path):
+    write_study(tmp_path / "results")
+    path = tmp_path / "results/market1501/baseline/seed-2/history.csv"
+    path.write_text("epoch,loss\n1,low\n")
+    with pytest.raises(UserError, match=r"seed-2/history.csv is no history of a training"):
+        evidence(tmp_path)
+
+
+def test_charts_are_drawn_of_what_there_is(tmp_path):
+    write_study(tmp_path / "results")
+    profile, found = evidence(tmp_path)
+    groups = list(chart_groups(profile, "baseline", found))
+    assert [group.id for group in groups] == ["seeds", "cmc", "training"]
+    for group in groups:
+        for panel in group.panels:
+            assert "$schema" not in panel.spec
+            assert "http" not in json.dumps(panel.spec)
+
+
+def test_methods_never_look_the_same_and_no_more_colours_are_named_than_there_are(tmp_path):
+    methods = ["baseline", "no-drop", "no-reg", "top-db-net"]
+    profile = tiny.params(tmp_path, {"methods": methods}).selected("tiny")
+    found = looks(profile)
+    assert len({(look.colour, look.shape, look.dash) for look in found}) == 4
+
+
+def test_claims_may_be_about_different_data_sets(tmp_path, real):
+    comparisons = read_comparisons(real.comparisons, "tiny")
+    claim = comparisons.claims[0]
+    part = comparisons.parts(claim.id)[0]
+    lines = [ClaimLine(claim, (part,), ("A",)), ClaimLine(claim, (part, part), ("B", "A"))]
+    table = claim_table(lines)
+    assert table.datasets == ("A", "B")
+    assert [row.parts for row in table.rows] == [(part, None), (part, part)]
+    assert claim_table([]).rows == ()
+
+
+def test_one_seed_answers_about_checkpoints(real, tmp_path):
+    params = tiny.params(tmp_path, {**real.changes, "seeds": [1]})
+    comparisons = tmp_path / "one.parquet"
+    write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
+    text = real.page("one.html", params=params, comparisons=comparisons).read_text()
+    assert "These checkpoints, not these methods" in text
+    assert "1 seed<" in text
+
+
+def test_one_ranking_is_enough(real, tmp_path):
+    params = tiny.params(tmp_path, {**real.changes, "rankings": ["rk"]})
+    comparisons = tmp_path / "rk.parquet"
+    write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
+    text = real.page("rk.html", params=params, comparisons=comparisons).read_text()
+    assert '"name":"ranking","value":"rk"' in text
+    assert "<legend>Ranking</legend>" not in text
+
+
+def test_a_file_name_is_never_markup(real, tmp_path):
+    table = pq.read_table(real.examples)
+    at = table.column_names.index("path")
+    hostile = table.set_column(at, "path", pa.array([HOSTILE] * table.num_rows))
+    pq.write_table(hostile, tmp_path / "examples.parquet")
+    text = real.page("names.html", examples=tmp_path / "examples.parquet").read_text()
+    assert HOSTILE not in text
+    assert "Query &lt;/script&gt;" in text
+
+
+def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
+    write_study(tmp_path / "results")
+    tiny.write_run(
+        tmp_path / "results",
+        "market1501",
+        "baseline",
+        2,
+        environment={"git": None, "versions": {"torch": "9"}, "device": "b", "threads": 2},
+        seconds={"train": 3.0, "extract": 1.0},
+        peak_memory_mib=700.4,
+    )
+    profile = tiny.params(tmp_path, {"seeds": [1, 2, 3]}).selected("tiny")
+    facts = run_facts(profile, tmp_path / "results")
+    environment, recipe = dict(facts.environment), dict(facts.recipe)
+    assert environment["runs"] == "4 of 6"
+    assert environment["device"] == "a processor, b"
+    assert environment["torch"] == "2.14.1, 9"
+    assert environment["peak memory of a run"] == "700 MiB"
+    assert environment["seconds of a run, mean"] == "4.0"
+    assert facts.commit is None
+    assert recipe["training.epochs"] == "2"
+    assert recipe["training.schedule.kind"] == "cosine"
+    assert recipe["ranking.k1"] == "20"
+
+
+def test_a_broken_score_is_named(real, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(real.results, results)
+    path = results / "market1501/baseline/seed-2/plain/metrics.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps(metrics | {"cmc": {}}))
+    with pytest.raises(UserError, match=r"seed-2/plain/metrics.json is broken.*topdb evaluate"):
+        real.page("broken.html", results=results)
+
+
+def test_open_cells_are_listed_from_the_nearest_to_settle(real):
+    profile = real.params.selected("tiny")
+    cell = read_comparisons(real.comparisons, "tiny").cells[0]
+    cells = [
+        replace(cell, verdict="INCONCLUSIVE", seeds_to_settle=None),
+        replace(cell, verdict="REPRODUCED"),
+        replace(cell, verdict="INCONCLUSIVE", seeds_to_settle=12),
+        replace(cell, verdict="INCOMPLETE", seeds_to_settle=7),
+    ]
+    found = open_cells(profile, Comparisons("tiny", rendered=False, cells=tuple(cells)))
+    assert [each.seeds_to_settle for _, each in found] == [7, 12, None]
+    assert found[0][0] == f"Baseline on {HOSTILE}"

@@ -1,0 +1,321 @@
+"""Real trainings beside real trackers: eight at once, and trackers that die, stall or are full."""
+
+import contextlib
+import csv
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import tiny
+from system.services import postgresql
+from system.services.tracker import mlflow_server, slow
+
+SEEDS = range(1, 9)
+COST = 30.0
+"""Seconds that a tracker may cost a run, whatever happens to it."""
+EPOCHS = 3
+LONG = 60
+PARAMS = {
+    "methods": ["baseline"],
+    "seeds": list(SEEDS),
+    "tracking.mode": "live",
+    "tracking.experiment": "trackers",
+    "training.epochs": EPOCHS,
+}
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A folder with an index of noise and the scores of nobody."""
+    folder = tmp_path_factory.mktemp("trackers")
+    tiny.draw_market(folder / "data/market1501")
+    tiny.write_params(folder, PARAMS)
+    done = tiny.python(folder, "-m", "topdb.cli", "index", "market1501", *index(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def index(folder: Path) -> list[str | Path]:
+    return ["--index", folder / "index.parquet", "--pixels", folder / "pixels.npy"]
+
+
+def work_in(project: Path, folder: Path, **changes: object) -> Path:
+    """A working folder of a test's own; the index is shared."""
+    tiny.write_params(folder, {**PARAMS, **{k.replace("__", "."): v for k, v in changes.items()}})
+    for name in ("index.parquet", "pixels.npy"):
+        (folder / name).symlink_to(project / name)
+    return folder
+
+
+def start(folder: Path, seed: int, store: str | None) -> subprocess.Popen:
+    """Start a training as the workflow does."""
+    out = f"results/tiny/market1501/baseline/seed-{seed}"
+    return subprocess.Popen(
+        [
+            sys.executable,
+            *("-m", "topdb.cli", "train", "market1501", "baseline", str(seed)),
+            *map(str, index(folder)),
+            *("--out", out),
+        ],
+        cwd=folder,
+        env=variables(store),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def variables(store: str | None) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    return kept | {"OMP_NUM_THREADS": "1"} | ({"MLFLOW_TRACKING_URI": store} if store else {})
+
+
+def end(processes: Sequence[subprocess.Popen]) -> list[str]:
+    """Wait for trainings, each of which has to succeed; return what they said."""
+    said = [process.communicate(timeout=280)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * len(processes), said
+    assert not any("Traceback" in each for each in said), said
+    return said
+
+
+def track(folder: Path, store: str | None) -> dict:
+    """Run `topdb track` and return its receipt."""
+    done = subprocess.run(
+        [sys.executable, "-m", "topdb.cli", "track"],
+        cwd=folder,
+        env=variables(store),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    return json.loads((folder / "results/tiny/tracked.json").read_text())
+
+
+def record(folder: Path, seed: int) -> dict:
+    path = folder / f"results/tiny/market1501/baseline/seed-{seed}/run.json"
+    return json.loads(path.read_text())
+
+
+def client_of(folder: Path, store: str | None):
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=store or f"sqlite:///{folder}/results/mlflow.db")
+
+
+def assert_whole(folder: Path, store: str | None, seeds: Sequence[int]) -> None:
+    """MLflow holds every value of every history.csv once, in runs below one parent."""
+    client = client_of(folder, store)
+    experiment = client.get_experiment_by_name("trackers").experiment_id
+    found = client.search_runs([experiment])
+    parents = [run for run in found if "topdb.role" in run.data.tags]
+    children = [run for run in found if "topdb.role" not in run.data.tags]
+    assert len(parents) == 1
+    assert sorted(int(run.data.tags["seed"]) for run in children) == list(seeds)
+    for run in children:
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["mlflow.parentRunId"] == parents[0].info.run_id
+        seed = int(run.data.tags["seed"])
+        assert run.data.tags["weights_digest"] == record(folder, seed)["weights_digest"]
+        written = history(folder, seed)
+        for name in ("loss", "learning_rate", "global_triplet"):
+            told = client.get_metric_history(run.info.run_id, name)
+            assert [(point.step, point.value) for point in told] == [
+                (int(row["epoch"]), float(row[name])) for row in written
+            ]
+
+
+def history(folder: Path, seed: int) -> list[dict[str, str]]:
+    path = folder / f"results/tiny/market1501/baseline/seed-{seed}/history.csv"
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """A tracking server backed by PostgreSQL."""
+    try:
+        with (
+            postgresql.running() as database,
+            mlflow_server(database, tmp_path_factory.mktemp("server")) as running,
+        ):
+            yield running
+    except postgresql.MissingError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="module")
+def eight_on_a_server(project, server, tmp_path_factory) -> Path:
+    folder = work_in(project, tmp_path_factory.mktemp("postgresql"))
+    said = end([start(folder, seed, server.address) for seed in SEEDS])
+    assert not any("out of reach" in each for each in said), said
+    return folder
+
+
+@pytest.fixture(scope="module")
+def digests(project, tmp_path_factory) -> dict[int, str]:
+    """The weights of undisturbed runs without any tracker, by number of epochs."""
+    found = {}
+    for epochs in (EPOCHS, LONG):
+        folder = work_in(
+            project,
+            tmp_path_factory.mktemp("undisturbed"),
+            training__epochs=epochs,
+            tracking__mode="off",
+        )
+        end([start(folder, 1, None)])
+        found[epochs] = record(folder, 1)["weights_digest"]
+    return found
+
+
+def test_eight_trainings_at_once_lose_nothing_on_a_server_with_postgresql(
+    eight_on_a_server, server
+):
+    before = track(eight_on_a_server, server.address)
+    assert before["missing"] == []
+    told_live = {record(eight_on_a_server, seed)["mlflow_run_id"] for seed in SEEDS}
+    assert set(before["tracked"].values()) == told_live
+    assert_whole(eight_on_a_server, server.address, SEEDS)
+    assert track(eight_on_a_server, server.address) == before
+    assert_whole(eight_on_a_server, server.address, SEEDS)
+
+
+def test_eight_trainings_at_once_lose_nothing_on_a_fresh_sqlite_store(project, tmp_path):
+    folder = work_in(project, tmp_path)
+    said = end([start(folder, seed, None) for seed in SEEDS])
+    assert not any("database is locked" in each for each in said)
+    receipt = track(folder, None)
+    assert receipt["missing"] == []
+    assert_whole(folder, None, SEEDS)
+
+
+def disturbed(folder: Path, store: str, epochs: int, digests: dict[int, str]) -> str:
+    """Train once with a store that is out of order; return what the training said."""
+    began = time.monotonic()
+    (said,) = end([start(folder, 1, store)])
+    phases = record(folder, 1)["seconds"]
+    assert time.monotonic() - began - sum(phases.values()) < COST
+    assert "MLflow is out of reach" in said
+    assert record(folder, 1)["weights_digest"] == digests[epochs]
+    assert len(history(folder, 1)) == epochs
+    return said
+
+
+def assert_sent_later(folder: Path, store: str | None) -> None:
+    """`topdb track` sends what is missing once, however often it is asked to."""
+    first = track(folder, store)
+    assert first["missing"] == []
+    assert track(folder, store) == first
+    assert_whole(folder, store, [1])
+
+
+def test_a_server_that_is_down_at_the_start(project, tmp_path, digests):
+    folder = work_in(project, tmp_path)
+    nobody = f"http://127.0.0.1:{postgresql.free_port()}"
+    disturbed(folder, nobody, EPOCHS, digests)
+    began = time.monotonic()
+    assert track(folder, nobody)["missing"] == ["market1501/baseline/seed-1"]
+    assert time.monotonic() - began < COST
+    assert_sent_later(folder, None)
+
+
+def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
+    folder = work_in(project, tmp_path, training__epochs=LONG)
+    store = f"sqlite:///{tmp_path}/server.db"
+    with mlflow_server(store, tmp_path) as server:
+        training = start(folder, 1, server.address)
+        wait_for_an_epoch(tmp_path / "server.db", training)
+        server.kill()
+        began = time.monotonic()
+        (said,) = end([training])
+        assert time.monotonic() - began < COST
+    assert "MLflow is out of reach" in said
+    assert record(folder, 1)["weights_digest"] == digests[LONG]
+    assert len(history(folder, 1)) == LONG
+    with mlflow_server(store, tmp_path) as server:
+        assert_sent_later(folder, server.address)
+
+
+def wait_for_an_epoch(store: Path, training: subprocess.Popen) -> None:
+    """Wait until a store's file holds a metric; MLflow's own client would create the file."""
+    until = time.monotonic() + 60
+    while True:
+        assert training.poll() is None, training.stderr.read()
+        assert time.monotonic() < until
+        if store.is_file():
+            with (
+                contextlib.suppress(sqlite3.OperationalError),
+                contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as reader,
+            ):
+                if reader.execute("select count(*) from metrics").fetchone()[0]:
+                    return
+        time.sleep(0.1)
+
+
+def test_a_server_that_is_slow_by_half_a_minute(project, server, tmp_path, digests):
+    folder = work_in(project, tmp_path, tracking__experiment="slow")
+    with slow(server.address, 30.0) as sluggish:
+        disturbed(folder, sluggish, EPOCHS, digests)
+        began = time.monotonic()
+        assert track(folder, sluggish)["missing"] == ["market1501/baseline/seed-1"]
+        assert time.monotonic() - began < COST
+    first = track(folder, server.address)
+    assert first["missing"] == []
+    assert track(folder, server.address) == first
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder on a disk of two megabytes."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    # Lazily: this process has the store open, through MLflow.
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def fill(disk: Path) -> None:
+    with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(4096))
+
+
+def test_a_store_whose_disk_is_full_at_the_start(project, small_disk, tmp_path, digests):
+    folder = work_in(project, tmp_path)
+    fill(small_disk)
+    full = f"sqlite:///{small_disk}/mlflow.db"
+    said = disturbed(folder, full, EPOCHS, digests)
+    assert "No space left" in said
+    assert track(folder, full)["missing"] == ["market1501/baseline/seed-1"]
+    assert_sent_later(folder, None)
+
+
+def test_a_store_whose_disk_fills_in_the_middle(project, small_disk, tmp_path, digests):
+    folder = work_in(project, tmp_path, training__epochs=LONG)
+    store = f"sqlite:///{small_disk}/mlflow.db"
+    training = start(folder, 1, store)
+    wait_for_an_epoch(small_disk / "mlflow.db", training)
+    fill(small_disk)
+    (said,) = end([training])
+    assert "MLflow is out of reach" in said
+    assert record(folder, 1)["weights_digest"] == digests[LONG]
+    assert track(folder, store)["missing"] == ["market1501/baseline/seed-1"]
+    (small_disk / "filler").unlink()
+    assert_sent_later(folder, store)

@@ -1,0 +1,126 @@
+import math
+
+import pytest
+import tiny
+
+from topdb.datasets.building import build_index
+from topdb.datasets.index import read_index
+from topdb.params import Profile, load
+from topdb.training import estimate as module
+from topdb.training.estimate import Estimate, Timing, Workload, estimate
+from topdb.training.estimate_text import lines
+from topdb.training.sampler import epoch_batches
+
+PRETRAINING = {
+    "kind": "pretraining",
+    "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
+    "epochs": 2,
+    "seed": 0,
+}
+
+
+def profile(**changes):
+    return Profile.model_validate(tiny.content(changes)["profiles"]["tiny"])
+
+
+def test_every_method_is_timed_and_the_published_size_is_taken_without_an_index(tmp_path):
+    found = estimate(profile(), "cpu", None, tmp_path)
+    assert [each.name for each in found.timings] == ["baseline", "top-db-net"]
+    for each in found.timings:
+        assert 0 < each.step_seconds < 10
+        assert each.extraction_speed > 1
+        assert each.timed_images == 6
+        assert each.memory_bytes > 0
+    assert found.workloads == (Workload("market1501", "published", 12936, 12936 // 6, 19281),)
+    assert found.unknown == ()
+    assert found.pretraining_hours == 0.0
+
+
+def test_with_an_index_the_steps_are_those_of_the_sampler(tmp_path):
+    tiny.draw_market(tmp_path / "images", train_people=5)
+    path = tmp_path / "market1501/index.parquet"
+    build_index("market1501", "market1501", tmp_path / "images", path, tmp_path / "pixels.npy")
+    (found,) = estimate(profile(), "cpu", 1, tmp_path).workloads
+    labels = read_index(path).split("train").labels
+    steps = len(epoch_batches(labels, 3, 2, module.np.random.default_rng(1)))
+    assert found == Workload("market1501", "index", 20, steps, 9)
+
+
+def test_drawn_data_and_layouts_without_published_sizes(tmp_path):
+    drawn = profile(**{"datasets.market1501.render": tiny.RENDER, "start": PRETRAINING})
+    found = estimate(drawn, "cpu", 1, tmp_path)
+    assert found.workloads == (Workload("market1501", "settings", 8, 1, 12),)
+    assert found.pretraining_hours > 0
+    unknown = profile()
+    layout = unknown.datasets["market1501"].model_copy(update={"layout": "cuhk03-classic-labeled"})
+    unknown = unknown.model_copy(update={"datasets": {"street": layout}})
+    found = estimate(unknown, "cpu", 1, tmp_path)
+    assert (found.workloads, found.unknown) == ((), ("street",))
+    assert "tell their size: street." in list(lines(found, unknown, "tiny", "here", "cpu"))[-1]
+
+
+def test_a_batch_that_takes_too_long_is_cut_and_the_time_extrapolated(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_CPU_SECONDS", 0.0)
+    large = profile(**{"training.people_per_batch": 20})
+    found = estimate(large, "cpu", None, tmp_path)
+    assert {each.timed_images for each in found.timings} == {4}
+    text = "\n".join(lines(found, large, "tiny", "here", "cpu"))
+    assert "4, extrapolated to 40" in text
+
+
+def test_counted_memory_grows_with_the_batch_and_holds_the_weights(tmp_path):
+    small, large = (
+        estimate(profile(**{"training.people_per_batch": people}), "cpu", None, tmp_path)
+        for people in (4, 40)
+    )
+    one, other = small.timings[0].memory_bytes, large.timings[0].memory_bytes
+    network = module.build("baseline", profile().network, 64, "released")
+    fixed = 16 * sum(each.numel() for each in network.parameters())
+    assert one > fixed
+    # Ten times the batch keeps ten times the activations.
+    assert (other - fixed) / (one - fixed) == pytest.approx(10, rel=0.02)
+
+
+def test_hours_are_worked_out_by_hand():
+    timings = (Timing("baseline", 0.5, 6, 3 * 2**30, 10.0), Timing("top-db-net", 1.0, 6, 1, 20.0))
+    workloads = (Workload("market1501", "published", 12936, 3600, 36000),)
+    found = Estimate(timings, workloads, (), pretraining_hours=1.0)
+    # Two epochs of 3600 steps: 1 and 2 hours; 36,000 images: 1 and 0.5 hours.
+    assert found.run_hours(timings[0], workloads[0], epochs=2) == pytest.approx(2.0)
+    assert found.run_hours(timings[1], workloads[0], epochs=2) == pytest.approx(2.5)
+    text = list(lines(found, profile(), "tiny", "a GPU", "cuda"))
+    assert text[0] == "Profile tiny on a GPU; batches of 6, 2 epochs."
+    assert "2.0 h" in text[7]
+    assert "2.5 h" in text[7]
+    assert text[-1] == (  # two seeds of each method, and the pretraining
+        "The whole grid: 4 runs, 10.0 h of one GPU (training and extraction, and the pretraining)."
+    )
+
+
+def test_imported_weights_are_only_extracted():
+    changes = {"weights": {"market1501": {"baseline": "x"}}, "seeds": [0], "methods": ["baseline"]}
+    workloads = (Workload("market1501", "published", 12936, 3600, 36000),)
+    found = Estimate((Timing("baseline", 0.5, 6, 1, 10.0),), workloads, (), 0.0)
+    last = list(lines(found, profile(**changes), "tiny", "here", "cpu"))[-1]
+    assert "1 runs, 1.0 h of one process (extraction alone" in last
+
+
+def test_the_command_prints_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    tiny.write_params(tmp_path, {"training.device": "cuda"})
+    assert tiny.topdb(monkeypatch, "estimate", "--device", "cpu", "--steps", "2") == 0
+    told = capsys.readouterr().out
+    assert told.startswith("The profile trains on cuda; these are the seconds of cpu.")
+    assert "The whole grid: 4 runs" in told
+    assert tiny.topdb(monkeypatch, "estimate", "--device", "tpu") == 2
+    assert "name cpu or cuda" in capsys.readouterr().err
+
+
+def test_the_papers_batch_needs_several_gib():
+    """Counted on the real network at its real size, one forward pass of eight images."""
+    paper = load(tiny.ROOT / "params.yaml").selected("paper")
+    network = module.build("top-db-net", paper.network, 64, "released")
+    settings = paper.training.model_copy(update={"device": "cpu"})
+    counted = module._counted_memory(network, paper.network, settings) / 2**30
+    assert 4 < counted < 12
+    assert not math.isnan(counted)

@@ -1,0 +1,198 @@
+"""A data set from wherever it was downloaded to the data folder, verified and under DVC."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from topdb.datasets.archives import unpack
+from topdb.datasets.reading import Source
+from topdb.datasets.verification import Verification, verify
+from topdb.errors import UserError
+
+Told = Callable[[Verification], None]
+
+
+def add(
+    name: str, layout: str, given: Path, data: Path, told: Told, allow_partial: bool = False
+) -> Path:
+    """Put a folder or an archive under DVC as `data/<name>`; return `data/<name>.dvc`.
+
+    It is copied or unpacked beside its place, verified, renamed into place, and added by the
+    `dvc` program. A folder that already lies in its place stays there. Whatever fails, nothing is
+    left behind and what was there before is as it was. `told` gets the counts before they are
+    judged.
+
+    Raises
+    ------
+    UserError
+        There is no `dvc` program or no DVC repository, something has the data set's name already,
+        the archive is unsafe or broken, the data set does not verify, or `dvc add` fails.
+    """
+    target = data / name
+    record = data / f"{name}.dvc"
+    program = _dvc()
+    _require_repository(program, data)
+    if not given.exists():
+        raise UserError(f"{given} does not exist: name the folder or archive of the data set.")
+    _remove_stale(target)
+    source = Source(layout, target)
+    if target.exists() and given.resolve() == target.resolve():
+        _verify(name, source, told, allow_partial)
+        _dvc_add(program, target)
+        return record
+    _require_free(target, record, name)
+    with _folder_made(data), _staged(target) as staging:
+        root = _brought(given, staging / "content")
+        with _named(root, given):
+            _verify(name, Source(layout, root), told, allow_partial)
+        try:
+            root.rename(target)
+        except OSError:
+            _require_free(target, record, name)
+            raise
+        try:
+            _dvc_add(program, target)
+        except BaseException:
+            record.unlink(missing_ok=True)
+            target.rename(staging / "undone")
+            raise
+    return record
+
+
+def _verify(name: str, source: Source, told: Told, allow_partial: bool) -> None:
+    verification = verify(name, source)
+    told(verification)
+    verification.require(allow_partial)
+
+
+def _brought(given: Path, content: Path) -> Path:
+    """Copy or unpack; return the data set's folder, without the folder around it."""
+    if given.is_dir():
+        _copy(given, content)
+    else:
+        unpack(given, content)
+    inside = [entry for entry in content.iterdir() if not entry.name.startswith(".")]
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() else content
+
+
+def _copy(given: Path, content: Path) -> None:
+    for folder, folders, files in os.walk(given):
+        for name in [*folders, *files]:
+            path = Path(folder, name)
+            if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                raise UserError(
+                    f"{path} is a link or device where only files and folders belong: replace it "
+                    "by what it stands for."
+                )
+        copy = content / Path(folder).relative_to(given)
+        copy.mkdir(parents=True)
+        for name in files:
+            shutil.copyfile(Path(folder, name), copy / name)
+
+
+@contextmanager
+def _staged(target: Path) -> Iterator[Path]:
+    """Yield a folder beside the target that is removed at the end."""
+    staging = target.with_name(f".{target.name}.{os.getpid()}.adding.partial")
+    staging.mkdir()
+    try:
+        yield staging
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove what killed processes left."""
+    for stale in target.parent.glob(f".{target.name}.*.adding.partial"):
+        if not _alive(int(stale.name.split(".")[-3])):
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+@contextmanager
+def _folder_made(data: Path) -> Iterator[None]:
+    """Make the data folder; where what follows fails, it goes as it came."""
+    existed = data.exists()
+    data.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        if not existed and not any(data.iterdir()):
+            data.rmdir()
+
+
+@contextmanager
+def _named(staged: Path, given: Path) -> Iterator[None]:
+    """Let messages name what the user gave, and not where it was staged."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(str(error).replace(str(staged), str(given))) from None
+
+
+def _require_free(target: Path, record: Path, name: str) -> None:
+    if target.exists() or target.is_symlink():
+        raise UserError(
+            f"{target} is there already: move it away to add another one, or add it where it is "
+            f"with `topdb add {name} {target}`."
+        )
+    if record.exists():
+        raise UserError(
+            f"{record} is there already: `dvc pull {record}` brings its images; remove it to add "
+            "others."
+        )
+
+
+def _dvc() -> str:
+    # An environment that is not activated has its programs beside its Python.
+    beside = Path(sys.executable).with_name("dvc")
+    program = shutil.which("dvc") or (str(beside) if beside.is_file() else None)
+    if program is None:
+        raise UserError(
+            "the program dvc is not installed: `pip install dvc` (dvc-s3 for an S3 remote), and "
+            "run the same command again."
+        )
+    return program
+
+
+def _require_repository(program: str, data: Path) -> None:
+    there = data.absolute()
+    while not there.is_dir():
+        there = there.parent
+    if _run(program, "root", folder=there).returncode:
+        raise UserError(
+            f"{data} lies in no DVC repository: run `dvc init` (`dvc init --no-scm` without git) "
+            "in the project's folder first."
+        )
+
+
+def _dvc_add(program: str, target: Path) -> None:
+    done = _run(program, "add", "--quiet", target.name, folder=target.parent)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        reason = lines[0].removeprefix("ERROR: ").rstrip(".") if lines else "no reason given"
+        raise UserError(f"`dvc add {target}` failed ({reason}): mend that and add it again.")
+
+
+def _run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [program, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,97 @@
+"""MSMT17 (Wei et al., Person Transfer GAN, CVPR 2018), version 1 or 2."""
+
+import re
+from pathlib import Path
+
+from topdb.datasets.folders import first_repeated, matched, unpacked_root
+from topdb.datasets.records import ImageRecord, Published, Split
+from topdb.errors import UserError
+
+PROTOCOL = "MSMT17, training with validation images, single query"
+
+PUBLISHED = {
+    "train": Published(people=1_041, images=32_621, cameras=15),
+    "query": Published(people=3_060, images=11_659, cameras=15),
+    "gallery": Published(people=3_060, images=82_161, cameras=15),
+}
+
+FILE_NAME = re.compile(r"\d{4}/\d{4}_\d{3}_(?P<cam>0[1-9]|1[0-5])_\w+\.jpg", re.ASCII)
+"""Person/person, image, camera (of 15), time and frame: 0000/0000_000_01_0303morning_0015_0."""
+
+VERSIONS = ("MSMT17_V1", "MSMT17_V2")
+IMAGE_FOLDERS = {"train": ("train", "mask_train_v2"), "test": ("test", "mask_test_v2")}
+"""Folders of the images in version 1, and in version 2, which blurs faces."""
+
+LISTS: tuple[tuple[str, Split, str], ...] = (
+    ("list_train.txt", "train", "train"),
+    ("list_val.txt", "train", "train"),
+    ("list_query.txt", "query", "test"),
+    ("list_gallery.txt", "gallery", "test"),
+)
+"""Each list, the split that its images join, and which folder they lie in."""
+
+TEST_PEOPLE = 10_000
+"""Added to the test people's numbers, since both halves count their people from 0."""
+
+
+def read(root: Path) -> list[ImageRecord]:
+    """Read the images that the four lists name, each with its person.
+
+    They lie in `root`, or in `MSMT17_V1` or `MSMT17_V2` inside it. Person ids begin at 1, for
+    train and from 10,001 for test.
+
+    Raises
+    ------
+    UserError
+        A folder or list is missing, a line is no file name and number, or an image is not there.
+    """
+    base = unpacked_root(root, *VERSIONS)
+    prefix = "" if base == root else f"{base.name}/"
+    records = []
+    for file, split, half in LISTS:
+        folder = _image_folder(base, half)
+        first = 1 if half == "train" else 1 + TEST_PEOPLE
+        for name, person in _lines(base / file):
+            match = matched(FILE_NAME, base / folder, name)
+            if not (base / folder / name).is_file():
+                raise UserError(
+                    f"{base / folder / name} is missing, though {file} lists it: complete the "
+                    "data set."
+                )
+            records.append(
+                ImageRecord(
+                    split, f"{prefix}{folder}/{name}", person + first, int(match["cam"]) - 1
+                )
+            )
+    return records
+
+
+def _image_folder(base: Path, half: str) -> str:
+    for folder in IMAGE_FOLDERS[half]:
+        if (base / folder).is_dir():
+            return folder
+    raise UserError(
+        f"{base} has neither folder {' nor '.join(IMAGE_FOLDERS[half])}: put the data set there, "
+        "or correct its root in params.yaml."
+    )
+
+
+def _lines(path: Path) -> list[tuple[str, int]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        raise UserError(f"the list {path} is missing: complete the data set.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): replace it.") from None
+    found = []
+    for number, line in enumerate(lines, start=1):
+        name, _, person = line.strip().rpartition(" ")
+        if not (name and re.fullmatch("[0-9]{1,4}", person)):
+            raise UserError(
+                f"line {number} of {path} is no file name and person's number: replace the list."
+            )
+        found.append((name, int(person)))
+    again = first_repeated([name for name, _ in found])
+    if again is not None:
+        raise UserError(f"{path} names {again} twice: replace the list.")
+    return found

@@ -1,0 +1,1 @@
+"""What the figures share: their evidence, their look, and how they are laid out."""

@@ -1,0 +1,103 @@
+"""What a figure is drawn from: parameters, finished runs, comparisons, published numbers."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from topdb.errors import UserError
+from topdb.grid import GridRun, runs
+from topdb.params import Params, Profile
+from topdb.reporting.comparisons import Comparisons, read_comparisons
+from topdb.reporting.published import Published, read_own
+from topdb.snapshots import Snapshots, read_snapshots
+
+_NAMES = {"baseline": "Baseline", "top-db-net": "Top-DB-Net"}
+RANKINGS = {"plain": "plain", "rk": "re-ranked"}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where the numbers of a figure lie."""
+
+    params: Params
+    profile_name: str
+    results: Path
+    comparisons: Path | None
+    published: Path
+
+    @property
+    def profile(self) -> Profile:
+        """The profile that is drawn."""
+        return self.params.selected(self.profile_name)
+
+    def title(self, dataset: str) -> str:
+        """Return how a data set is called."""
+        return self.profile.datasets[dataset].title or dataset
+
+    def compared(self) -> Comparisons:
+        """Return what `topdb compare` found.
+
+        Raises
+        ------
+        UserError
+            Its file was not named, or is broken.
+        """
+        if self.comparisons is None:
+            raise UserError("this figure needs --comparisons: the file of `topdb compare`.")
+        return read_comparisons(self.comparisons, self.profile_name)
+
+    def printed(self) -> Published:
+        """Return the paper's own values; none where data are rendered."""
+        return {} if self.profile.rendered else read_own(self.published)
+
+    def snapshots(self, method: str) -> Snapshots | None:
+        """Return the snapshots of the run of a method that the profile looks at, if it is there."""
+        watch = self.profile.watch
+        run = GridRun(watch.dataset, method, watch.seed)
+        path = run.folder(self.results) / "snapshots.npz"
+        return read_snapshots(path) if path.is_file() else None
+
+    def note(self) -> str:
+        """Return what stands below every figure: whether data are drawn, profile, recipe."""
+        profile = self.profile
+        warning = "Rendered data: drawn pedestrians, not comparable with the paper. "
+        name = f"Profile {self.profile_name}, recipe {profile.recipe}."
+        return f"{warning if profile.rendered else ''}{name}"
+
+    def missing(self) -> str:
+        """Return how many runs of the grid are missing, in a sentence; nothing where none is."""
+        planned = list(runs(self.profile))
+        missing = [run for run in planned if not (run.folder(self.results) / "run.json").is_file()]
+        if not missing:
+            return ""
+        return f"Incomplete: {len(missing)} of {len(planned)} runs are missing."
+
+
+def method_name(method: str) -> str:
+    """Return how the figures call a method."""
+    return _NAMES.get(method, method)
+
+
+def histories(evidence: Evidence, dataset: str, method: str) -> list[dict[str, list[float]]]:
+    """Return the columns of `history.csv` of each finished run of a method.
+
+    Raises
+    ------
+    UserError
+        A file holds something other than numbers.
+    """
+    found = []
+    for seed in evidence.profile.seeds:
+        file = GridRun(dataset, method, seed).folder(evidence.results) / "history.csv"
+        if not file.is_file():
+            continue
+        try:
+            with file.open(newline="", encoding="utf-8") as stream:
+                rows = list(csv.DictReader(stream))
+            columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
+        except (ValueError, TypeError, IndexError, UnicodeDecodeError):
+            raise UserError(
+                f"{file} is no history of a training: delete it and train the run again."
+            ) from None
+        found.append(columns)
+    return found

@@ -1,0 +1,119 @@
+"""Sheets of small images in inches: maps over them, dropped rows, frames of right and wrong."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from topdb.reporting.drawing.evidence import Evidence
+from topdb.reporting.drawing.style import GREEN, INK, PAGE, PALE, RED
+
+MAP_COLOURS = "inferno"
+RIGHT, WRONG = "✓", "✗"
+HEAD, FOOT = 0.5, 0.46
+"""Inches that title and column heads, and the note, take."""
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A place on a sheet, in inches from its left and upper edge."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+def sheet(height: float, title: str, explained: str, evidence: Evidence) -> tuple[Figure, Axes]:
+    """Return a figure as wide as a page whose one panel is measured in inches, y downwards."""
+    figure = Figure(figsize=(PAGE, height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set(xlim=(0, PAGE), ylim=(height, 0))
+    axes.text(0.04, 0.16, title, fontsize=9, weight="bold", color=INK, va="center")
+    note = f"{explained}\n{evidence.note()}"
+    axes.text(0.04, height - 0.04, note, fontsize=6.5, color=PALE, va="bottom", linespacing=1.35)
+    return figure, axes
+
+
+def place(axes: Axes, image: NDArray[np.generic], box: Box) -> None:
+    """Put an image (H, W, 3) into a box."""
+    edges = (box.left, box.left + box.width, box.top + box.height, box.top)
+    limits = axes.get_xlim(), axes.get_ylim()
+    axes.imshow(image, extent=edges, aspect="auto", interpolation="antialiased")
+    axes.set(xlim=limits[0], ylim=limits[1])
+
+
+def write(axes: Axes, x: float, y: float, text: str, **changes: Any) -> None:
+    """Write a small centred word at a point of the sheet."""
+    chosen = {"fontsize": 6.5, "color": PALE, "ha": "center", "va": "center", **changes}
+    axes.text(x, y, text, **chosen)
+
+
+def with_map(image: Image, activation: NDArray[np.floating]) -> Image:
+    """Return a grey image (H, W, 3) under its map (h, w), from the map's least to its greatest.
+
+    The map is enlarged bilinearly, its cells' centres where the network saw them.
+    """
+    height, width = image.shape[:2]
+    grey = image.astype(np.float64) @ (0.299, 0.587, 0.114) / 255.0
+    low, high = float(activation.min()), float(activation.max())
+    scaled = (activation - low) / (high - low) if high > low else np.zeros_like(activation)
+    colours = mpl.colormaps[MAP_COLOURS](_enlarged(scaled, height, width))[:, :, :3]
+    mixed = 0.35 * grey[:, :, None] + 0.65 * colours
+    return np.asarray((255.0 * mixed).round(), np.uint8)
+
+
+def with_dropped(image: Image, keep: NDArray[np.bool_]) -> Image:
+    """Return an image (H, W, 3) with the rows of the map that are not kept (h,) painted black."""
+    height = len(image)
+    rows = np.arange(height) * len(keep) // height
+    return np.where(keep[rows][:, None, None], image, np.uint8(0))
+
+
+def frame(axes: Axes, box: Box, right: bool) -> None:
+    """Frame a ranked image: right green, solid, ticked; wrong red, dashed, crossed."""
+    colour = GREEN if right else RED
+    axes.add_patch(
+        Rectangle(
+            (box.left, box.top),
+            box.width,
+            box.height,
+            fill=False,
+            edgecolor=colour,
+            linewidth=1.6,
+            linestyle="-" if right else (0, (2.2, 1.2)),
+        )
+    )
+    axes.text(
+        box.left + box.width - 0.075,
+        box.top + 0.08,
+        RIGHT if right else WRONG,
+        fontsize=7,
+        weight="bold",
+        color="white",
+        ha="center",
+        va="center",
+        bbox={"boxstyle": "round,pad=0.12", "facecolor": colour, "edgecolor": "none"},
+    )
+
+
+def _enlarged(values: NDArray[np.floating], height: int, width: int) -> NDArray[np.float64]:
+    """Enlarge a map bilinearly, its border cells held beyond their centres."""
+    enlarged = np.asarray(values, np.float64)
+    for axis, size in ((0, height), (1, width)):
+        cells = enlarged.shape[axis]
+        centre = np.clip((np.arange(size) + 0.5) * cells / size - 0.5, 0, cells - 1)
+        low = np.minimum(centre.astype(int), max(cells - 2, 0))
+        high = np.minimum(low + 1, cells - 1)
+        shape = [1, 1]
+        shape[axis] = size
+        share = (centre - low).reshape(shape)
+        enlarged = enlarged.take(low, axis) * (1 - share) + enlarged.take(high, axis) * share
+    return enlarged

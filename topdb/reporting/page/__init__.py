@@ -1,0 +1,1 @@
+"""The page: one HTML file that says whether it reproduces, and shows why."""

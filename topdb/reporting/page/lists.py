@@ -1,0 +1,138 @@
+"""The ranked lists of `examples.parquet`, as the page shows them."""
+
+import base64
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from topdb.errors import UserError
+from topdb.params import Profile, Ranking
+from topdb.reporting.wording import dataset_title, method_title
+
+KINDS = {
+    "best": "Highest AP",
+    "worst": "Lowest AP",
+    "gained": "Gained most over {reference}",
+    "lost": "Lost most against {reference}",
+    "rk-gained": "Gained most by re-ranking",
+    "rk-lost": "Lost most by re-ranking",
+}
+"""What the kinds of examples are called."""
+_COLUMNS = (
+    *("dataset", "kind", "place", "query", "matches", "method", "ranking", "seed", "seeds"),
+    *("ap", "mean_ap", "rank", "path", "right", "width", "height", "image"),
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One image of a list."""
+
+    source: str
+    """A `data:` address."""
+    width: int
+    height: int
+    path: str
+    rank: int
+    right: bool | None
+    """None of a query."""
+
+
+@dataclass(frozen=True)
+class RankedList:
+    """The nearest gallery images of a query, by one run."""
+
+    title: str
+    seed: int
+    seeds: int
+    ap: float
+    mean_ap: float
+    """Both in percent."""
+    tiles: tuple[Tile, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A query with its lists."""
+
+    query: Tile
+    matches: int
+    lists: tuple[RankedList, ...]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The examples of a data set: by kind."""
+
+    dataset: str
+    title: str
+    kinds: tuple[tuple[str, tuple[Example, ...]], ...]
+
+
+def read_galleries(path: Path, profile: Profile, reference: str) -> tuple[Gallery, ...]:
+    """Read the examples, data set by data set in the profile's order.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read(list(_COLUMNS))
+        rows = list(zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True))
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} cannot be read ({reason}): run `topdb examples` first.") from None
+    return tuple(
+        _galleries([dict(zip(_COLUMNS, row, strict=True)) for row in rows], profile, reference)
+    )
+
+
+def _galleries(rows: list[dict[str, Any]], profile: Profile, reference: str) -> Iterator[Gallery]:
+    for dataset in profile.datasets:
+        own = [row for row in rows if row["dataset"] == dataset]
+        kinds = []
+        for kind, title in KINDS.items():
+            found = groupby((r for r in own if r["kind"] == kind), key=lambda row: row["place"])
+            examples = tuple(_example(list(group)) for _, group in found)
+            if examples:
+                kinds.append((title.format(reference=method_title(reference)), examples))
+        if kinds:
+            yield Gallery(dataset, dataset_title(profile, dataset), tuple(kinds))
+
+
+def _example(rows: list[dict[str, Any]]) -> Example:
+    lists = []
+    for (method, ranking), group in groupby(rows, key=lambda row: (row["method"], row["ranking"])):
+        lists.append(_ranked(method, ranking, list(group)))
+    query = rows[0]
+    return Example(_tile(query), query["matches"], tuple(lists))
+
+
+def _ranked(method: str, ranking: Ranking, rows: list[dict[str, Any]]) -> RankedList:
+    first = rows[0]
+    return RankedList(
+        title=method_title(method, ranking),
+        seed=first["seed"],
+        seeds=first["seeds"],
+        ap=100.0 * first["ap"],
+        mean_ap=100.0 * first["mean_ap"],
+        tiles=tuple(_tile(row) for row in rows[1:]),
+    )
+
+
+def _tile(row: Mapping[str, Any]) -> Tile:
+    content = base64.b64encode(row["image"]).decode()
+    return Tile(
+        source=f"data:image/webp;base64,{content}",
+        width=row["width"],
+        height=row["height"],
+        path=row["path"],
+        rank=row["rank"],
+        right=row["right"],
+    )

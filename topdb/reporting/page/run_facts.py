@@ -1,0 +1,104 @@
+"""The recipe and the environment, from the parameters and from the runs' own files."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from topdb.files import read_json
+from topdb.grid import runs
+from topdb.params import Profile
+
+Facts = tuple[tuple[str, str], ...]
+"""Names with their values, as a reader sees both."""
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What the runs were made with."""
+
+    recipe: Facts
+    environment: Facts
+    commit: str | None
+    """None outside a git checkout, or where runs differ."""
+
+
+def run_facts(profile: Profile, results: Path) -> RunFacts:
+    """Read every finished run's record.
+
+    Raises
+    ------
+    UserError
+        A record is no JSON.
+    """
+    paths = [run.folder(results) / "run.json" for run in runs(profile)]
+    records = [read_json(path) for path in paths if path.is_file()]
+    commits = {_git(record).get("commit") for record in records}
+    return RunFacts(
+        recipe=tuple(_recipe(profile)),
+        environment=tuple(_environment(records, len(paths))),
+        commit=commits.pop() if len(commits) == 1 else None,
+    )
+
+
+def _recipe(profile: Profile) -> Iterator[tuple[str, str]]:
+    yield "recipe", profile.recipe
+    yield "methods", ", ".join(profile.methods)
+    yield "seeds", ", ".join(map(str, profile.seeds))
+    yield "rankings", ", ".join(profile.rankings)
+    for name in ("network", "training", "ranking"):
+        yield from _flat(name, getattr(profile, name).model_dump(mode="json"))
+    if profile.start is not None:
+        yield from _flat("start", profile.start.model_dump(mode="json", exclude={"dataset"}))
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(f"{name}.{key}", inner)
+    elif isinstance(value, list | tuple):
+        yield name, ", ".join(map(str, value))
+    else:
+        yield name, str(value)
+
+
+def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[str, str]]:
+    yield "runs", f"{len(records)} of {planned}"
+    for title, values in (
+        ("device", {_of(record, "environment").get("device") for record in records}),
+        ("threads of a run", {_of(record, "environment").get("threads") for record in records}),
+        ("commit", {_commit(record) for record in records}),
+    ):
+        known = sorted(str(value) for value in values if value is not None)
+        if known:
+            yield title, ", ".join(known)
+    seconds = [math.fsum(record["seconds"].values()) for record in records if "seconds" in record]
+    if seconds:
+        yield "seconds of a run, mean", f"{math.fsum(seconds) / len(seconds):.1f}"
+    memory = [float(record["peak_memory_mib"]) for record in records if "peak_memory_mib" in record]
+    if memory:
+        yield "peak memory of a run", f"{max(memory):.0f} MiB"
+    versions: dict[str, set[str]] = {}
+    for record in records:
+        for library, version in _of(_of(record, "environment"), "versions").items():
+            versions.setdefault(library, set()).add(str(version))
+    for library, found in versions.items():
+        yield library, ", ".join(sorted(found))
+
+
+def _commit(record: dict[str, Any]) -> str | None:
+    git = _git(record)
+    if not git:
+        return None
+    return f"{git.get('commit')}{' with uncommitted changes' if git.get('dirty') else ''}"
+
+
+def _git(record: dict[str, Any]) -> dict[str, Any]:
+    return _of(_of(record, "environment"), "git")
+
+
+def _of(record: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return an inner object; an empty one where there is none."""
+    found = record.get(key)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,226 @@
+"""Checkpoints: a training's state on disk, two of them, each known by its digest.
+
+A checkpoint is a pair of files: `<position>.safetensors` with the tensors, and `<position>.json`
+with everything else, the tensors' digest and a digest of itself. The JSON is written last, so
+that where it is, its tensors are whole. The two newest pairs are kept: whatever happens to the
+newest, the one before it serves. Nothing is pickled.
+
+They lie in a folder below the run's own, named after what identifies the run, so that a
+checkpoint of other parameters, data, code or libraries is neither taken up nor overwritten. The
+workflow does not declare the folder: what it clears away before it starts a job again are the
+run's results.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from topdb.errors import UserError
+from topdb.files import digest, replacing, write_json
+
+_KEPT = 2
+_SHOWN = 12
+"""Digits of the identity's digest that name the folder."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One checkpoint as it was read."""
+
+    tensors: dict[str, Tensor]
+    content: dict[str, Any]
+
+
+class Checkpoints:
+    """The checkpoints of one run.
+
+    Parameters
+    ----------
+    folder : of the run; they lie below it
+    identity : all that decides on a bit of the run, as plain data
+    every_seconds : how often one is due
+    device : what the processor or GPU calls itself
+    """
+
+    def __init__(
+        self, folder: Path, identity: Mapping[str, Any], every_seconds: float, device: str
+    ) -> None:
+        self._all = folder / "checkpoints"
+        self._identity = json.loads(json.dumps(identity))
+        self._folder = self._all / _digest_of(self._identity)[:_SHOWN]
+        self._every_seconds = every_seconds
+        self._device = device
+        self._resumed: list[dict[str, str]] = []
+        self._began = self._last = time.monotonic()
+
+    def due(self, last: bool) -> bool:
+        """Whether one should be written now.
+
+        That is so once the one before, or the start, is longer ago than the parameters allow; and
+        at the end of a training (`last`) that was longer than that, since features follow.
+        """
+        since = self._began if last else self._last
+        return time.monotonic() - since >= self._every_seconds
+
+    @property
+    def resumed(self) -> list[dict[str, str]]:
+        """The checkpoints that were taken up so far, with the device that wrote each."""
+        return list(self._resumed)
+
+    def save(self, name: str, tensors: dict[str, Tensor], content: Mapping[str, Any]) -> None:
+        """Write one; the ones before it stay until it is whole, then the two newest are kept.
+
+        Parameters
+        ----------
+        name : of the position; names sort by it
+        tensors : contiguous, on the CPU
+        content : plain data
+
+        Raises
+        ------
+        UserError
+            It cannot be written, as where the disk is full; the ones before it are as they were.
+        """
+        path = self._folder / f"{name}.safetensors"
+        try:
+            with replacing(path) as partial:
+                save_file(tensors, partial)
+            described = {
+                **content,
+                "identity": self._identity,
+                "device": self._device,
+                "resumed": self._resumed,
+                "tensors_sha256": digest(path),
+            }
+            write_json(path.with_suffix(".json"), described | {"sha256": _digest_of(described)})
+        except (OSError, SafetensorError) as error:
+            path.unlink(missing_ok=True)
+            reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+            raise UserError(
+                f"the checkpoint {path} cannot be written ({reason}): make room and run the same "
+                "command again; it goes on from the checkpoint before."
+            ) from None
+        self._tidy()
+        self._last = time.monotonic()
+
+    def take_up(self) -> Checkpoint | None:
+        """Return the newest whole checkpoint of this run, or None; warn about any other."""
+        for name in self._names():
+            checkpoint = self._read(name)
+            if checkpoint:
+                written_on = checkpoint.content["device"]
+                self._resumed = [
+                    *checkpoint.content["resumed"],
+                    {"from": name, "device": written_on},
+                ]
+                if written_on != self._device:
+                    _warn(
+                        f"the checkpoint {name} was written on {written_on}, and this is "
+                        f"{self._device}, which may round otherwise: run.json names both."
+                    )
+                return checkpoint
+            _warn(
+                f"the checkpoint {self._folder / name} is cut short or altered (its digest is "
+                "another): the one before it is used, if there is one."
+            )
+            (self._folder / f"{name}.json").unlink(missing_ok=True)
+        self._tell_of_others()
+        return None
+
+    def remove(self) -> None:
+        """Remove all checkpoints below the run's folder, those of other parameters too."""
+        shutil.rmtree(self._all, ignore_errors=True)
+
+    def _names(self) -> list[str]:
+        return sorted((path.stem for path in self._folder.glob("*.json")), reverse=True)
+
+    def _read(self, name: str) -> Checkpoint | None:
+        path = self._folder / f"{name}.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            own = content.pop("sha256")
+            tensors_path = path.with_suffix(".safetensors")
+            whole = own == _digest_of(content) and content["tensors_sha256"] == digest(tensors_path)
+            return Checkpoint(load_file(tensors_path), content) if whole else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+            return None
+
+    def _tidy(self) -> None:
+        """Remove all but the newest: older pairs, halves of one, and what a killed writer left."""
+        kept = self._names()[:_KEPT]
+        # JSON files sort before the tensors they refer to: no pair ever lacks its tensors.
+        for path in sorted(self._folder.iterdir()):
+            if path.name.partition(".")[0] not in kept:
+                path.unlink(missing_ok=True)
+
+    def _tell_of_others(self) -> None:
+        """Say what the checkpoints of another run in the same place differ in."""
+        for path in sorted(self._all.glob("*/*.json"))[-1:]:
+            try:
+                other = json.loads(path.read_text(encoding="utf-8"))["identity"]
+                differing = ", ".join(differences(self._identity, other))
+            except (OSError, ValueError, KeyError, TypeError):
+                differing = "unreadable"
+            _warn(
+                f"{path.parent} holds checkpoints of another run ({differing}): they are left "
+                "alone, and training starts afresh."
+            )
+
+
+def differences(one: Any, other: Any, key: str = "") -> list[str]:
+    """Return the dotted keys in which two plain mappings differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [
+            found
+            for name in sorted(one.keys() | other.keys())
+            for found in differences(
+                one.get(name), other.get(name), f"{key}.{name}" if key else str(name)
+            )
+        ]
+    return [] if one == other else [key]
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into a folder; the kernel ends this with the process.
+
+    A killed scheduler leaves its jobs behind, and they go on writing.
+
+    Raises
+    ------
+    UserError
+        Another process trains into it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(
+                f"another process trains into {folder}: wait until it is done, or end it."
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _digest_of(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _warn(message: str) -> None:
+    print(f"topdb: warning: {message}", file=sys.stderr)

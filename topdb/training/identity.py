@@ -1,0 +1,42 @@
+"""What decides on the bits of a run's weights: with all of it equal, so are they."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from topdb.files import code_digest
+from topdb.params import Profile, TrainingSettings
+
+CODE = ("methods", "training")
+"""The rooms whose code a run's weights come from."""
+
+
+def identity(
+    profile: Profile,
+    dataset: str,
+    method: str,
+    seed: int,
+    index_digest: str,
+    start_digest: str | None,
+) -> dict[str, Any]:
+    """Return, as plain data, what a checkpoint has to share with the run that takes it up.
+
+    The machine is not among it: a job that is put back in the queue goes on wherever it lands.
+    Another kind of processor rounds otherwise, though; `run.json` names every place.
+    """
+    return {
+        "dataset": dataset,
+        "method": method,
+        "seed": seed,
+        "recipe": profile.recipe,
+        "network": profile.network.model_dump(mode="json"),
+        "training": profile.training.model_dump(
+            mode="json", exclude=TrainingSettings.WITHOUT_EFFECT | {"extraction_batch"}
+        ),
+        "index_digest": index_digest,
+        "start_digest": start_digest,
+        "code": code_digest(CODE),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }

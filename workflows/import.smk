@@ -1,0 +1,28 @@
+# The authors' released checkpoints to weights and features, in place of training.
+
+
+rule import_weights:
+    input:
+        index=INDEX,
+        pixels=ancient(PIXELS),
+        checkpoint=lambda wildcards: PLAN["weights"][wildcards.dataset][
+            wildcards.method
+        ],
+    output:
+        f"{RUN}/run.json",
+        f"{RUN}/history.csv",
+        f"{RUN}/weights.safetensors",
+        f"{RUN}/features.npz",
+    log:
+        f"logs/{PROFILE}/import/{{dataset}}-{{method}}-{{seed}}.log",
+    threads: PLAN["threads"]
+    resources:
+        gpu=1 if PLAN["device"] == "cuda" else 0,
+    params:
+        settings=PLAN["train"],
+        source=PLAN["source"]["train"],
+        folder=folder,
+    shell:
+        "topdb import-weights {input.checkpoint:q} --dataset {wildcards.dataset:q} "
+        "--method {wildcards.method:q} --seed {wildcards.seed} --index {input.index:q} "
+        "--pixels {input.pixels:q} --out {params.folder:q} >{log:q} 2>&1"
