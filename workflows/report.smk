@@ -56,6 +56,9 @@ rule verdict:
         "reports/verdict.json",
     log:
         "logs/verdict.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
@@ -69,11 +72,16 @@ rule bundle:
         grid(f"{RUN}/history.csv"),
         grid(f"{EVALUATION}/queries.parquet"),
         grid(f"{EVALUATION}/metrics.json"),
+        SNAPSHOTS,
+        examples=f"{RESULTS}/examples.parquet",
         published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
     output:
         "reports/bundle.tar.gz",
     log:
         "logs/bundle.log",
+    resources:
+        mem_mb=memory("report"),
+        runtime=minutes("report"),
     params:
         profile=PROFILE,
         settings=PLAN["statistics"],

@@ -5,7 +5,8 @@ A bundle is a gzipped tar archive:
     manifest.json       format, profile, and the SHA-256 of every other file
     params.yaml         as it was
     published/          the paper's numbers and claims
-    results/            run.json, history.csv, queries.parquet, metrics.json of every finished run
+    results/            of every finished run run.json, history.csv, queries.parquet, metrics.json
+                        and its snapshots, if it has any; the examples of the page
 
 Nothing in it is run or unpickled. The same files give the same bytes.
 """
@@ -32,9 +33,10 @@ from topdb.params import Profile
 MANIFEST = "manifest.json"
 PARAMS = "params.yaml"
 PUBLISHED = ("claims.csv", "oddities.csv", "table1.csv", "table2.csv")
-OF_RUN = ("run.json", "history.csv", "snapshots.npz", "examples.parquet")
-OF_RANKING = ("queries.parquet", "metrics.json", "examples.parquet")
-"""Files of a run that reports read; those that a run does not have are left out."""
+OF_PROFILE = ("examples.parquet",)
+OF_RUN = ("run.json", "history.csv", "snapshots.npz")
+OF_RANKING = ("queries.parquet", "metrics.json")
+"""Files below the results that reports read; those that are not there are left out."""
 FORMAT = 1
 MOST_BYTES = 2 * 1024**3
 """Unpacked size from which an archive is refused."""
@@ -83,6 +85,7 @@ def write_bundle(
     for name, path in files.items():
         if not path.is_file():
             raise UserError(f"{path} does not exist: a bundle needs it as {name}.")
+    wanted = [results / name for name in OF_PROFILE]
     finished = planned = 0
     for run in runs(profile):
         folder = run.folder(results)
@@ -90,11 +93,11 @@ def write_bundle(
         if not (folder / "run.json").is_file():
             continue
         finished += 1
-        wanted = [folder / name for name in OF_RUN]
+        wanted += [folder / name for name in OF_RUN]
         wanted += [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]
-        for path in wanted:
-            if path.is_file():
-                files[f"results/{path.relative_to(results).as_posix()}"] = path
+    for path in wanted:
+        if path.is_file():
+            files[f"results/{path.relative_to(results).as_posix()}"] = path
     if not finished:
         raise UserError(f"{results} has no finished run of profile {profile_name}: run it first.")
     manifest = {

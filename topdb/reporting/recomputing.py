@@ -1,4 +1,4 @@
-"""Every table, verdict and number again from the runs' stored files alone."""
+"""Every table, verdict, figure and the page again from the runs' stored files alone."""
 
 import math
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from topdb.errors import UserError
-from topdb.files import read_json
+from topdb.files import read_json, write_text
 from topdb.grid import Cell, runs
 from topdb.params import Params, Profile
 from topdb.reporting.answer import write_answer
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import Comparisons, write_comparisons
-from topdb.reporting.figures import write_figures
+from topdb.reporting.figures import PICTURES, files_of, write_figures
 from topdb.reporting.metrics import write_metrics, write_plots
-from topdb.reporting.reports import FORMATS, TABLES, write_table
+from topdb.reporting.page.writing import write_page
+from topdb.reporting.reports import FORMATS, TABLES, document
 from topdb.reporting.scores import Scores, read_scores
 
 AGREEMENT = 1e-6
@@ -24,7 +25,7 @@ AGREEMENT = 1e-6
 def recompute(
     params: Params, profile_name: str, results: Path, published: Path, out: Path
 ) -> Comparisons:
-    """Judge the stored runs again; write comparisons, tables, figures, verdicts and metrics.
+    """Judge the stored runs again; write everything that `reports/` has.
 
     Raises
     ------
@@ -48,13 +49,27 @@ def recompute(
     _check_runs(profile, results, scores)
     comparisons = compare(params, profile_name, results, published)
     write_comparisons(comparisons, out / "comparisons.parquet")
-    for table in TABLES:
-        files = [out / f"{table}{suffix}" for suffix in FORMATS]
-        write_table(table, params, profile_name, results, comparisons, published, files)
+    tables = [
+        document(name, params, profile_name, results, comparisons, published) for name in TABLES
+    ]
+    for table in tables:
+        for suffix, render in FORMATS.items():
+            write_text(out / f"{table.name}{suffix}", render(table))
     write_metrics(profile, results, out / "metrics.json")
     write_plots(profile, results, out / "plots")
     write_figures(params, profile_name, results, out / "comparisons.parquet", published, out)
     write_answer(comparisons, out / "verdict.json")
+    examples = results / "examples.parquet"
+    write_page(
+        params,
+        profile_name,
+        results,
+        comparisons,
+        tables,
+        examples if examples.is_file() else None,
+        [files_of(name, out)[0] for name in PICTURES],
+        out / "index.html",
+    )
     return comparisons
 
 

@@ -1,0 +1,172 @@
+import json
+import shutil
+
+import paper_study
+import pyarrow.parquet as pq
+import pytest
+import tiny
+
+from topdb.errors import UserError
+from topdb.grid import GridRun
+from topdb.reporting.bundles import write_bundle
+from topdb.reporting.comparing import compare
+from topdb.reporting.comparisons import read_comparisons
+from topdb.reporting.figures import figure_names, files_of
+from topdb.reporting.recomputing import recompute
+
+PUBLISHED = paper_study.PUBLISHED
+WITHOUT_TORCH = """
+import sys
+from topdb.cli import main
+sys.argv = ["topdb", "verdict", "bundle.tar.gz", "--out", "again"]
+main()
+assert not {"torch", "torchvision", "mlflow", "numba"} & set(sys.modules)
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    missing = tuple(GridRun("market1501", "no-reg", seed) for seed in (4, 5))
+    params, results = paper_study.write_study(folder, missing)
+    recompute(params, "tiny", results, PUBLISHED, folder / "out")
+    return folder, params, results
+
+
+def test_stored_runs_give_all_tables_and_verdicts_again(study):
+    folder, params, results = study
+    written = {
+        path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*.*")
+    }
+    figures = [path for name in figure_names() for path in files_of(name, folder)]
+    assert written == {
+        "comparisons.parquet",
+        *(f"table{number}.{suffix}" for number in (1, 2) for suffix in ("md", "csv", "tex")),
+        "verdict.json",
+        "metrics.json",
+        "plots/seeds.csv",
+        "plots/training.csv",
+        "index.html",
+        *(path.relative_to(folder).as_posix() for path in figures),
+    }
+    found = read_comparisons(folder / "out/comparisons.parquet", "tiny")
+    assert repr(found) == repr(compare(params, "tiny", results, PUBLISHED))
+
+
+def test_the_summary_for_machines_counts_every_verdict(study):
+    folder, _, _ = study
+    summary = json.loads((folder / "out/verdict.json").read_text())
+    cells = summary["cells"]
+    assert cells["all"] == 40 == sum(count for name, count in cells.items() if name != "all")
+    assert cells["REPRODUCED"] == 8
+    assert cells["INCOMPLETE"] == 2
+    assert summary["claims"]["all"] == 8
+    assert summary["answer"].startswith("8 of 40 cells reproduce (10 EXCEEDS, 10 BELOW,")
+    assert not summary["rendered_data"]
+    assert len(summary["cell_verdicts"]) == 40
+    assert [len(claim["parts"]) for claim in summary["claim_verdicts"]] == [4] * 8
+
+
+def test_a_bundle_gives_the_same_bytes_without_torch_or_images(study, tmp_path):
+    folder, params, results = study
+    finished = write_bundle(
+        folder / "params.yaml",
+        params.selected(),
+        "tiny",
+        results,
+        PUBLISHED,
+        tmp_path / "bundle.tar.gz",
+    )
+    assert finished == (78, 80)
+    done = tiny.python(tmp_path, "-c", WITHOUT_TORCH)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("8 of 40 cells reproduce (")
+    for path in (folder / "out").rglob("*.*"):
+        assert (tmp_path / "again" / path.relative_to(folder / "out")).read_bytes() == (
+            path.read_bytes()
+        )
+
+
+def test_the_command_takes_an_unpacked_bundle_and_refuses_another_profile(
+    study, tmp_path, monkeypatch, capfd
+):
+    folder, params, results = study
+    monkeypatch.chdir(tmp_path)
+    write_bundle(
+        folder / "params.yaml", params.selected(), "tiny", results, PUBLISHED, tmp_path / "b"
+    )
+    shutil.unpack_archive(tmp_path / "b", tmp_path / "unpacked", "gztar", filter="data")
+    assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 0
+    assert capfd.readouterr().out.startswith("8 of 40 cells reproduce")
+    assert tiny.topdb(monkeypatch, "verdict", "b", "--profile", "paper") == 2
+    assert "is of profile tiny, not of paper" in capfd.readouterr().err
+    (tmp_path / "unpacked/params.yaml").write_text("changed")
+    assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 2
+    assert "another SHA-256" in capfd.readouterr().err
+
+
+def project(folder, **changes):
+    params = tiny.params(folder, {"rankings": ["plain"], **changes})
+    for method in ("baseline", "top-db-net"):
+        for seed in params.selected().seeds:
+            run = tiny.write_run(folder / "results", "market1501", method, seed)
+            tiny.write_queries(run, [0.5, 0.6 + seed / 10, 0.7])
+    return params
+
+
+def judged(params, folder):
+    return recompute(params, "tiny", folder / "results", PUBLISHED, folder / "out")
+
+
+def test_a_single_seed_is_no_base_for_a_verdict(tmp_path):
+    with pytest.raises(UserError, match="tiny has a single seed.*name two or more"):
+        judged(project(tmp_path, seeds=[1]), tmp_path)
+
+
+def test_a_folder_without_runs_is_named(tmp_path):
+    params = tiny.params(tmp_path)
+    with pytest.raises(UserError, match=r"results does not exist: name the folder"):
+        judged(params, tmp_path)
+    (tmp_path / "results").mkdir()
+    with pytest.raises(UserError, match=r"holds no evaluated run of profile tiny"):
+        judged(params, tmp_path)
+
+
+def test_missing_runs_are_incomplete_and_no_crash(tmp_path):
+    params = project(tmp_path)
+    shutil.rmtree(tmp_path / "results/market1501/baseline")
+    found = judged(params, tmp_path)
+    assert {each.verdict for each in found.cells if each.method == "baseline"} == {"INCOMPLETE"}
+    assert "**Incomplete**: 2 of 4 runs" in (tmp_path / "out/table1.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value", "sentence"),
+    [
+        ("plain/metrics.json", "mAP", 0.9, "says mAP 0.9 where its queries have 0.633333"),
+        ("plain/metrics.json", "cmc", {"1": 0.5}, "says R1 0.5 where its queries have 1.000000"),
+        ("plain/metrics.json", "mAP", None, "says mAP None"),
+        ("run.json", "seed", 2, "is of seed 2, and lies where 1 belongs"),
+        ("run.json", "method", "top-db-net", "is of method 'top-db-net'"),
+        ("run.json", "features_digest", "b", "is of other features than run.json"),
+    ],
+)
+def test_files_that_contradict_each_other_are_named(tmp_path, name, key, value, sentence):
+    params = project(tmp_path)
+    folder = tmp_path / "results/market1501/baseline/seed-1"
+    metrics = folder / "plain/metrics.json"
+    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "features_digest": "a"}))
+    path = folder / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(UserError, match=sentence):
+        judged(params, tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_the_tests_write_has_the_columns_of_the_real_writer(tmp_path, monkeypatch):
+    tiny.write_features(tmp_path / "features.npz")
+    monkeypatch.chdir(tmp_path)
+    assert tiny.topdb(monkeypatch, "evaluate", "features.npz", "--out", "real") == 0
+    tiny.write_queries(tmp_path, [0.5, None])
+    written = pq.read_schema(tmp_path / "plain/queries.parquet")
+    assert written.equals(pq.read_schema(tmp_path / "real/queries.parquet"))
