@@ -56,6 +56,8 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "estimate",
         "diff",
         "compare",
+        "examples",
+        "figure",
         "report",
         "reference",
         "verdict",
@@ -217,6 +219,8 @@ def test_commands_that_need_no_network_import_no_torch(here):
         "verdict bundle.tar.gz --out of-bundle",
         "report metrics --out metrics.json",
         "report plots --out plots",
+        "examples --out examples.parquet --results none-yet",
+        "report page --out page.html --comparisons comparisons.parquet",
         "check",
     ]
     cells = {"market1501/baseline/plain": {"mean": 60.0, "sd": 1.0, "n": 10}}

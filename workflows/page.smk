@@ -33,7 +33,11 @@ rule page:
         queries=grid(f"{EVALUATION}/queries.parquet"),
         published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
     output:
-        "reports/index.html",
+        report(
+            "reports/index.html",
+            caption="report/page.rst",
+            category="The page",
+        ),
     log:
         "logs/page.log",
     params:

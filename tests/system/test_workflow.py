@@ -45,7 +45,12 @@ def test_every_figure_stands_and_the_report_holds_all_of_them(finished):
     finished.succeed("snakemake", "--report", "report.zip", "--cores", "1")
     with zipfile.ZipFile(finished.folder / "report.zip") as archive:
         archived = {path.rsplit("/", 1)[-1] for path in archive.namelist()}
-    assert archived >= {"figure2.png", "figure3.png", *(f"{name}.svg" for name in names)}
+    assert archived >= {
+        "index.html",
+        "figure2.png",
+        "figure3.png",
+        *(f"{name}.svg" for name in names),
+    }
 
 
 def test_the_page_holds_all_of_it_in_one_file(finished):

@@ -17,7 +17,7 @@ from topdb.commands.options import (
 
 
 def report(
-    what: Annotated[str, typer.Argument(help="table1, table2, verdict, page, metrics, plots.")],
+    what: Annotated[str, typer.Argument(help="table1, table2, verdict, metrics, plots or page.")],
     out: Annotated[
         list[Path],
         typer.Option(

@@ -43,7 +43,7 @@ def write_report(
     UserError
         There is no such report or format, or a file that it needs is missing or broken.
     """
-    known = [*TABLES, VERDICT, PAGE, *_DATA]
+    known = [*TABLES, VERDICT, *_DATA, PAGE]
     if what not in known:
         raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
     if what not in TABLES and len(out) != 1:

@@ -12,6 +12,7 @@ import altair as alt
 
 from topdb.params import Profile
 from topdb.reporting.page.evidence import Evidence, Rows
+from topdb.reporting.published import OWN
 from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.wording import dataset_title, method_title
 
@@ -58,15 +59,22 @@ class Look:
 
 
 def looks(profile: Profile) -> tuple[Look, ...]:
-    """Return the look of each method, in the profile's order."""
+    """Return the look of each method, in the profile's order.
+
+    The paper's methods look the same in every profile; others take turns with what is left.
+    """
+    own = list(OWN)
+    others = [method for method in profile.methods if method not in OWN]
+    turns = {method: own.index(method) for method in own}
+    turns |= {method: (len(own) + turn) % COLOURS for turn, method in enumerate(others)}
     return tuple(
         Look(
             method_title(method),
-            turn % COLOURS,
-            SHAPES[turn % COLOURS],
-            " ".join(map(str, DASHES[turn % COLOURS])),
+            turns[method],
+            SHAPES[turns[method]],
+            " ".join(map(str, DASHES[turns[method]])),
         )
-        for turn, method in enumerate(profile.methods)
+        for method in profile.methods
     )
 
 
