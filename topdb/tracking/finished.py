@@ -10,6 +10,7 @@ from topdb.files import write_json
 from topdb.grid import runs
 from topdb.params import Params
 from topdb.tracking.invocation import close, latest, telling
+from topdb.tracking.library import load_library
 from topdb.tracking.patience import within
 from topdb.tracking.record import FinishedRun, finished_run
 from topdb.tracking.sending import Sender, open_sender
@@ -58,6 +59,7 @@ def track_finished(
     parent: str | None = None
     failure: Exception | None = None
     try:
+        load_library()
         with telling(results):
             sender = within(CONNECT_SECONDS, partial(open_sender, params, profile, results))
             for run, run_id in _told(sender, grid, params.tracking.upload_weights):

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +30,26 @@ _ROOM = 1_000_000
 """Bytes: as large as an empty store."""
 
 
+def load_library() -> None:
+    """Import MLflow's client, which takes seconds on a busy machine.
+
+    It is no fault of the store's, so it is done before anybody counts the seconds that a store
+    takes, and before an SQLite store is held.
+    """
+    for name, value in _QUIET_AND_QUICK.items():
+        os.environ.setdefault(name, value)
+    import_module("mlflow")
+
+
 class LibraryStore:
     """Any store that MLflow knows. Of an SQLite file's writers, one works at a time."""
 
     def __init__(self, address: str) -> None:
-        for name, value in _QUIET_AND_QUICK.items():
-            os.environ.setdefault(name, value)
         self._file = _sqlite_file(address)
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _require_room(self._file.parent)
-        # Outside of the turn: importing takes long, and nobody need wait for it.
+        load_library()
         import mlflow
 
         with self.turn():

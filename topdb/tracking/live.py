@@ -19,7 +19,7 @@ from topdb.tracking.store import EMBEDDED, PARENT_TAG, Point, Status, Store, add
 from topdb.tracking.tags import HISTORY_TAG, run_name
 
 START_SECONDS = 18.0
-"""Long enough for eight processes that import MLflow and create its store on two cores."""
+"""Long enough for eight processes that open a fresh SQLite store one after another."""
 END_SECONDS = 8.0
 _STOPPED_SECONDS = 2.0
 """For a training that was told to stop and has no time to lose."""
@@ -88,6 +88,8 @@ class _Teller(threading.Thread):
     @classmethod
     def started(cls, settings: TrackingSettings, tags: Mapping[str, str]) -> "_Teller":
         """Return a teller that has opened its run, or has not within the time that there is."""
+        if not speaks(address()):
+            _load_library()
         teller = cls(settings, tags)
         teller.start()
         if not teller._ready.wait(START_SECONDS):
@@ -152,6 +154,12 @@ class _Teller(threading.Thread):
         self._given_up.set()
         self.run_id = None
         _warn(why)
+
+
+def _load_library() -> None:
+    from topdb.tracking.library import load_library
+
+    load_library()
 
 
 def _connected() -> Store:
