@@ -20,6 +20,5 @@ rule all:
         "reports/verdict.json",
         "reports/metrics.json",
         "reports/plots/training.csv",
-        "reports/figure2.png",
-        "reports/figure3.png",
+        FIGURES,
         expand("reports/plots/{plot}.svg", plot=PLOTS),

@@ -25,8 +25,7 @@ rule page:
         TRACKED,
         comparisons=rules.compare.output,
         examples=rules.examples.output,
-        figure2=rules.figure2.output.png,
-        figure3=rules.figure3.output.png,
+        figures=FIGURES,
         runs=grid(f"{RUN}/run.json"),
         histories=grid(f"{RUN}/history.csv"),
         metrics=grid(f"{EVALUATION}/metrics.json"),
@@ -46,6 +45,7 @@ rule page:
         settings=PLAN["statistics"],
         recipe=PLAN["train"],
         source=PLAN["source"]["report"],
+        figures=[f"--figure {shlex.quote(path)}" for path in FIGURES],
     shell:
         "topdb report page --comparisons {input.comparisons:q} --examples {input.examples:q} "
-        "--figure {input.figure2:q} --figure {input.figure3:q} --out {output:q} >{log:q} 2>&1"
+        "{params.figures} --out {output:q} >{log:q} 2>&1"

@@ -113,7 +113,7 @@ def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
             mean_ap=mean_ap,
             mean_inp=mean_inp,
             cmc=cmc,
-            seconds=float(record.get("seconds", {}).get("train", math.nan)),
+            seconds=(record.get("seconds") or {}).get("train") or math.nan,
             weights=str(record.get("weights_digest", ""))[:12],
         )
 

@@ -73,10 +73,16 @@ def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[
         known = sorted(str(value) for value in values if value is not None)
         if known:
             yield title, ", ".join(known)
-    seconds = [math.fsum(record["seconds"].values()) for record in records if "seconds" in record]
+    seconds = [
+        math.fsum(each for each in _of(record, "seconds").values() if each is not None)
+        for record in records
+        if "seconds" in record
+    ]
     if seconds:
         yield "seconds of a run, mean", f"{math.fsum(seconds) / len(seconds):.1f}"
-    memory = [float(record["peak_memory_mib"]) for record in records if "peak_memory_mib" in record]
+    memory = [
+        float(record["peak_memory_mib"]) for record in records if record.get("peak_memory_mib")
+    ]
     if memory:
         yield "peak memory of a run", f"{max(memory):.0f} MiB"
     versions: dict[str, set[str]] = {}
