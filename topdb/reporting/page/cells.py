@@ -75,7 +75,7 @@ def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterat
                 if (each.dataset, each.method, each.ranking) == names
             ),
             seeds=tuple(_seeds(profile, results, cell)),
-            folder=(results / cell.dataset / cell.method / "seed-*" / cell.ranking).as_posix(),
+            folder=f"{cell.dataset}/{cell.method}/seed-*/{cell.ranking}",
         )
 
 
