@@ -145,7 +145,7 @@ def eight_at_once(folder: Path, rounds: int, server: str) -> list[str]:
     lines = [
         "# What MLflow costs a run",
         "",
-        f"Eight trainings of the mini profile at once, {len(os.sched_getaffinity(0))} cores, median "
+        f"Eight trainings of the mini profile at once, {len(os.sched_getaffinity(0))} cores, median",
         f"of {rounds} interleaved round(s): processor seconds of all eight, without a server's own.",
         "",
         "| tracking | seconds | added |",

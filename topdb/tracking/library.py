@@ -30,8 +30,8 @@ _ROOM = 1_000_000
 """Bytes: as large as an empty store."""
 
 
-def load_library() -> None:
-    """Import MLflow's client, which takes seconds on a busy machine.
+def load_library(address: str) -> None:
+    """Import of MLflow what a store needs, which takes seconds on a busy machine.
 
     It is no fault of the store's, so it is done before anybody counts the seconds that a store
     takes, and before an SQLite store is held.
@@ -39,6 +39,8 @@ def load_library() -> None:
     for name, value in _QUIET_AND_QUICK.items():
         os.environ.setdefault(name, value)
     import_module("mlflow")
+    if not address.startswith(("http:", "https:")):
+        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 class LibraryStore:
@@ -49,7 +51,7 @@ class LibraryStore:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _require_room(self._file.parent)
-        load_library()
+        load_library(address)
         import mlflow
 
         with self.turn():
