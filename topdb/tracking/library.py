@@ -4,11 +4,13 @@ import errno
 import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from topdb.tracking.store import Point, Status, conditions, now
 
@@ -26,6 +28,7 @@ _QUIET_AND_QUICK = {
 traceback for each database error before it raises it."""
 
 _BATCH = 1000
+_ANSWER_SECONDS = 5.0
 _ROOM = 1_000_000
 """Bytes: as large as an empty store."""
 
@@ -51,6 +54,8 @@ class LibraryStore:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _require_room(self._file.parent)
+        else:
+            _require_answer(address)
         load_library(address)
         import mlflow
 
@@ -163,6 +168,15 @@ def _require_room(folder: Path) -> None:
     """Fail at once where MLflow would try ten times, for a minute and a half."""
     if shutil.disk_usage(folder).free < _ROOM:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _require_answer(address: str) -> None:
+    """Fail at once where MLflow would try a database that is down ten times."""
+    parts = urlsplit(address)
+    ports = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+    port = parts.port or ports.get(parts.scheme.partition("+")[0])
+    if parts.hostname and port:
+        socket.create_connection((parts.hostname, port), _ANSWER_SECONDS).close()
 
 
 def _sqlite_file(address: str) -> Path | None:
