@@ -1,8 +1,6 @@
 """Tracking against MLflow itself, on its SQLite store; one store serves most tests."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -198,42 +196,3 @@ def test_a_dead_server_costs_seconds_and_no_result_and_no_secret(tmp_path):
     assert json.loads(receipt)["tracked"] == {}
     assert json.loads(receipt)["store"] == "http://127.0.0.1:9"
     assert "hunter2" not in receipt + done.stdout + done.stderr
-
-
-LIVE = """
-import sys
-from topdb.params import TrackingSettings
-from topdb.tracking import live_run, run_tags
-seed = int(sys.argv[1])
-settings = TrackingSettings(mode="live", experiment="live")
-with live_run(settings, run_tags("tiny", "market1501", "baseline", seed)) as run:
-    for epoch in range(1, 21):
-        run.log_epoch(epoch, {"loss": seed / epoch, "rate": 0.1})
-assert run.run_id
-"""
-
-
-def test_two_processes_that_open_a_fresh_store_at_once_lose_nothing(tmp_path, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", LIVE, str(seed)],
-            cwd=tmp_path,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for seed in (1, 2)
-    ]
-    errors = [process.communicate(timeout=120)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], errors
-    assert not any("out of reach" in error for error in errors)
-    client, runs = stored("live", f"sqlite:///{tmp_path}/results/mlflow.db")
-    assert sorted(run.data.tags["seed"] for run in runs) == ["1", "2"]
-    for run in runs:
-        assert run.info.status == "FINISHED"
-        history = client.get_metric_history(run.info.run_id, "loss")
-        seed = int(run.data.tags["seed"])
-        assert {point.step: point.value for point in history} == {
-            epoch: seed / epoch for epoch in range(1, 21)
-        }

@@ -14,7 +14,7 @@ from topdb.tracking.library import load_library
 from topdb.tracking.patience import within
 from topdb.tracking.record import FinishedRun, finished_run
 from topdb.tracking.sending import Sender, open_sender
-from topdb.tracking.store import public_address, reason
+from topdb.tracking.store import address, public_address, reason
 from topdb.tracking.tags import label
 
 CONNECT_SECONDS = 25.0
@@ -59,7 +59,7 @@ def track_finished(
     parent: str | None = None
     failure: Exception | None = None
     try:
-        load_library()
+        load_library(address())
         with telling(results):
             sender = within(CONNECT_SECONDS, partial(open_sender, params, profile, results))
             for run, run_id in _told(sender, grid, params.tracking.upload_weights):

@@ -4,11 +4,13 @@ import errno
 import fcntl
 import os
 import shutil
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from topdb.tracking.store import Point, Status, conditions, now
 
@@ -26,12 +28,13 @@ _QUIET_AND_QUICK = {
 traceback for each database error before it raises it."""
 
 _BATCH = 1000
+_ANSWER_SECONDS = 5.0
 _ROOM = 1_000_000
 """Bytes: as large as an empty store."""
 
 
-def load_library() -> None:
-    """Import MLflow's client, which takes seconds on a busy machine.
+def load_library(address: str) -> None:
+    """Import of MLflow what a store needs, which takes seconds on a busy machine.
 
     It is no fault of the store's, so it is done before anybody counts the seconds that a store
     takes, and before an SQLite store is held.
@@ -39,6 +42,8 @@ def load_library() -> None:
     for name, value in _QUIET_AND_QUICK.items():
         os.environ.setdefault(name, value)
     import_module("mlflow")
+    if not address.startswith(("http:", "https:")):
+        import_module("mlflow.store.tracking.sqlalchemy_store")
 
 
 class LibraryStore:
@@ -49,7 +54,9 @@ class LibraryStore:
         if self._file:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             _require_room(self._file.parent)
-        load_library()
+        else:
+            _require_answer(address)
+        load_library(address)
         import mlflow
 
         with self.turn():
@@ -161,6 +168,15 @@ def _require_room(folder: Path) -> None:
     """Fail at once where MLflow would try ten times, for a minute and a half."""
     if shutil.disk_usage(folder).free < _ROOM:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _require_answer(address: str) -> None:
+    """Fail at once where MLflow would try a database that is down ten times."""
+    parts = urlsplit(address)
+    ports = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+    port = parts.port or ports.get(parts.scheme.partition("+")[0])
+    if parts.hostname and port:
+        socket.create_connection((parts.hostname, port), _ANSWER_SECONDS).close()
 
 
 def _sqlite_file(address: str) -> Path | None:

@@ -89,7 +89,9 @@ class _Teller(threading.Thread):
     def started(cls, settings: TrackingSettings, tags: Mapping[str, str]) -> "_Teller":
         """Return a teller that has opened its run, or has not within the time that there is."""
         if not speaks(address()):
-            _load_library()
+            from topdb.tracking.library import load_library
+
+            load_library(address())
         teller = cls(settings, tags)
         teller.start()
         if not teller._ready.wait(START_SECONDS):
@@ -154,12 +156,6 @@ class _Teller(threading.Thread):
         self._given_up.set()
         self.run_id = None
         _warn(why)
-
-
-def _load_library() -> None:
-    from topdb.tracking.library import load_library
-
-    load_library()
 
 
 def _connected() -> Store:
