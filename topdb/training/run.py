@@ -1,5 +1,6 @@
 """One run of the grid: a method trained on a data set with a seed, from index to features."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from topdb.files import digest, replacing, write_csv, write_json
 from topdb.methods import build
 from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import ImagenetSettings, PretrainingSettings, Profile
-from topdb.training.checkpoint import Checkpoints, alone_in
+from topdb.training.alone import alone_in
+from topdb.training.checkpoint import Checkpoints, plain_digest
 from topdb.training.environment import describe, device_name, peak_memory_mib
 from topdb.training.features import write_features
 from topdb.training.fit import fit, position_of
@@ -96,13 +98,34 @@ def train_run(
     Raises
     ------
     UserError
-        The start's weights do not fit, people are too few, a loss is no finite number, a
-        checkpoint cannot be written, or another process trains into the folder.
+        The start's weights do not fit, people are too few, a loss is no finite number, or a
+        checkpoint cannot be written.
     StoppedError
         `stop` asked for it.
     """
-    with alone_in(folder):
-        _train(run, profile, index, pixels, backbone, folder, on_epoch, tracked_as, stop)
+    start_digest = _start_digest(profile.start, backbone)
+    decisive = identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest)
+    with alone_in(folder) as waited:
+        files = RunFiles(folder)
+        if waited and _is_whole(files, decisive):
+            print(f"topdb: {folder} is whole: the other process did this run.", file=sys.stderr)
+            return
+        files.record.unlink(missing_ok=True)
+        _train(run, profile, index, pixels, backbone, decisive, files, on_epoch, tracked_as, stop)
+
+
+def _is_whole(files: RunFiles, decisive: dict[str, Any]) -> bool:
+    """Whether the run's files stand, and are what this process would write."""
+    try:
+        record = json.loads(files.record.read_text(encoding="utf-8"))
+        return bool(
+            record["identity"] == plain_digest(decisive)
+            and record["weights_digest"] == digest(files.weights)
+            and record["features_digest"] == digest(files.features)
+            and files.history.is_file()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _train(
@@ -111,24 +134,22 @@ def _train(
     index: Index,
     pixels: Pixels,
     backbone: Path | None,
-    folder: Path,
+    decisive: dict[str, Any],
+    files: RunFiles,
     on_epoch: Callable[[Epoch], None],
     tracked_as: str | None,
     stop: Stop | None,
 ) -> None:
-    files = RunFiles(folder)
-    files.record.unlink(missing_ok=True)
     started = time.perf_counter()
     people = index.split("train")
     randomness = Randomness(run.dataset, run.method, run.seed)
     network = build(run.method, profile.network, people.counts.people, profile.recipe)
     initialise(network, randomness.torch("weights"))
     _load_start(network, profile.start, backbone)
-    start_digest = _start_digest(profile.start, backbone)
     images = resized(pixels, people.rows, profile.network)
     checkpoints = Checkpoints(
-        folder,
-        identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest),
+        files.folder,
+        decisive,
         profile.training.checkpoint_seconds,
         device_name(profile.training.device),
     )
@@ -177,7 +198,8 @@ def _train(
         "start": profile.start.model_dump(mode="json") if profile.start else None,
         "training": profile.training.model_dump(mode="json"),
         "index_digest": index.digest,
-        "start_digest": start_digest,
+        "start_digest": decisive["start_digest"],
+        "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
         "environment": describe(profile.training.device, profile.training.threads),
