@@ -9,7 +9,7 @@ CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all table1 table2 test lint format check reference bench env clean soak
+.PHONY: all table1 table2 test lint format check reference soak bench bench-gpu env clean
 
 all: env
 	snakemake all --cores $(CORES) $(CONFIG)
@@ -51,6 +51,11 @@ bench: env
 	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid pyppbox-torchreid
 	python benchmarks/workflow.py
 	python benchmarks/retrieval.py --peers $(VENV)/peers
+	python benchmarks/training.py --peers $(VENV)/peers
+
+bench-gpu: env
+	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid
+	python benchmarks/training.py --device cuda --peers $(VENV)/peers --out benchmarks/training-gpu.md
 
 env: $(READY)
 

@@ -62,6 +62,8 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "reference",
         "verdict",
         "bundle",
+        "add",
+        "verify",
         "check",
         "track",
     }
@@ -162,7 +164,10 @@ def test_a_full_disk_keeps_the_old_file(here):
     )
     done = tiny.python(here, "-c", limited, "report", "metrics", "--out", "metrics.json")
     assert done.returncode == 2
-    assert done.stderr == "topdb: File too large; mend it and run the same command again.\n"
+    assert (
+        done.stderr
+        == "topdb: metrics.json: File too large; mend it and run the same command again.\n"
+    )
     assert (here / "metrics.json").read_text() == "old"
     assert not list(here.glob(".*partial"))
 

@@ -22,7 +22,7 @@ from topdb.datasets.layouts import load_layout
 from topdb.datasets.pixels import Pixels
 from topdb.errors import UserError
 from topdb.evaluation import evaluate, read_features
-from topdb.params import ImagenetSettings, RankingSettings, dropped_in
+from topdb.params import RankingSettings, dropped_in
 from topdb.training.start import load_backbone, load_imagenet
 
 QUIET = settings(
@@ -92,10 +92,9 @@ def test_a_pickle_that_executes_given_as_weights(here):
 def test_a_pickle_that_executes_given_as_imagenet_weights(here):
     torch.save({"weight": Executes()}, here / "x.pth")
     content = (here / "x.pth").read_bytes()
-    path = here / f"resnet50-{hashlib.sha256(content).hexdigest()[:8]}.pth"
-    path.write_bytes(content)
+    known = [hashlib.sha256(content).hexdigest()]
     with pytest.raises(UserError, match="does not fit this backbone"):
-        load_imagenet(torch.nn.Linear(1, 1), ImagenetSettings(kind="imagenet", weights=path))
+        load_imagenet(torch.nn.Linear(1, 1), here / "x.pth", known)
 
 
 def test_features_that_claim_to_be_larger_than_memory(here):
@@ -225,5 +224,5 @@ def png_header(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(100_000, 100_000), (2**31 - 1, 2**31 - 1)])
 def test_an_image_that_claims_to_be_enormous(size, here):
-    with pytest.raises(UserError, match=r"x\.png cannot be decoded as JPEG or PNG"):
+    with pytest.raises(UserError, match=r"x\.png says that it is larger than"):
         decode(png_header(*size), here / "x.png")

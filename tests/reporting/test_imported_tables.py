@@ -4,7 +4,7 @@ import pytest
 import tiny
 from reporting.test_tables import cells, render
 
-from topdb.reporting.comparisons import compare
+from topdb.reporting.comparing import compare
 from topdb.reporting.metrics import write_metrics, write_plots
 
 CHECKPOINT = {"file": "model.pth.tar-400", "sha256": "0123456789abcdef" * 4, "epoch": 400}

@@ -374,14 +374,27 @@ def test_a_scheduler_that_ends_a_process_can_queue_it_again(project, uninterrupt
     assert digest(folder / "weights.safetensors") == uninterrupted[0]
 
 
-def test_two_processes_do_not_train_into_one_folder(project):
+def test_a_process_waits_for_one_that_was_left_behind_and_leaves_its_run_alone(project):
     folder = project / "twice"
     first = start(project, "twice")
     wait_for_a_checkpoint(folder, first, set())
-    os.kill(first.pid, signal.SIGSTOP)
-    status, said = finish(start(project, "twice"))
-    os.kill(first.pid, signal.SIGCONT)
+    second = start(project, "twice")
+    assert finish(first)[0] == 0
+    status, said = finish(second)
+    assert status == 0, said
+    assert "topdb: waiting for another process that trains into twice" in said
+    assert "twice is whole: the other process did this run" in said
+
+
+def test_after_the_one_it_waited_for_was_killed_a_process_goes_on(project, uninterrupted):
+    folder = project / "left"
+    first = start(project, "left")
+    wait_for_a_checkpoint(folder, first, set())
+    second = start(project, "left")
+    assert second.stderr is not None
+    assert second.stderr.readline().startswith("topdb: waiting")
     first.kill()
     finish(first)
-    assert status == 2
-    assert "another process trains into twice: wait until it is done, or end it." in said
+    status, said = finish(second)
+    assert status == 0, said
+    assert digest(folder / "weights.safetensors") == uninterrupted[0]

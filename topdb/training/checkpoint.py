@@ -11,15 +11,12 @@ workflow does not declare the folder: what it clears away before it starts a job
 run's results.
 """
 
-import fcntl
 import hashlib
 import json
-import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +57,7 @@ class Checkpoints:
     ) -> None:
         self._all = folder / "checkpoints"
         self._identity = json.loads(json.dumps(identity))
-        self._folder = self._all / _digest_of(self._identity)[:_SHOWN]
+        self._folder = self._all / plain_digest(self._identity)[:_SHOWN]
         self._every_seconds = every_seconds
         self._device = device
         self._resumed: list[dict[str, str]] = []
@@ -105,7 +102,7 @@ class Checkpoints:
                 "resumed": self._resumed,
                 "tensors_sha256": digest(path),
             }
-            write_json(path.with_suffix(".json"), described | {"sha256": _digest_of(described)})
+            write_json(path.with_suffix(".json"), described | {"sha256": plain_digest(described)})
         except (OSError, SafetensorError) as error:
             path.unlink(missing_ok=True)
             reason = getattr(error, "strerror", None) or " ".join(str(error).split())
@@ -153,7 +150,9 @@ class Checkpoints:
             content = json.loads(path.read_text(encoding="utf-8"))
             own = content.pop("sha256")
             tensors_path = path.with_suffix(".safetensors")
-            whole = own == _digest_of(content) and content["tensors_sha256"] == digest(tensors_path)
+            whole = own == plain_digest(content) and content["tensors_sha256"] == digest(
+                tensors_path
+            )
             return Checkpoint(load_file(tensors_path), content) if whole else None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
             return None
@@ -193,32 +192,8 @@ def differences(one: Any, other: Any, key: str = "") -> list[str]:
     return [] if one == other else [key]
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Keep other processes from training into a folder; the kernel ends this with the process.
-
-    A killed scheduler leaves its jobs behind, and they go on writing.
-
-    Raises
-    ------
-    UserError
-        Another process trains into it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another process trains into {folder}: wait until it is done, or end it."
-            ) from None
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _digest_of(content: Mapping[str, Any]) -> str:
+def plain_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of plain data, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

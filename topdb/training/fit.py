@@ -139,13 +139,19 @@ def _save(
     """Write a checkpoint, of finite numbers alone."""
     tensors = state.tensors() | {"losses": recorded.values()}
     for name, values in tensors.items():
-        if values.is_floating_point() and not values.isfinite().all():
+        if values.is_floating_point() and values.numel() and not _finite(values):
             raise UserError(
                 f"{name} is no longer finite after {position}: lower training.schedule.base in "
                 "params.yaml, or look for broken images."
             )
     content = {"position": written(position), "losses": recorded.names, "sampler": sampler}
     checkpoints.save(position.name, tensors, content)
+
+
+def _finite(values: Tensor) -> bool:
+    """Whether all values are; the extremes tell without a mask as large as the values."""
+    smallest, largest = values.aminmax()
+    return bool(smallest.isfinite() and largest.isfinite())
 
 
 def _restore(state: State, checkpoint: Checkpoint) -> tuple[Position, Recorded]:

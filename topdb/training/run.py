@@ -1,5 +1,6 @@
 """One run of the grid: a method trained on a data set with a seed, from index to features."""
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from topdb.files import digest, replacing, write_csv, write_json
 from topdb.methods import build
 from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import ImagenetSettings, PretrainingSettings, Profile
-from topdb.training.checkpoint import Checkpoints, alone_in
+from topdb.training.alone import alone_in
+from topdb.training.checkpoint import Checkpoints, plain_digest
 from topdb.training.environment import describe, device_name, peak_memory_mib
 from topdb.training.features import write_features
 from topdb.training.fit import fit, position_of
@@ -105,13 +107,37 @@ def train_run(
     Raises
     ------
     UserError
-        The start's weights do not fit, people are too few, a loss is no finite number, a
-        checkpoint cannot be written, or another process trains into the folder.
+        The start's weights do not fit, people are too few, a loss is no finite number, or a
+        checkpoint cannot be written.
     StoppedError
         `stop` asked for it.
     """
-    with alone_in(folder):
-        _train(run, profile, index, pixels, backbone, folder, on_epoch, tracked_as, stop)
+    started_from = _start_file(profile.start, backbone)
+    start_digest = digest(started_from) if started_from else None
+    decisive = identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest)
+    with alone_in(folder) as waited:
+        files = RunFiles(folder)
+        if waited and _is_whole(files, decisive):
+            print(f"topdb: {folder} is whole: the other process did this run.", file=sys.stderr)
+            return
+        files.record.unlink(missing_ok=True)
+        _train(
+            run, profile, index, pixels, started_from, decisive, files, on_epoch, tracked_as, stop
+        )
+
+
+def _is_whole(files: RunFiles, decisive: dict[str, Any]) -> bool:
+    """Whether the run's files stand, and are what this process would write."""
+    try:
+        record = json.loads(files.record.read_text(encoding="utf-8"))
+        return bool(
+            record["identity"] == plain_digest(decisive)
+            and record["weights_digest"] == digest(files.weights)
+            and record["features_digest"] == digest(files.features)
+            and files.history.is_file()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 def _train(
@@ -119,26 +145,26 @@ def _train(
     profile: Profile,
     index: Index,
     pixels: Pixels,
-    backbone: Path | None,
-    folder: Path,
+    started_from: Path | None,
+    decisive: dict[str, Any],
+    files: RunFiles,
     on_epoch: Callable[[Epoch], None],
     tracked_as: str | None,
     stop: Stop | None,
 ) -> None:
-    files = RunFiles(folder)
-    files.record.unlink(missing_ok=True)
     started = time.perf_counter()
     people = index.split("train")
     randomness = Randomness(run.dataset, run.method, run.seed)
     network = build(run.method, profile.network, people.counts.people, profile.recipe)
     initialise(network, randomness.torch("weights"))
-    started_from = _load_start(network, profile.start, backbone)
-    start_digest = digest(started_from) if started_from else None
+    if started_from:
+        load = load_imagenet if isinstance(profile.start, ImagenetSettings) else load_backbone
+        load(network.backbone, started_from)
     images = resized(pixels, people.rows, profile.network)
     look = look_at(files.snapshots, run.dataset, run.method, run.seed, profile, index, pixels)
     checkpoints = Checkpoints(
-        folder,
-        identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest),
+        files.folder,
+        decisive,
         profile.training.checkpoint_seconds,
         device_name(profile.training.device),
     )
@@ -182,7 +208,8 @@ def _train(
         **parameters_of(run, profile),
         "identities": people.counts.people,
         "index_digest": index.digest,
-        "start_digest": start_digest,
+        "start_digest": decisive["start_digest"],
+        "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
         "environment": describe(profile.training.device, profile.training.threads),
@@ -219,20 +246,13 @@ def parameters_of(run: Run, profile: Profile) -> dict[str, Any]:
     }
 
 
-def _load_start(
-    network: ReIDNetwork,
-    start: PretrainingSettings | ImagenetSettings | None,
-    backbone: Path | None,
+def _start_file(
+    start: PretrainingSettings | ImagenetSettings | None, backbone: Path | None
 ) -> Path | None:
-    """Load what a network's backbone starts from, and return the file; None for random weights."""
-    if isinstance(start, PretrainingSettings) and backbone:
-        load_backbone(network.backbone, backbone)
-        return backbone
+    """Return the file that the backbone's weights come from; None for random weights."""
     if isinstance(start, ImagenetSettings):
-        weights = start.found()
-        load_imagenet(network.backbone, weights)
-        return weights
-    return None
+        return start.found()
+    return backbone if start else None
 
 
 def save_weights(network: ReIDNetwork, path: Path) -> None:
