@@ -93,7 +93,7 @@ def test_a_pickle_that_executes_given_as_imagenet_weights(here):
     torch.save({"weight": Executes()}, here / "x.pth")
     content = (here / "x.pth").read_bytes()
     known = [hashlib.sha256(content).hexdigest()]
-    with pytest.raises(UserError, match="does not fit this backbone"):
+    with pytest.raises(UserError, match="is not only tensors"):
         load_imagenet(torch.nn.Linear(1, 1), here / "x.pth", known)
 
 
