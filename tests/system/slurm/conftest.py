@@ -23,8 +23,10 @@ COMPARED = ("reports/table1.md", "reports/table2.md", "reports/metrics.json")
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[None]:
+def cluster(pytestconfig: pytest.Config) -> Iterator[None]:
     """The cluster, running; one test process at a time has it."""
+    if not pytestconfig.getoption("--soak"):
+        pytest.skip("tried by `make soak`: it installs SLURM, and waits minutes for its answers")
     with Path("/tmp/topdb-slurm.lock").open("w") as alone:
         fcntl.flock(alone, fcntl.LOCK_EX)
         try:
