@@ -98,7 +98,6 @@ def test_a_training_process_of_a_small_network_imports_no_torchvision(processes)
         "numba",
         "matplotlib",
         "torch._inductor",
-        "tqdm",
     ):
         assert heavy not in modules
 
