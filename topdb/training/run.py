@@ -177,6 +177,7 @@ def _train(
             stop=stop,
             progress=progress,
         )
+    del images  # gigabytes at the paper's size
     trained = time.perf_counter()
     extracted = write_features(
         files.features, network, index, pixels, profile.network, profile.training
@@ -224,7 +225,8 @@ def _start_digest(
     start: PretrainingSettings | ImagenetSettings | None, backbone: Path | None
 ) -> str | None:
     path = start.weights if isinstance(start, ImagenetSettings) else backbone
-    return digest(path) if path else None
+    # A missing file is told by whoever loads it, with what to do.
+    return digest(path) if path and path.is_file() else None
 
 
 def _load_start(
