@@ -182,6 +182,18 @@ def test_pretraining_gives_every_run_its_start(project):
     )
 
 
+def test_a_start_that_is_not_there_is_named(project):
+    start = {
+        "kind": "pretraining",
+        "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
+        "epochs": 2,
+        "seed": 0,
+    }
+    profile = Profile.model_validate(tiny.content({"start": start})["profiles"]["tiny"])
+    with pytest.raises(UserError, match=r"none.safetensors does not exist: run `topdb pretrain`"):
+        train(project, out="startless", profile=profile, backbone=project / "none.safetensors")
+
+
 def test_the_index_of_another_data_set_is_refused(project):
     build_index(
         "another",

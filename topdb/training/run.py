@@ -113,7 +113,9 @@ def train_run(
         `stop` asked for it.
     """
     started_from = _start_file(profile.start, backbone)
-    start_digest = digest(started_from) if started_from else None
+    # A missing file is told by whoever loads it, with what to do.
+    there = started_from is not None and started_from.is_file()
+    start_digest = digest(started_from) if started_from and there else None
     decisive = identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest)
     with alone_in(folder) as waited:
         files = RunFiles(folder)
@@ -193,6 +195,7 @@ def _train(
             stop=stop,
             progress=progress,
         )
+    del images  # gigabytes at the paper's size
     trained = time.perf_counter()
     extracted = write_features(
         files.features, network, index, pixels, profile.network, profile.training

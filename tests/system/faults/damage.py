@@ -104,6 +104,7 @@ FAULTS = [
         "index cut short",
         _found(f"{MARKET}/index.parquet", cut, r"index\.parquet", VICTIM),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "index with zeros in it",
@@ -115,6 +116,7 @@ FAULTS = [
         "decoded images cut short",
         _found(f"{MARKET}/pixels.npy", cut, r"pixels\.npy", VICTIM),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "decoded images with one bit flipped",
@@ -145,11 +147,13 @@ FAULTS = [
         "scores of queries with one bit flipped",
         _found(f"{VICTIM}/plain/queries.parquet", flip, r"queries\.parquet"),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "metrics of a ranking cut short",
         _found(f"{VICTIM}/plain/metrics.json", cut, r"metrics\.json"),
         MESSAGE,
+        always=False,
     ),
     Fault("record of a run cut short", _found(f"{VICTIM}/run.json", cut, r"run\.json"), MESSAGE),
     Fault(
@@ -164,6 +168,6 @@ FAULTS = [
     Fault("weights lost", _lost(f"{VICTIM}/weights.safetensors"), always=False),
     Fault("index lost", _lost(f"{MARKET}/index.parquet"), always=False),
     Fault("drawn images lost", _lost("data/mini/market1501"), always=False),
-    Fault("Snakemake's records lost", _lost(".snakemake/metadata")),
+    Fault("Snakemake's records lost", _lost(".snakemake/metadata"), always=False),
     Fault("logs lost", _lost("logs"), always=False),
 ]

@@ -56,11 +56,13 @@ FAULTS = [
         "full disk while images are indexed",
         _full("results/mini/market1501", 64, "results/mini/market1501"),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "full disk while a backbone is written",
         _full("results/mini/pretraining", 100, "results/mini/pretraining", VICTIM),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "full disk while a ranking is written",
@@ -69,5 +71,5 @@ FAULTS = [
     ),
     Fault("full disk while reports are written", _full_reports, MESSAGE),
     Fault("data folder that may only be read", _read_only_data),
-    Fault("results folder that may only be read", _read_only("results"), MESSAGE),
+    Fault("results folder that may only be read", _read_only("results"), MESSAGE, always=False),
 ]
