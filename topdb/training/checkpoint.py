@@ -137,6 +137,10 @@ class Checkpoints:
         self._tell_of_others()
         return None
 
+    def companion(self, name: str) -> Path:
+        """Return where a file may lie that goes on with the training, and goes with its end."""
+        return self._all / f"{self._folder.name}-{name}"
+
     def remove(self) -> None:
         """Remove all checkpoints below the run's folder, those of other parameters too."""
         shutil.rmtree(self._all, ignore_errors=True)

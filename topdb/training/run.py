@@ -1,6 +1,7 @@
 """One run of the grid: a method trained on a data set with a seed, from index to features."""
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -163,13 +164,14 @@ def _train(
         load = load_imagenet if isinstance(profile.start, ImagenetSettings) else load_backbone
         load(network.backbone, started_from)
     images = resized(pixels, people.rows, profile.network)
-    look = look_at(files.snapshots, run.dataset, run.method, run.seed, profile, index, pixels)
     checkpoints = Checkpoints(
         files.folder,
         decisive,
         profile.training.checkpoint_seconds,
         device_name(profile.training.device),
     )
+    snapshots = checkpoints.companion(files.snapshots.name)
+    look = look_at(snapshots, run.dataset, run.method, run.seed, profile, index, pixels)
     taken_up = checkpoints.take_up()
     ready = time.perf_counter()
 
@@ -205,6 +207,7 @@ def _train(
     rows = [epoch.row() for epoch in epochs]
     write_csv(files.history, list(rows[0]), rows)
     save_weights(network, files.weights)
+    _keep(snapshots, files.snapshots)
     training_seconds = sum(epoch.seconds for epoch in epochs)
     content: dict[str, Any] = {
         "origin": TRAINED,
@@ -231,6 +234,19 @@ def _train(
     }
     write_json(files.record, content)
     checkpoints.remove()
+
+
+def _keep(snapshots: Path, path: Path) -> None:
+    """Copy what was looked at to where the workflow expects it; nothing, where nothing was.
+
+    Until then it lies beside the checkpoints: what the workflow expects, it clears away before it
+    starts a killed training again.
+    """
+    if snapshots.is_file():
+        with replacing(path) as partial:
+            shutil.copyfile(snapshots, partial)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def parameters_of(run: Run, profile: Profile) -> dict[str, Any]:

@@ -52,7 +52,6 @@ def look_at(
     """
     watch = profile.watch
     if not watch.includes(dataset, method, seed):
-        path.unlink(missing_ok=True)  # of other weights, from when the run was chosen
         return lambda epoch, network: None
     queries = chosen_queries(index, watch)
     identity = json.dumps([dataset, method, seed, profile.recipe, index.digest])
