@@ -1,5 +1,6 @@
-# Scores to comparisons, tables, metrics and plots; and the story of the runs to MLflow. Scores stand
-# for their runs, and comparisons for their scores: to name all of a grid's files costs memory.
+# Scores to comparisons, tables, metrics and plots; and the story of the runs to MLflow. Comparisons
+# stand for their scores: to name all of a grid's files everywhere costs memory. Tables name the runs,
+# whose records their notes quote.
 
 
 rule compare:
@@ -25,6 +26,7 @@ rule compare:
 rule table:
     input:
         TRACKED,
+        runs=grid(f"{RUN}/run.json"),
         comparisons=f"{RESULTS}/comparisons.parquet",
         published="reports/published/{table}.csv",
         oddities="reports/published/oddities.csv",

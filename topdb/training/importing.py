@@ -113,6 +113,7 @@ def import_run(
             "train": 0.0,
             "extract": round(done - prepared, 3),
         },
+        "identity": None,
         "resumed": [],
         "images_per_second": {
             "train": None,

@@ -54,12 +54,9 @@ def _preempt(ground: Ground) -> None:
     ground.undo(VICTIM)
     ground.start()
     training = ground.process("topdb train")
-    time.sleep(2.0)
-    started = time.monotonic()
     training.terminate()
     training.wait(10)
-    assert time.monotonic() - started < 10
-    ground.ended()
+    assert ground.ended() != 0
 
 
 def _stop_for_a_while(ground: Ground) -> None:
