@@ -83,6 +83,7 @@ def import_run(
     files = RunFiles(folder)
     _require_no_training(files)
     files.record.unlink(missing_ok=True)
+    files.features.unlink(missing_ok=True)  # of the weights that were here before
     prepared = time.perf_counter()
     extracted = None
     if index and pixels:

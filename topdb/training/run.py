@@ -120,8 +120,10 @@ def train_run(
     decisive = identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest)
     with alone_in(folder) as waited:
         files = RunFiles(folder)
-        if waited and _is_whole(files, decisive):
-            print(f"topdb: {folder} is whole: the other process did this run.", file=sys.stderr)
+        watched = profile.watch.includes(run.dataset, run.method, run.seed)
+        if watched == files.snapshots.is_file() and _is_whole(files, decisive):
+            by = "the other process did this run" if waited else "nothing is left to do"
+            print(f"topdb: {folder} is whole: {by}.", file=sys.stderr)
             return
         files.record.unlink(missing_ok=True)
         _train(
