@@ -211,8 +211,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
             tiny.write_queries(folder, [0.5, 0.7])
     lines = [
         "plan",
-        "evaluate features.npz --out plain",
-        "evaluate features.npz --out rk --ranking rk --k1 3 --k2 2",
+        "evaluate features.npz --out scores --ranking plain --ranking rk --k1 3 --k2 2",
         "render market1501",
         "index market1501 --index index.parquet --pixels pixels.npy",
         "compare --out comparisons.parquet",
@@ -233,7 +232,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
     (here / "lines").write_text("\n".join(lines))
     done = tiny.python(here, "-c", MANY_COMMANDS)
     assert done.returncode == 0, done.stderr[-1500:]
-    for name in ("index.parquet", "plain/metrics.json", "t2.md", "of-bundle/table2.tex"):
+    for name in ("index.parquet", "scores/rk/metrics.json", "t2.md", "of-bundle/table2.tex"):
         assert (here / name).is_file()
 
 

@@ -100,7 +100,9 @@ def test_the_command_draws_single_gallery_shots(tmp_path, monkeypatch):
     for draws in (0, 4000):
         options = ("--out", tmp_path / str(draws), "--single-gallery-shot", str(draws))
         assert tiny.topdb(monkeypatch, "evaluate", path, *options) == 0
-        first[draws] = json.loads((tmp_path / str(draws) / "metrics.json").read_text())["cmc"]["1"]
+        first[draws] = json.loads((tmp_path / str(draws) / "plain/metrics.json").read_text())[
+            "cmc"
+        ]["1"]
     assert first[0] == 1.0
     assert first[4000] == pytest.approx(0.5, abs=0.04)
     options = ("--out", tmp_path / "x", "--single-gallery-shot", "-1")

@@ -66,6 +66,8 @@ PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
+COMPARISONS = f"{RESULTS}/comparisons.parquet"
+EXAMPLES = f"{RESULTS}/examples.parquet"
 SNAPSHOTS = expand(
     f"{RUN}/snapshots.npz",
     dataset=PLAN["snapshots"]["dataset"],
@@ -134,8 +136,3 @@ def images(wildcards):
     if wildcards.dataset in PLAN["render"]:
         return f"{PLAN['render'][wildcards.dataset]['root']}/rendered.json"
     return []
-
-
-def folder(wildcards, output):
-    """Return the folder of a job's first output."""
-    return os.path.dirname(output[0])

@@ -45,7 +45,7 @@ rule figure3:
 
 rule figure_differences:
     input:
-        comparisons=rules.compare.output,
+        comparisons=COMPARISONS,
     output:
         svg=report(
             "reports/plots/differences.svg",
@@ -67,7 +67,7 @@ rule figure_differences:
 
 rule figure_variance:
     input:
-        comparisons=rules.compare.output,
+        comparisons=COMPARISONS,
     output:
         svg=report(
             "reports/plots/variance.svg",
@@ -89,7 +89,7 @@ rule figure_variance:
 
 rule figure_published:
     input:
-        comparisons=rules.compare.output,
+        comparisons=COMPARISONS,
     output:
         svg=report(
             "reports/plots/published.svg",
@@ -111,7 +111,7 @@ rule figure_published:
 
 rule figure_seeds:
     input:
-        grid(f"{EVALUATION}/queries.parquet"),
+        COMPARISONS,
         "reports/published/table1.csv",
         "reports/published/table2.csv",
     output:
@@ -134,7 +134,7 @@ rule figure_seeds:
 
 rule figure_cmc:
     input:
-        grid(f"{EVALUATION}/queries.parquet"),
+        COMPARISONS,
     output:
         svg=report(
             "reports/plots/cmc.svg",

@@ -21,7 +21,7 @@ rule import_weights:
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
-        folder=folder,
+        folder=subpath(output[0], parent=True),
     shell:
         "topdb import-weights {input.checkpoint:q} --dataset {wildcards.dataset:q} "
         "--method {wildcards.method:q} --seed {wildcards.seed} --index {input.index:q} "

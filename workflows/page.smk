@@ -1,14 +1,14 @@
-# Scores and pixels to examples, and all of the evidence to one page.
+# Scores and pixels to examples, and all of the evidence to one page. Of the files of one job a rule
+# names one, which stands for the others: a grid's lists are most of Snakemake's memory.
 
 
 rule examples:
     input:
-        queries=grid(f"{EVALUATION}/queries.parquet"),
-        top=grid(f"{EVALUATION}/top.parquet"),
+        grid(f"{EVALUATION}/top.parquet"),
         index=expand(INDEX, dataset=PLAN["datasets"]),
         pixels=ancient(expand(PIXELS, dataset=PLAN["datasets"])),
     output:
-        f"{RESULTS}/examples.parquet",
+        EXAMPLES,
     log:
         f"logs/{PROFILE}/examples.log",
     params:
@@ -23,13 +23,10 @@ rule examples:
 rule page:
     input:
         TRACKED,
-        comparisons=rules.compare.output,
-        examples=rules.examples.output,
+        comparisons=COMPARISONS,
+        examples=EXAMPLES,
         figures=FIGURES,
         runs=grid(f"{RUN}/run.json"),
-        histories=grid(f"{RUN}/history.csv"),
-        metrics=grid(f"{EVALUATION}/metrics.json"),
-        queries=grid(f"{EVALUATION}/queries.parquet"),
         published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
     output:
         report(

@@ -8,7 +8,7 @@ rule compare:
         grid(f"{EVALUATION}/queries.parquet"),
         published=expand("reports/published/{name}.csv", name=PUBLISHED),
     output:
-        f"{RESULTS}/comparisons.parquet",
+        COMPARISONS,
     log:
         f"logs/{PROFILE}/compare.log",
     resources:
@@ -27,7 +27,7 @@ rule table:
     input:
         TRACKED,
         runs=grid(f"{RUN}/run.json"),
-        comparisons=f"{RESULTS}/comparisons.parquet",
+        comparisons=COMPARISONS,
         published="reports/published/{table}.csv",
         oddities="reports/published/oddities.csv",
     output:
@@ -53,7 +53,7 @@ rule table:
 
 rule verdict:
     input:
-        comparisons=rules.compare.output,
+        comparisons=COMPARISONS,
     output:
         "reports/verdict.json",
     log:
@@ -71,11 +71,9 @@ rule verdict:
 rule bundle:
     input:
         grid(f"{RUN}/run.json"),
-        grid(f"{RUN}/history.csv"),
-        grid(f"{EVALUATION}/queries.parquet"),
         grid(f"{EVALUATION}/metrics.json"),
         SNAPSHOTS,
-        examples=f"{RESULTS}/examples.parquet",
+        examples=EXAMPLES,
         published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
     output:
         "reports/bundle.tar.gz",
@@ -123,7 +121,7 @@ rule plots:
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
-        folder=folder,
+        folder=subpath(output[0], parent=True),
     shell:
         "topdb report plots --out {params.folder:q} >{log:q} 2>&1"
 

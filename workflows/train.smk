@@ -19,7 +19,7 @@ rule pretrain:
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
-        folder=folder,
+        folder=subpath(output[0], parent=True),
     shell:
         "topdb pretrain --index {input.index:q} --pixels {input.pixels:q} "
         "--out {params.folder:q} >{log:q} 2>&1"
@@ -45,7 +45,7 @@ rule train:
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
-        folder=folder,
+        folder=subpath(output[0], parent=True),
         backbone=f"--backbone {shlex.quote(BACKBONE)}" if PLAN["pretrain"] else "",
     shell:
         "topdb train {wildcards.dataset:q} {wildcards.method:q} {wildcards.seed} "

@@ -169,4 +169,4 @@ def test_what_the_tests_write_has_the_columns_of_the_real_writer(tmp_path, monke
     assert tiny.topdb(monkeypatch, "evaluate", "features.npz", "--out", "real") == 0
     tiny.write_queries(tmp_path, [0.5, None])
     written = pq.read_schema(tmp_path / "plain/queries.parquet")
-    assert written.equals(pq.read_schema(tmp_path / "real/queries.parquet"))
+    assert written.equals(pq.read_schema(tmp_path / "real/plain/queries.parquet"))

@@ -109,7 +109,7 @@ def test_weights_first_and_features_later_are_the_same(here, monkeypatch, capsys
 
 def test_its_features_are_scored(here, monkeypatch, capsys):
     assert run_import(monkeypatch, *data(), "--out", "scored") == 0
-    assert tiny.topdb(monkeypatch, "evaluate", "scored/features.npz", "--out", "scored/plain") == 0
+    assert tiny.topdb(monkeypatch, "evaluate", "scored/features.npz", "--out", "scored") == 0
     assert "mAP" in capsys.readouterr().out
 
 

@@ -9,10 +9,15 @@ from topdb.commands.options import imported
 from topdb.errors import UserError
 
 
+PLAIN = ["plain"]
+
+
 def evaluate(
     features: Annotated[Path, typer.Argument(help="A features.npz file, from any model.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder of the scores' files.")],
-    ranking: Annotated[str, typer.Option(help="plain, or rk: k-reciprocal re-ranking.")] = "plain",
+    out: Annotated[Path, typer.Option("--out", help="Folder; each ranking gets one in it.")],
+    ranking: Annotated[
+        list[str], typer.Option(help="plain, or rk: k-reciprocal re-ranking. May be repeated.")
+    ] = PLAIN,
     ap_rule: Annotated[str, typer.Option(help="step or trapezoid.")] = "step",
     variant: Annotated[str, typer.Option(help="Re-ranking: torchreid or zhong2017.")] = "torchreid",
     k1: Annotated[int, typer.Option(help="Re-ranking: neighbours.")] = 20,
@@ -42,8 +47,12 @@ def evaluate(
         original_weight=original_weight,
         single_gallery_shot=single_gallery_shot,
     )
-    wanted: Ranking = "rk" if ranking == "rk" else "plain"
-    if ranking != wanted:
-        raise UserError(f"--ranking is '{ranking}': name plain or rk.")
-    metrics = score(features, wanted, settings, out, threads, device=device, quiet=quiet)
-    typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({ranking})")
+    known: dict[str, Ranking] = {"plain": "plain", "rk": "rk"}
+    for name in ranking:
+        if name not in known:
+            raise UserError(f"--ranking is '{name}': name plain or rk.")
+    for name in ranking:
+        metrics = score(
+            features, known[name], settings, out / name, threads, device=device, quiet=quiet
+        )
+        typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({name})")
