@@ -8,7 +8,6 @@ import typer
 from topdb.commands.options import imported
 from topdb.errors import UserError
 
-
 PLAIN = ["plain"]
 
 
