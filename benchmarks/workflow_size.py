@@ -37,7 +37,6 @@ def main() -> None:
             write_params(folder, datasets, seeds)
             dry = measured([*RUN, "--dry-run"], folder)
             pretend_built(folder)
-            figures = (*dry, *measured(RUN, folder))
             wall, processor, megabytes, *again = *dry, *measured(RUN, folder)
             rows.append(
                 f"| {4 * datasets * seeds:,} | {wall:.1f} | {processor:.1f} | {megabytes:.0f} | "
