@@ -197,6 +197,68 @@ def test_a_broken_checkpoint_gives_way_to_the_one_before(spoil, suffix, whole, t
     assert same(whole, second.network)
 
 
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_a_checkpoint_that_cannot_be_read_just_now_is_kept(suffix, whole, tmp_path):
+    with pytest.raises(StoppedError):
+        Training(tmp_path / "run", every=0).run(4)
+    newest = sorted(tmp_path.glob(f"run/checkpoints/*/*{suffix}"))[-1]
+    content = newest.read_bytes()
+    newest.unlink()
+    newest.symlink_to(newest.name)  # opening it fails, and not since there is nothing
+    with pytest.raises(
+        UserError, match=r"cannot be read \(Too many .*links.*\) and is kept"
+    ) as told:
+        Training(tmp_path / "run", every=0)
+    assert str(newest) in str(told.value)
+    assert newest.is_symlink()
+    newest.unlink()
+    newest.write_bytes(content)
+    second = Training(tmp_path / "run", every=0)
+    assert second.kept.resumed[0]["from"] == newest.stem
+    second.run()
+    assert same(whole, second.network)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path):
+    with pytest.raises(StoppedError):
+        Training(tmp_path, every=0).run(1)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(folder.name)
+    with pytest.raises(UserError, match="cannot be read"):
+        Training(tmp_path, every=0)
+
+
+class AskedLate(Checkpoints):
+    """Checkpoints during whose last look at the clock a request to end comes."""
+
+    stop: Stop
+    moment = "last"
+
+    def due(self, last: bool) -> bool:
+        found = super().due(last)
+        if last or self.moment == "first":
+            self.stop.receive(signal.SIGTERM, None)
+            self.moment = "over"
+        return found
+
+
+@pytest.mark.parametrize("moment", ["first", "last"])
+def test_a_request_that_comes_after_a_look_ends_the_training_with_a_checkpoint(
+    moment, whole, tmp_path
+):
+    first = Training(tmp_path)
+    first.kept = AskedLate(tmp_path, {"identity": "this run"}, 1e9, "a processor")
+    first.kept.stop, first.kept.moment = first.stop, moment
+    with pytest.raises(StoppedError, match="saved: the same command goes on"):
+        first.run()
+    second = Training(tmp_path)
+    assert second.taken_up is not None
+    assert (position_of(second.taken_up).epoch == 3) == (moment == "last")
+    second.run()
+    assert same(whole, second.network)
+
+
 def test_two_checkpoints_are_kept_and_nothing_else(tmp_path):
     stray = tmp_path / "checkpoints"
     training = Training(tmp_path, every=0)

@@ -13,6 +13,7 @@ run's results.
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 import time
@@ -114,7 +115,14 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def take_up(self) -> Checkpoint | None:
-        """Return the newest whole checkpoint of this run, or None; warn about any other."""
+        """Return the newest whole checkpoint of this run, or None; remove any other, and warn.
+
+        Raises
+        ------
+        UserError
+            One is there and the system does not let it be read: that says nothing about what it
+            holds, and it stays.
+        """
         for name in self._names():
             checkpoint = self._read(name)
             if checkpoint:
@@ -146,7 +154,14 @@ class Checkpoints:
         shutil.rmtree(self._all, ignore_errors=True)
 
     def _names(self) -> list[str]:
-        return sorted((path.stem for path in self._folder.glob("*.json")), reverse=True)
+        # Path.glob would take a folder that cannot be read for an empty one.
+        try:
+            found = os.listdir(self._folder)
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(self._folder, error) from None
+        return sorted((Path(name).stem for name in found if name.endswith(".json")), reverse=True)
 
     def _read(self, name: str) -> Checkpoint | None:
         path = self._folder / f"{name}.json"
@@ -158,8 +173,17 @@ class Checkpoints:
                 tensors_path
             )
             return Checkpoint(load_file(tensors_path), content) if whole else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+        except (
+            FileNotFoundError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            SafetensorError,
+        ):
             return None
+        except OSError as error:
+            raise _unreadable(Path(error.filename or path), error) from None
 
     def _tidy(self) -> None:
         """Remove all but the newest: older pairs, halves of one, and what a killed writer left."""
@@ -199,6 +223,13 @@ def differences(one: Any, other: Any, key: str = "") -> list[str]:
 def plain_digest(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of plain data, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"the checkpoint {path} cannot be read ({error.strerror or error}) and is kept: see to its "
+        "disk and run the same command again, or delete it to do without."
+    )
 
 
 def _warn(message: str) -> None:
