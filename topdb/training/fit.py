@@ -81,9 +81,11 @@ def fit(
 
     def pause(sampler: dict[str, Any]) -> None:
         """Write a checkpoint where one is due, and end where somebody asked for it."""
-        if checkpoints and (stop.asked or checkpoints.due(last=position.epoch == settings.epochs)):
+        # Asked once: a request that comes after this look waits for the next one.
+        asked = stop.asked
+        if checkpoints and (asked or checkpoints.due(last=position.epoch == settings.epochs)):
             _save(checkpoints, state, position, recorded, sampler)
-        if stop.asked:
+        if asked:
             stop.end(str(position), saved=checkpoints is not None)
 
     with stop.after_the_step():
@@ -121,6 +123,8 @@ def fit(
             position = Position(epoch + 1, history=[*position.history, done])
             recorded = Recorded(epoch + 2)
             pause(dict(state.sampling.bit_generator.state))
+    if stop.asked:  # after the last look, and before requests were raised at once again
+        pause(dict(state.sampling.bit_generator.state))
     return position.history
 
 
