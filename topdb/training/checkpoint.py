@@ -13,7 +13,6 @@ run's results.
 
 import hashlib
 import json
-import os
 import shutil
 import sys
 import time
@@ -29,6 +28,8 @@ from torch import Tensor
 from topdb.errors import UserError
 from topdb.files import digest, replacing, write_json
 
+CHECKPOINTS = "checkpoints"
+"""The folder below a run's own; where it is, a training has not come to its end."""
 _KEPT = 2
 _SHOWN = 12
 """Digits of the identity's digest that name the folder."""
@@ -56,7 +57,7 @@ class Checkpoints:
     def __init__(
         self, folder: Path, identity: Mapping[str, Any], every_seconds: float, device: str
     ) -> None:
-        self._all = folder / "checkpoints"
+        self._all = folder / CHECKPOINTS
         self._identity = json.loads(json.dumps(identity))
         self._folder = self._all / plain_digest(self._identity)[:_SHOWN]
         self._every_seconds = every_seconds
@@ -156,12 +157,12 @@ class Checkpoints:
     def _names(self) -> list[str]:
         # Path.glob would take a folder that cannot be read for an empty one.
         try:
-            found = os.listdir(self._folder)
+            found = list(self._folder.iterdir())
         except FileNotFoundError:
             return []
         except OSError as error:
             raise _unreadable(self._folder, error) from None
-        return sorted((Path(name).stem for name in found if name.endswith(".json")), reverse=True)
+        return sorted((path.stem for path in found if path.suffix == ".json"), reverse=True)
 
     def _read(self, name: str) -> Checkpoint | None:
         path = self._folder / f"{name}.json"

@@ -19,7 +19,7 @@ from topdb.methods import build
 from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import ImagenetSettings, PretrainingSettings, Profile
 from topdb.training.alone import alone_in
-from topdb.training.checkpoint import Checkpoints, plain_digest
+from topdb.training.checkpoint import CHECKPOINTS, Checkpoints, plain_digest
 from topdb.training.environment import describe, device_name, peak_memory_mib
 from topdb.training.features import write_features
 from topdb.training.fit import fit, position_of
@@ -71,6 +71,11 @@ class RunFiles:
     def snapshots(self) -> Path:
         """What query images activate and find at some epochs, where the profile chooses the run."""
         return self.folder / "snapshots.npz"
+
+    @property
+    def checkpoints(self) -> Path:
+        """What a training keeps until it has come to its end."""
+        return self.folder / CHECKPOINTS
 
     @property
     def record(self) -> Path:
