@@ -135,6 +135,17 @@ def test_a_training_stopped_at_every_step_is_the_same_too(tmp_path):
     assert len(part.kept.resumed) == stops
 
 
+def test_without_the_fused_step_a_training_goes_on_too(whole, tmp_path):
+    other = Training(tmp_path / "whole", fused=False)
+    other.run()
+    with pytest.raises(StoppedError):
+        Training(tmp_path / "parts", fused=False).run(4)
+    second = Training(tmp_path / "parts", fused=False)
+    second.run()
+    assert same(other.network, second.network)
+    assert not same(whole, other.network)  # it rounds otherwise
+
+
 def test_no_global_generator_has_a_part_in_it(tmp_path):
     training = Training(tmp_path)
     before = torch.get_rng_state(), random.getstate()
