@@ -137,6 +137,7 @@ def test_the_record_has_the_documented_content(project, processes):
     assert (record["training"]["fused"], record["training"]["tf32"]) == (True, False)
     assert record["environment"]["threads"] == 1
     assert record["peak_memory_mib"] > 0
+    assert record["peak_gpu_memory_mib"] is None
     assert set(record["seconds"]) == {"prepare", "train", "extract"}
     assert set(record["images_per_second"]) == {"train", "extract"}
 

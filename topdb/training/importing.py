@@ -11,7 +11,13 @@ from topdb.errors import UserError
 from topdb.files import digest, read_json, write_csv, write_json
 from topdb.params import Profile, TrainingSettings
 from topdb.training.alone import alone_in
-from topdb.training.environment import describe, has_gpu, peak_memory_mib, prepare
+from topdb.training.environment import (
+    describe,
+    has_gpu,
+    peak_gpu_memory_mib,
+    peak_memory_mib,
+    prepare,
+)
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
 from topdb.training.run import TRAINED, Run, RunFiles, parameters_of, save_weights
@@ -124,6 +130,7 @@ def import_run(
                 "extract": round(extracted / (done - prepared), 1) if extracted else None,
             },
             "peak_memory_mib": round(peak_memory_mib(), 1),
+            "peak_gpu_memory_mib": peak_gpu_memory_mib(settings.device),
             "mlflow_run_id": None,
         }
         write_json(files.record, content)

@@ -20,7 +20,7 @@ from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import ImagenetSettings, PretrainingSettings, Profile
 from topdb.training.alone import alone_in
 from topdb.training.checkpoint import CHECKPOINTS, Checkpoints, plain_digest
-from topdb.training.environment import describe, device_name, peak_memory_mib
+from topdb.training.environment import describe, device_name, peak_gpu_memory_mib, peak_memory_mib
 from topdb.training.features import write_features
 from topdb.training.fit import fit, position_of
 from topdb.training.identity import identity
@@ -237,6 +237,7 @@ def _train(
             "extract": round(extracted / (done - trained), 1),
         },
         "peak_memory_mib": round(peak_memory_mib(), 1),
+        "peak_gpu_memory_mib": peak_gpu_memory_mib(profile.training.device),
         "mlflow_run_id": tracked_as,
     }
     write_json(files.record, content)
