@@ -20,6 +20,7 @@ def project(new_project):
     mini["start"] = None
     mini["seeds"] = [0]
     mini["rankings"] = ["plain"]
+    mini["resources"] = {"train": {"memory_mb": 1234, "minutes": 17}}
     mini["methods"] = ["baseline", "top-db-net"]
     mini["weights"] = {"market1501": {name: f"weights/{name}.pth.tar" for name in mini["methods"]}}
     made = new_project(params)
@@ -55,8 +56,8 @@ def test_nothing_was_trained(project):
 def test_an_import_asks_a_cluster_for_what_a_training_asks_for(project):
     planned = project.succeed("snakemake", "-n", "--forcerun", "import_weights", RECORD)
     (job,) = [job for job in planned.split("\n\n") if "rule import_weights:" in job]
-    assert "mem_mb=2000," in job
-    assert "runtime=30" in job
+    assert "mem_mb=1234," in job
+    assert "runtime=17" in job
 
 
 def test_the_page_stands_without_figures_of_the_training(project):
