@@ -24,6 +24,7 @@ from topdb.training.checkpoint import Checkpoints
 from topdb.training.fit import fit, position_of
 from topdb.training.progress import Moment
 from topdb.training.randomness import Randomness
+from topdb.training.run_files import RunFiles
 from topdb.training.stopping import Stop
 
 SMALL = NetworkSettings(
@@ -295,8 +296,13 @@ def test_checkpoints_of_another_run_are_left_alone_with_a_word(tmp_path, capsys)
     other.save("epoch-00001-step-000001", {"a": torch.ones(1)}, content)
     again = Checkpoints(tmp_path, nested, 0, "cpu").take_up()
     assert again.tensors["a"] == 0
-    other.remove()
-    assert list(tmp_path.iterdir()) == []
+    run = RunFiles(tmp_path)
+    for path in (run.weights, run.features, run.history, run.record):
+        path.write_text(path.name)
+    other.finish(run)
+    (spare,) = (tmp_path / "checkpoints").iterdir()
+    assert spare.name.endswith("-whole")
+    assert {path.name for path in spare.iterdir()} == {path.name for path in tmp_path.glob("*.*")}
 
 
 def test_another_processor_is_named(tmp_path, capsys):
@@ -425,7 +431,8 @@ def test_a_process_killed_at_ten_random_moments_ends_with_the_same_bits(project,
     assert digest(folder / "weights.safetensors") == expected, f"delays {delays}"
     record = json.loads((folder / "run.json").read_text())
     assert 1 <= len(record["resumed"]) <= KILLS
-    assert not (folder / "checkpoints").exists()
+    (spare,) = (folder / "checkpoints").iterdir()
+    assert spare.name.endswith("-whole")
     assert len((folder / "history.csv").read_text().splitlines()) == 1 + EPOCHS
 
 

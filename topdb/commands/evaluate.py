@@ -45,5 +45,8 @@ def evaluate(
     wanted: Ranking = "rk" if ranking == "rk" else "plain"
     if ranking != wanted:
         raise UserError(f"--ranking is '{ranking}': name plain or rk.")
+    from topdb.training.spare import forget
+
     metrics = score(features, wanted, settings, out, threads, device=device, quiet=quiet)
+    forget(features.parent)
     typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({ranking})")

@@ -27,9 +27,9 @@ from torch import Tensor
 
 from topdb.errors import UserError
 from topdb.files import digest, replacing, write_json
+from topdb.training.run_files import CHECKPOINTS, RunFiles
+from topdb.training.spare import SPARE, keep
 
-CHECKPOINTS = "checkpoints"
-"""The folder below a run's own; where it is, a training has not come to its end."""
 _KEPT = 2
 _SHOWN = 12
 """Digits of the identity's digest that name the folder."""
@@ -60,10 +60,16 @@ class Checkpoints:
         self._all = folder / CHECKPOINTS
         self._identity = json.loads(json.dumps(identity))
         self._folder = self._all / plain_digest(self._identity)[:_SHOWN]
+        self._spare = self.spare(folder, self._identity)
         self._every_seconds = every_seconds
         self._device = device
         self._resumed: list[dict[str, str]] = []
         self._began = self._last = time.monotonic()
+
+    @staticmethod
+    def spare(folder: Path, identity: Mapping[str, Any]) -> Path:
+        """Return where a run's spare lies."""
+        return folder / CHECKPOINTS / f"{plain_digest(identity)[:_SHOWN]}{SPARE}"
 
     def due(self, last: bool) -> bool:
         """Whether one should be written now.
@@ -150,9 +156,22 @@ class Checkpoints:
         """Return where a file may lie that goes on with the training, and goes with its end."""
         return self._all / f"{self._folder.name}-{name}"
 
-    def remove(self) -> None:
-        """Remove all checkpoints below the run's folder, those of other parameters too."""
-        shutil.rmtree(self._all, ignore_errors=True)
+    def finish(self, files: RunFiles) -> None:
+        """Remove all checkpoints below the run's folder, those of other parameters too.
+
+        Where there were some of this run, a spare of its files, which are whole, takes their place.
+        """
+        shutil.rmtree(self._spare, ignore_errors=True)
+        if self._names():
+            keep(files, self._spare)
+        if not self._spare.is_dir():
+            shutil.rmtree(self._all, ignore_errors=True)
+            return
+        for path in self._all.iterdir():
+            if path.is_file():
+                path.unlink(missing_ok=True)
+            elif path != self._spare:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _names(self) -> list[str]:
         # Path.glob would take a folder that cannot be read for an empty one.
@@ -196,7 +215,8 @@ class Checkpoints:
 
     def _tell_of_others(self) -> None:
         """Say what the checkpoints of another run in the same place differ in."""
-        for path in sorted(self._all.glob("*/*.json"))[-1:]:
+        found = sorted(self._all.glob("*/*.json"))
+        for path in [path for path in found if not path.parent.name.endswith(SPARE)][-1:]:
             try:
                 other = json.loads(path.read_text(encoding="utf-8"))["identity"]
                 differing = ", ".join(differences(self._identity, other))

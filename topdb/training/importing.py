@@ -20,7 +20,8 @@ from topdb.training.environment import (
 )
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
-from topdb.training.run import TRAINED, Run, RunFiles, parameters_of, save_weights
+from topdb.training.run import TRAINED, Run, parameters_of, save_weights
+from topdb.training.run_files import RunFiles
 
 AUTHORS = "authors' weights"
 """The `origin` of a run that was imported."""
