@@ -4,9 +4,12 @@ import multiprocessing
 import os
 import re
 import signal
+import stat
 import time
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from topdb import files
 from topdb.errors import UserError
@@ -64,6 +67,20 @@ def test_a_block_that_writes_nothing_is_an_error_and_keeps_the_old_file(tmp_path
     with pytest.raises(FileNotFoundError), replacing(path):
         pass
     assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o077])
+def test_whatever_writes_a_file_it_gets_the_usual_mode(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "plain", "text")
+        with replacing(tmp_path / "weights.safetensors") as partial:
+            save_file({"weight": np.zeros(1)}, partial)
+    finally:
+        os.umask(before)
+    for path in tmp_path.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~umask
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

@@ -250,7 +250,9 @@ def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_traini
     assert authors.seeds == (0,)
     assert authors.methods == ("top-db-net",)
     assert list(authors.weights) == list(authors.datasets) == list(paper.datasets)
+    assert authors.training.device == "cpu"  # it works without a GPU
     changed = {"methods": paper.methods, "seeds": paper.seeds, "weights": {}}
+    changed["training"] = authors.training.model_copy(update={"device": "cuda"})
     assert authors.model_copy(update=changed) == paper
 
 
@@ -295,6 +297,11 @@ def test_the_shipped_paper_profile_is_the_papers():
             "erase_aspect": (0.3, 3.33),
             "erase_fill": (0.4914, 0.4822, 0.4465),
         },
+        "channels_last": False,
+        "autocast": "off",
+        "fused": False,
+        "tf32": False,
+        "compile": False,
     }
     training = paper.training.model_dump()
     assert {key: training[key] for key in fidelity} == fidelity

@@ -151,6 +151,7 @@ def write_queries(
             "ap_rule": "step",
             "reranking": reranking if ranking == "rk" else None,
         },
+        "features_digest": f"features of {run_folder.parent.name} {run_folder.name}",
     }
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
 
@@ -174,6 +175,7 @@ def write_run(
         "training": TINY["profiles"]["tiny"]["training"],
         "index_digest": "1234567890abcdef" * 4,
         "weights_digest": f"weights of {method} {seed}",
+        "features_digest": f"features of {method} {folder.name}",
         "environment": {
             "git": {"commit": "0123456789abcdef", "dirty": False},
             "versions": {"topdb": "0.1.0", "torch": "2.14.1"},

@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,12 +31,29 @@ def replacing(path: Path) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
+        _open_up(partial)
         partial.replace(path)
     except OSError as error:
         # A failed write knows no name, and one that knows the partial file's helps nobody.
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _open_up(path: Path) -> None:
+    """Give a private file the mode of any new one here: safetensors writes through a private one.
+
+    What that is, the system tells of a new file; asking for the umask would change it for a moment.
+    """
+    if path.stat().st_mode & 0o077:
+        return
+    fresh = path.with_name(f"{path.name}.mode.partial")
+    descriptor = os.open(fresh, os.O_CREAT | os.O_WRONLY, 0o666)
+    try:
+        path.chmod(stat.S_IMODE(os.fstat(descriptor).st_mode))
+    finally:
+        os.close(descriptor)
+        fresh.unlink()
 
 
 @contextmanager

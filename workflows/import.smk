@@ -18,6 +18,8 @@ rule import_weights:
     threads: PLAN["threads"]
     resources:
         gpu=1 if PLAN["device"] == "cuda" else 0,
+        mem_mb=memory("train"),
+        runtime=minutes("train"),
     params:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],

@@ -168,6 +168,16 @@ def test_what_has_the_name_already_is_not_touched(project: Path, market: Path) -
     assert "`dvc pull data/market1501.dvc` brings its images" in refusal(market)
 
 
+@pytest.mark.parametrize("given", [".", "..", "data"])
+def test_a_folder_that_holds_the_place_of_its_copy_is_refused(
+    project: Path, market: Path, given: str
+) -> None:
+    shutil.copytree(market, project / "data/elsewhere")
+    before = sorted(project.parent.rglob("*"))
+    assert f"{given} holds data/market1501, where its copy would go" in refusal(Path(given))
+    assert sorted(project.parent.rglob("*")) == before
+
+
 def test_what_is_not_there_is_named(project: Path, tmp_path: Path) -> None:
     assert "nothing.zip does not exist" in refusal(tmp_path / "nothing.zip")
     (tmp_path / "text.zip").write_text("no archive")

@@ -219,6 +219,51 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     assert "cannot be unpacked" in refusal(path, tmp_path / "out")
 
 
+def test_a_path_with_a_nul_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("named below")
+        member.pax_headers = {"path": "set/a\0b"}
+        archive.addfile(member)
+    assert r"holds the path 'set/a\x00b', which no file can have" in refusal(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("place", ["near the end", "beyond the end", "before the beginning"])
+def test_a_zip_that_points_to_nowhere_is_broken(tmp_path: Path, place: str) -> None:
+    path = write_zip(tmp_path / "a.zip", {"a": b"content"})
+    content = bytearray(path.read_bytes())
+    if place == "before the beginning":
+        end = content.index(b"PK\x05\x06") + 16
+        content[end : end + 4] = (2**31).to_bytes(4, "little")
+    else:
+        # Where the file's own header is said to be.
+        start = content.index(b"PK\x01\x02") + 42
+        where = path.stat().st_size - 10 if place == "near the end" else 2**32 - 2
+        content[start : start + 4] = where.to_bytes(4, "little")
+    path.write_bytes(content)
+    assert "cannot be unpacked" in refusal(path, tmp_path / "out")
+
+
+def test_a_zip_whose_path_is_no_text_is_broken(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"é": b"content"})
+    path.write_bytes(path.read_bytes().replace("é".encode(), b"\xff\xff"))
+    assert "cannot be unpacked" in refusal(path, tmp_path / "out")
+
+
+@settings(max_examples=300, deadline=None)
+@given(zipped=st.booleans(), share=st.floats(0, 0.999), value=st.integers(0, 255))
+def test_no_broken_byte_is_a_traceback(
+    tmp_path_factory: pytest.TempPathFactory, zipped: bool, share: float, value: int
+) -> None:
+    folder = tmp_path_factory.mktemp("broken")
+    path = (write_zip if zipped else write_tar)(folder / "archive", {"é/a": b"1", "b": b"2"})
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] = value
+    path.write_bytes(content)
+    with suppress(UserError):
+        unpack(path, folder / "out")
+
+
 @settings(max_examples=150, deadline=None)
 @given(name=st.text(alphabet="./\\:ab\x00-", min_size=1, max_size=12), zipped=st.booleans())
 def test_whatever_a_path_is_it_stays_inside(

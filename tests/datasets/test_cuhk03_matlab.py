@@ -8,6 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import tiny
 from datasets.matlab_files import (
     TEST,
     TEST_SETS,
@@ -159,6 +160,25 @@ def complaint(root: Path) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+WITH_LITTLE_ROOM = """
+import resource, sys
+from topdb.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)), resource.RLIM_INFINITY))
+main()
+"""
+
+
+@pytest.mark.parametrize("room", [20, 5000], ids=["less than an image", "less than a list"])
+def test_what_cannot_be_written_is_not_the_releases_fault(root: Path, room: int) -> None:
+    before = sorted(root.rglob("*"))
+    command = ["verify", "cuhk03-labeled", "--root", str(root)]
+    done = tiny.python(root.parent, "-c", WITH_LITTLE_ROOM, str(room), *command)
+    assert done.returncode == 2
+    said = f"{root / 'extracted-labeled'}: File too large; mend it and run the same command again."
+    assert done.stderr == f"topdb: {said}\n"
+    assert sorted(root.rglob("*")) == before
 
 
 @pytest.mark.parametrize("keep", [0, 100, 600, 5000, 0.5, 0.99])

@@ -148,14 +148,14 @@ def test_missing_runs_are_incomplete_and_no_crash(tmp_path):
         ("plain/metrics.json", "mAP", None, "says mAP None"),
         ("run.json", "seed", 2, "is of seed 2, and lies where 1 belongs"),
         ("run.json", "method", "top-db-net", "is of method 'top-db-net'"),
-        ("run.json", "features_digest", "b", "is of other features than run.json"),
+        ("run.json", "features_digest", "b", "is not of the features that run.json states"),
+        ("run.json", "features_digest", None, "is not of the features that run.json states"),
+        ("plain/metrics.json", "features_digest", None, "not of the features that run.json st"),
     ],
 )
 def test_files_that_contradict_each_other_are_named(tmp_path, name, key, value, sentence):
     params = project(tmp_path)
     folder = tmp_path / "results/market1501/baseline/seed-1"
-    metrics = folder / "plain/metrics.json"
-    metrics.write_text(json.dumps({**json.loads(metrics.read_text()), "features_digest": "a"}))
     path = folder / name
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(UserError, match=sentence):

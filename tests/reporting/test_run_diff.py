@@ -35,7 +35,7 @@ def test_equal_runs_are_said_to_be_the_same_part_by_part(run):
         "libraries": "libraries: same, torch 2.14.1",
         "hardware": "hardware: same, device a processor, threads 1",
         "weights": "weights: same, digest weights of basel",
-        "features": "features: none in either",
+        "features": "features: same, digest features of base",
         "metrics, plain": "metrics, plain: same, mAP 75.00, R1 100.00, mINP 75.00",
         "last epoch": "last epoch: same, loss 2 after epoch 2",
     }

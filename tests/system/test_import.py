@@ -8,6 +8,8 @@ from system.conftest import tiny_params
 
 from topdb.params import NetworkSettings
 
+RECORD = "results/mini/market1501/top-db-net/seed-0/run.json"
+
 
 @pytest.fixture(scope="module")
 def project(new_project):
@@ -18,6 +20,7 @@ def project(new_project):
     mini["start"] = None
     mini["seeds"] = [0]
     mini["rankings"] = ["plain"]
+    mini["resources"] = {"train": {"memory_mb": 1234, "minutes": 17}}
     mini["methods"] = ["baseline", "top-db-net"]
     mini["weights"] = {"market1501": {name: f"weights/{name}.pth.tar" for name in mini["methods"]}}
     made = new_project(params)
@@ -45,9 +48,16 @@ def test_the_table_shows_one_run_a_cell_and_says_whose_weights_they_are(project)
 def test_nothing_was_trained(project):
     assert not list(project.folder.glob("logs/*/train"))
     assert project.text("reports/plots/training.csv").count("\n") == 1
-    record = json.loads(project.text("results/mini/market1501/top-db-net/seed-0/run.json"))
+    record = json.loads(project.text(RECORD))
     assert record["origin"] == "authors' weights"
     assert record["images_per_second"]["train"] is None
+
+
+def test_an_import_asks_a_cluster_for_what_a_training_asks_for(project):
+    planned = project.succeed("snakemake", "-n", "--forcerun", "import_weights", RECORD)
+    (job,) = [job for job in planned.split("\n\n") if "rule import_weights:" in job]
+    assert "mem_mb=1234," in job
+    assert "runtime=17" in job
 
 
 def test_the_page_stands_without_figures_of_the_training(project):

@@ -42,8 +42,16 @@ def test_snakemake_clears_results_away_before_a_job_starts_again_and_keeps_check
     project.succeed(*command)
     record = json.loads(project.text(f"{RUN}/run.json"))
     assert len(record["resumed"]) == 1
-    assert not (project.folder / RUN / "checkpoints").exists()
 
+    # As after a kill that came before Snakemake saw the job end: it clears all four files away.
+    written = (project.folder / RUN / "weights.safetensors").stat().st_ino
+    (project.folder / RUN / "run.json").unlink()
+    project.succeed(*command)
+    assert json.loads(project.text(f"{RUN}/run.json")) == record
+    assert (project.folder / RUN / "weights.safetensors").stat().st_ino == written
+
+    project.succeed("snakemake", f"{RUN}/plain/metrics.json", "--cores", "2")
+    assert not (project.folder / RUN / "checkpoints").exists()
     (project.folder / RUN / "run.json").unlink()
     project.succeed(*command)
     again = json.loads(project.text(f"{RUN}/run.json"))

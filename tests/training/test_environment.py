@@ -6,7 +6,7 @@ import torch
 
 import topdb
 from topdb.errors import UserError
-from topdb.training.environment import describe, peak_memory_mib, prepare
+from topdb.training.environment import describe, peak_gpu_memory_mib, peak_memory_mib, prepare
 
 STATUS = Path("/proc/self/status")
 
@@ -25,6 +25,19 @@ def test_a_run_tells_what_it_ran_on():
 def test_peak_memory_is_the_kernels_figure():
     (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM")]
     assert peak_memory_mib() == pytest.approx(int(line.split()[1]) / 1024, rel=0.02)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
+def test_peak_memory_of_the_gpu_is_what_tensors_had():
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated() / 1024**2
+    kept = torch.zeros(2**25, device="cuda")  # 128 MiB
+    del kept
+    assert peak_gpu_memory_mib("cuda") == pytest.approx(before + 128, abs=1)
+
+
+def test_on_a_cpu_there_is_no_memory_of_a_gpu():
+    assert peak_gpu_memory_mib("cpu") is None
 
 
 def test_prepare_sets_the_number_of_threads():

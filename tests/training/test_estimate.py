@@ -2,6 +2,7 @@ import math
 
 import pytest
 import tiny
+import torch
 
 from topdb.datasets.building import build_index
 from topdb.datasets.index import read_index
@@ -79,6 +80,15 @@ def test_counted_memory_grows_with_the_batch_and_holds_the_weights(tmp_path):
     assert one > fixed
     # Ten times the batch keeps ten times the activations.
     assert (other - fixed) / (one - fixed) == pytest.approx(10, rel=0.02)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
+def test_a_methods_memory_on_a_gpu_does_not_depend_on_the_one_before(tmp_path):
+    changes = {"training.device": "cuda", "training.people_per_batch": 64}
+    alone = estimate(profile(**changes, methods=["baseline"]), "cuda", 1, tmp_path)
+    after = estimate(profile(**changes, methods=["top-db-net", "baseline"]), "cuda", 1, tmp_path)
+    assert after.timings[0].memory_bytes > after.timings[1].memory_bytes
+    assert after.timings[1].memory_bytes == alone.timings[0].memory_bytes
 
 
 def test_hours_are_worked_out_by_hand():

@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from topdb.datasets.building import build_index
 from topdb.evaluation import read_features
 from topdb.files import digest
 from topdb.params import NetworkSettings
+from topdb.training.alone import alone_in
 
 SMALL = NetworkSettings.model_validate(tiny.TINY["profiles"]["tiny"]["network"])
 
@@ -210,6 +213,37 @@ def test_a_trained_run_is_not_overwritten(here, monkeypatch, capsys):
     # An imported one is made again at will.
     assert run_import(monkeypatch, *data(), "--out", "cheap") == 0
     assert run_import(monkeypatch, *data(), "--out", "cheap") == 0
+
+
+def test_a_training_that_has_not_come_to_its_end_is_not_written_over(here, monkeypatch, capsys):
+    kept = here / "unfinished/checkpoints/0123456789ab/epoch-00001-step-000001.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    assert run_import(monkeypatch, *data(), "--out", "unfinished") == 2
+    told = capsys.readouterr().err
+    assert "unfinished/checkpoints holds a training that has not come to its end" in told
+    assert [path.name for path in (here / "unfinished").iterdir()] == ["checkpoints"]
+
+
+def test_an_import_waits_for_a_process_that_writes_into_its_folder(here, monkeypatch, capsys):
+    with alone_in(here / "shared"):
+        command = ["-m", "topdb.cli", "import-weights", "model.pth.tar-400", "--profile", "tiny"]
+        command += ["--method", "top-db-net", "--dataset", "market1501", "--out", "shared"]
+        waiting = subprocess.Popen(
+            [sys.executable, *command],
+            env={**os.environ, "PYTHONPATH": str(tiny.ROOT)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert waiting.stderr.readline().startswith("topdb: waiting for another process")
+        # What it waited for was a training.
+        (here / "shared/run.json").write_text('{"origin": "trained"}')
+    _, said = waiting.communicate(timeout=100)
+    assert waiting.returncode == 2
+    assert "shared holds a run that was trained" in said
+    assert [path.name for path in (here / "shared").iterdir()] == ["run.json"]
 
 
 def test_imagenet_weights_of_a_wrong_digest_stop_a_training(here, monkeypatch, capsys):

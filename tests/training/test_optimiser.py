@@ -1,14 +1,16 @@
+import pytest
 import torch
 from torch import nn
 
 from topdb.training.optimiser import Adam
 
 
-def test_adam_is_torchs_own_bit_for_bit():
+@pytest.mark.parametrize("fused", [True, False])
+def test_adam_is_torchs_own_bit_for_bit(fused):
     networks = [nn.Linear(5, 3), nn.Linear(5, 3)]
     networks[1].load_state_dict(networks[0].state_dict())
-    theirs = torch.optim.Adam(networks[0].parameters(), weight_decay=5e-4, fused=True)
-    ours = Adam(networks[1].parameters(), (0.9, 0.999), 5e-4)
+    theirs = torch.optim.Adam(networks[0].parameters(), weight_decay=5e-4, fused=fused)
+    ours = Adam(networks[1].parameters(), (0.9, 0.999), 5e-4, fused)
     for step in range(5):
         inputs = torch.randn(4, 5)
         for network in networks:

@@ -52,6 +52,17 @@ def test_what_lies_beside_the_weights_is_optional(path, changes, rank1):
     assert read_checkpoint(path, "top-db-net", SMALL).rank1 == rank1
 
 
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), -float("inf"), 10**400],
+    ids=["nan", "inf", "-inf", "huge"],
+)
+@pytest.mark.parametrize("name", ["epoch", "rank1"])
+def test_what_is_no_number_of_epochs_or_share_is_none(path, name, value):
+    write_checkpoint(path, state_of(), **{name: value})
+    assert getattr(read_checkpoint(path, "top-db-net", SMALL), name) is None
+
+
 def test_counters_that_old_torch_does_not_save_may_be_missing(path):
     state = {k: v for k, v in state_of().items() if not k.endswith("num_batches_tracked")}
     network = read_checkpoint(write_checkpoint(path, state), "top-db-net", SMALL).network

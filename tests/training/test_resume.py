@@ -24,6 +24,7 @@ from topdb.training.checkpoint import Checkpoints
 from topdb.training.fit import fit, position_of
 from topdb.training.progress import Moment
 from topdb.training.randomness import Randomness
+from topdb.training.run_files import RunFiles
 from topdb.training.stopping import Stop
 
 SMALL = NetworkSettings(
@@ -135,6 +136,17 @@ def test_a_training_stopped_at_every_step_is_the_same_too(tmp_path):
     assert len(part.kept.resumed) == stops
 
 
+def test_without_the_fused_step_a_training_goes_on_too(whole, tmp_path):
+    other = Training(tmp_path / "whole", fused=False)
+    other.run()
+    with pytest.raises(StoppedError):
+        Training(tmp_path / "parts", fused=False).run(4)
+    second = Training(tmp_path / "parts", fused=False)
+    second.run()
+    assert same(other.network, second.network)
+    assert not same(whole, other.network)  # it rounds otherwise
+
+
 def test_no_global_generator_has_a_part_in_it(tmp_path):
     training = Training(tmp_path)
     before = torch.get_rng_state(), random.getstate()
@@ -197,6 +209,68 @@ def test_a_broken_checkpoint_gives_way_to_the_one_before(spoil, suffix, whole, t
     assert same(whole, second.network)
 
 
+@pytest.mark.parametrize("suffix", [".json", ".safetensors"])
+def test_a_checkpoint_that_cannot_be_read_just_now_is_kept(suffix, whole, tmp_path):
+    with pytest.raises(StoppedError):
+        Training(tmp_path / "run", every=0).run(4)
+    newest = sorted(tmp_path.glob(f"run/checkpoints/*/*{suffix}"))[-1]
+    content = newest.read_bytes()
+    newest.unlink()
+    newest.symlink_to(newest.name)  # opening it fails, and not since there is nothing
+    with pytest.raises(
+        UserError, match=r"cannot be read \(Too many .*links.*\) and is kept"
+    ) as told:
+        Training(tmp_path / "run", every=0)
+    assert str(newest) in str(told.value)
+    assert newest.is_symlink()
+    newest.unlink()
+    newest.write_bytes(content)
+    second = Training(tmp_path / "run", every=0)
+    assert second.kept.resumed[0]["from"] == newest.stem
+    second.run()
+    assert same(whole, second.network)
+
+
+def test_a_folder_of_checkpoints_that_cannot_be_read_is_not_taken_for_an_empty_one(tmp_path):
+    with pytest.raises(StoppedError):
+        Training(tmp_path, every=0).run(1)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(folder.name)
+    with pytest.raises(UserError, match="cannot be read"):
+        Training(tmp_path, every=0)
+
+
+class AskedLate(Checkpoints):
+    """Checkpoints during whose last look at the clock a request to end comes."""
+
+    stop: Stop
+    moment = "last"
+
+    def due(self, last: bool) -> bool:
+        found = super().due(last)
+        if last or self.moment == "first":
+            self.stop.receive(signal.SIGTERM, None)
+            self.moment = "over"
+        return found
+
+
+@pytest.mark.parametrize("moment", ["first", "last"])
+def test_a_request_that_comes_after_a_look_ends_the_training_with_a_checkpoint(
+    moment, whole, tmp_path
+):
+    first = Training(tmp_path)
+    first.kept = AskedLate(tmp_path, {"identity": "this run"}, 1e9, "a processor")
+    first.kept.stop, first.kept.moment = first.stop, moment
+    with pytest.raises(StoppedError, match="saved: the same command goes on"):
+        first.run()
+    second = Training(tmp_path)
+    assert second.taken_up is not None
+    assert (position_of(second.taken_up).epoch == 3) == (moment == "last")
+    second.run()
+    assert same(whole, second.network)
+
+
 def test_two_checkpoints_are_kept_and_nothing_else(tmp_path):
     stray = tmp_path / "checkpoints"
     training = Training(tmp_path, every=0)
@@ -222,8 +296,13 @@ def test_checkpoints_of_another_run_are_left_alone_with_a_word(tmp_path, capsys)
     other.save("epoch-00001-step-000001", {"a": torch.ones(1)}, content)
     again = Checkpoints(tmp_path, nested, 0, "cpu").take_up()
     assert again.tensors["a"] == 0
-    other.remove()
-    assert list(tmp_path.iterdir()) == []
+    run = RunFiles(tmp_path)
+    for path in (run.weights, run.features, run.history, run.record):
+        path.write_text(path.name)
+    other.finish(run)
+    (spare,) = (tmp_path / "checkpoints").iterdir()
+    assert spare.name.endswith("-whole")
+    assert {path.name for path in spare.iterdir()} == {path.name for path in tmp_path.glob("*.*")}
 
 
 def test_another_processor_is_named(tmp_path, capsys):
@@ -352,7 +431,8 @@ def test_a_process_killed_at_ten_random_moments_ends_with_the_same_bits(project,
     assert digest(folder / "weights.safetensors") == expected, f"delays {delays}"
     record = json.loads((folder / "run.json").read_text())
     assert 1 <= len(record["resumed"]) <= KILLS
-    assert not (folder / "checkpoints").exists()
+    (spare,) = (folder / "checkpoints").iterdir()
+    assert spare.name.endswith("-whole")
     assert len((folder / "history.csv").read_text().splitlines()) == 1 + EPOCHS
 
 

@@ -134,8 +134,10 @@ def test_the_record_has_the_documented_content(project, processes):
     assert record["start"] is record["start_digest"] is record["mlflow_run_id"] is None
     assert record["network"]["drop_ratio"] == 0.33  # defaults are written out
     assert record["training"]["weight_decay"] == 5e-4
+    assert (record["training"]["fused"], record["training"]["tf32"]) == (True, False)
     assert record["environment"]["threads"] == 1
     assert record["peak_memory_mib"] > 0
+    assert record["peak_gpu_memory_mib"] is None
     assert set(record["seconds"]) == {"prepare", "train", "extract"}
     assert set(record["images_per_second"]) == {"train", "extract"}
 

@@ -78,11 +78,12 @@ def test_steps_lower_the_loss(autocast):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU of CUDA")
-def test_no_step_waits_for_the_gpu():
-    chosen = settings(device="cuda")
+@pytest.mark.parametrize("fused", [True, False])
+def test_no_step_waits_for_the_gpu(fused):
+    chosen = settings(device="cuda", fused=fused)
     place, built = Placement.of(chosen), network()
     place.network(built)
-    optimiser = Adam(built.parameters(), chosen.betas, chosen.weight_decay)
+    optimiser = Adam(built.parameters(), chosen.betas, chosen.weight_decay, chosen.fused)
     forward = forward_pass(built, chosen)
     images = place.pinned(torch.randint(0, 256, (8, 3, 48, 16)).to(torch.uint8))
     labels = place.pinned(torch.arange(4).repeat_interleave(2))

@@ -34,6 +34,7 @@ def evaluate(
     """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
     from topdb.evaluation import evaluate as score
     from topdb.params import Ranking, RankingSettings, checked
+    from topdb.training.spare import forget
 
     imported()
     settings = checked(
@@ -55,3 +56,4 @@ def evaluate(
             features, known[name], settings, out / name, threads, device=device, quiet=quiet
         )
         typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({name})")
+    forget(features.parent)

@@ -30,7 +30,8 @@ def add(
     ------
     UserError
         There is no `dvc` program or no DVC repository, something has the data set's name already,
-        the archive is unsafe or broken, the data set does not verify, or `dvc add` fails.
+        its place lies inside of what is given, the archive is unsafe or broken, the data set does
+        not verify, or `dvc add` fails.
     """
     target = data / name
     record = data / f"{name}.dvc"
@@ -45,6 +46,11 @@ def add(
         _dvc_add(program, target)
         return record
     _require_free(target, record, name)
+    if target.resolve().is_relative_to(given.resolve()):
+        raise UserError(
+            f"{given} holds {target}, where its copy would go: name the folder of the data set "
+            "alone, or move it out of the way."
+        )
     with _folder_made(data), _staged(target) as staging:
         root = _brought(given, staging / "content")
         with _named(root, given):

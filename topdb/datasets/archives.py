@@ -1,8 +1,10 @@
 """Unpacking an archive that somebody else made, without trusting it."""
 
+import errno
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -89,6 +91,8 @@ class _Writer:
             )
 
     def _safe_parts(self, name: str) -> tuple[str, ...]:
+        if "\0" in name:
+            raise self._refusal(f"holds the path {name!r}, which no file can have")
         path = PurePosixPath(name.replace("\\", "/"))
         parts = tuple(part for part in path.parts if part != ".")
         if path.is_absolute() or ".." in parts or not parts or ":" in parts[0]:
@@ -145,12 +149,15 @@ def _broken_is_a_mistake(archive: Path) -> Iterator[None]:
         tarfile.TarError,
         zlib.error,
         lzma.LZMAError,
+        struct.error,  # of a header that ends early
+        ValueError,  # of a path that is no UTF-8, or a place before the beginning
         EOFError,
         NotImplementedError,
         OSError,
     ) as error:
-        # What the system refuses has a number; what a decompressor finds broken has none.
-        if isinstance(error, OSError) and error.errno is not None:
+        # What the system refuses has a number; what a decompressor finds broken has none, and a
+        # place beyond the file's end is invalid.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(

@@ -9,6 +9,7 @@ its second; absent images are empty. `testsets` is a 20 x 1 cell of (100, 2): pa
 all images, `labels` their people, and `train_idx`, `query_idx` and `gallery_idx` count from 1.
 """
 
+import io
 import json
 import os
 import shutil
@@ -59,6 +60,8 @@ def extract(root: Path, boxes: Boxes) -> Path:
     ------
     UserError
         A file is cut short, of the wrong MATLAB version, or does not hold what it should.
+    OSError
+        Nothing can be written there, as where the disk is full.
     """
     source = _find(root, _IMAGES)
     if source is None:
@@ -77,9 +80,13 @@ def extract(root: Path, boxes: Boxes) -> Path:
         try:
             _write(source, config, boxes, partial)
             _write_json(partial / _RECORD, {"sources": sources})
-            (partial / CACHE_TAG).write_text(_SIGNATURE, encoding="utf-8")
+            _write_bytes(partial / CACHE_TAG, _SIGNATURE.encode())
             shutil.rmtree(target, ignore_errors=True)
             partial.replace(target)
+        except OSError as error:
+            if not str(error.filename).startswith(str(partial)):
+                raise
+            raise OSError(error.errno, error.strerror, str(target)) from error
         finally:
             shutil.rmtree(partial, ignore_errors=True)
     return target
@@ -99,7 +106,7 @@ def _write(source: Path, config: Path | None, boxes: Boxes, folder: Path) -> Non
         for pair, person, number, pixels in cells.images(boxes):
             view = 1 if number <= VIEWS_BEGIN_ANEW else 2
             name = f"{pair}_{person:03d}_{view}_{number:02d}.png"
-            Pillow.fromarray(pixels).save(images / name, compress_level=1)
+            _write_bytes(images / name, _png(pixels))
             names.append(name)
         test_sets = cells.test_sets()
     classic = [_lists(boxes, _classic(names, chosen)) for chosen in test_sets]
@@ -141,7 +148,10 @@ class _Cells:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_Cells]:
-    """Yield the cells of `cuhk-03.mat`; what breaks while they are read is the file's fault."""
+    """Yield the cells of `cuhk-03.mat`; what breaks while they are read is the file's fault.
+
+    What breaks while something else is written is not, and names that.
+    """
     import h5py
 
     version = _version(path)
@@ -154,7 +164,6 @@ def _opened(path: Path) -> Iterator[_Cells]:
         with h5py.File(path, "r") as file:
             yield _Cells(file)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        # A full disk is not the file's fault.
         if isinstance(error, OSError) and error.filename not in (None, str(path)):
             raise
         raise UserError(
@@ -242,5 +251,20 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"[:160]
 
 
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    # In memory: Pillow tells of a full disk as of a broken image.
+    stream = io.BytesIO()
+    Pillow.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    return stream.getvalue()
+
+
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    _write_bytes(path, (json.dumps(content) + "\n").encode())
+
+
+def _write_bytes(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        # A write that fails knows no name, and one without is taken for the source's fault.
+        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -181,6 +181,10 @@ class TrainingSettings(Settings):
     autocast: Autocast = "off"
     """`bf16` computes convolutions and matrix products of the training in bfloat16: faster, and
     not what the paper did."""
+    fused: bool = True
+    """Whether Adam moves all weights in one kernel, or one after the other; rounds otherwise."""
+    tf32: bool = False
+    """Whether a GPU may round what it multiplies to ten bits (TF32): faster, and other bits."""
     compile: bool = False
     """Whether torch compiles the training pass, which takes minutes once."""
     workers: NonNegativeInt = 0

@@ -100,9 +100,9 @@ def _check_runs(profile: Profile, results: Path, scores: Scores) -> None:
                         f"{metrics_path} says {name} {value} where its queries have {own:.6f}: run "
                         "`topdb evaluate` again."
                     )
-            digests = record.get("features_digest"), metrics.get("features_digest")
-            if all(digests) and len(set(digests)) == 2:
+            own_digest, stated_digest = (each.get("features_digest") for each in (metrics, record))
+            if record and (own_digest is None or own_digest != stated_digest):
                 raise UserError(
-                    f"{metrics_path} is of other features than run.json: run `topdb evaluate` "
-                    "again."
+                    f"{metrics_path} is not of the features that run.json states: run "
+                    "`topdb evaluate` again."
                 )

@@ -27,6 +27,8 @@ from torch import Tensor
 
 from topdb.errors import UserError
 from topdb.files import digest, replacing, write_json
+from topdb.training.run_files import CHECKPOINTS, RunFiles
+from topdb.training.spare import SPARE, keep
 
 _KEPT = 2
 _SHOWN = 12
@@ -55,13 +57,19 @@ class Checkpoints:
     def __init__(
         self, folder: Path, identity: Mapping[str, Any], every_seconds: float, device: str
     ) -> None:
-        self._all = folder / "checkpoints"
+        self._all = folder / CHECKPOINTS
         self._identity = json.loads(json.dumps(identity))
         self._folder = self._all / plain_digest(self._identity)[:_SHOWN]
+        self._spare = self.spare(folder, self._identity)
         self._every_seconds = every_seconds
         self._device = device
         self._resumed: list[dict[str, str]] = []
         self._began = self._last = time.monotonic()
+
+    @staticmethod
+    def spare(folder: Path, identity: Mapping[str, Any]) -> Path:
+        """Return where a run's spare lies."""
+        return folder / CHECKPOINTS / f"{plain_digest(identity)[:_SHOWN]}{SPARE}"
 
     def due(self, last: bool) -> bool:
         """Whether one should be written now.
@@ -114,7 +122,14 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def take_up(self) -> Checkpoint | None:
-        """Return the newest whole checkpoint of this run, or None; warn about any other."""
+        """Return the newest whole checkpoint of this run, or None; remove any other, and warn.
+
+        Raises
+        ------
+        UserError
+            One is there and the system does not let it be read: that says nothing about what it
+            holds, and it stays.
+        """
         for name in self._names():
             checkpoint = self._read(name)
             if checkpoint:
@@ -141,12 +156,32 @@ class Checkpoints:
         """Return where a file may lie that goes on with the training, and goes with its end."""
         return self._all / f"{self._folder.name}-{name}"
 
-    def remove(self) -> None:
-        """Remove all checkpoints below the run's folder, those of other parameters too."""
-        shutil.rmtree(self._all, ignore_errors=True)
+    def finish(self, files: RunFiles) -> None:
+        """Remove all checkpoints below the run's folder, those of other parameters too.
+
+        Where there were some of this run, a spare of its files, which are whole, takes their place.
+        """
+        shutil.rmtree(self._spare, ignore_errors=True)
+        if self._names():
+            keep(files, self._spare)
+        if not self._spare.is_dir():
+            shutil.rmtree(self._all, ignore_errors=True)
+            return
+        for path in self._all.iterdir():
+            if path.is_file():
+                path.unlink(missing_ok=True)
+            elif path != self._spare:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _names(self) -> list[str]:
-        return sorted((path.stem for path in self._folder.glob("*.json")), reverse=True)
+        # Path.glob would take a folder that cannot be read for an empty one.
+        try:
+            found = list(self._folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise _unreadable(self._folder, error) from None
+        return sorted((path.stem for path in found if path.suffix == ".json"), reverse=True)
 
     def _read(self, name: str) -> Checkpoint | None:
         path = self._folder / f"{name}.json"
@@ -158,8 +193,17 @@ class Checkpoints:
                 tensors_path
             )
             return Checkpoint(load_file(tensors_path), content) if whole else None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
+        except (
+            FileNotFoundError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            SafetensorError,
+        ):
             return None
+        except OSError as error:
+            raise _unreadable(Path(error.filename or path), error) from None
 
     def _tidy(self) -> None:
         """Remove all but the newest: older pairs, halves of one, and what a killed writer left."""
@@ -171,7 +215,8 @@ class Checkpoints:
 
     def _tell_of_others(self) -> None:
         """Say what the checkpoints of another run in the same place differ in."""
-        for path in sorted(self._all.glob("*/*.json"))[-1:]:
+        found = sorted(self._all.glob("*/*.json"))
+        for path in [path for path in found if not path.parent.name.endswith(SPARE)][-1:]:
             try:
                 other = json.loads(path.read_text(encoding="utf-8"))["identity"]
                 differing = ", ".join(differences(self._identity, other))
@@ -199,6 +244,13 @@ def differences(one: Any, other: Any, key: str = "") -> list[str]:
 def plain_digest(content: Mapping[str, Any]) -> str:
     """Return the SHA-256 of plain data, whatever the order of its keys."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"the checkpoint {path} cannot be read ({error.strerror or error}) and is kept: see to its "
+        "disk and run the same command again, or delete it to do without."
+    )
 
 
 def _warn(message: str) -> None:

@@ -85,6 +85,11 @@ def peak_memory_mib() -> float:
     return peak / (1024 if sys.platform != "darwin" else 1024**2)
 
 
+def peak_gpu_memory_mib(device: str) -> float | None:
+    """Return the most memory that tensors of this process had on its GPU so far; None on a CPU."""
+    return round(torch.cuda.max_memory_allocated() / 1024**2, 1) if device == "cuda" else None
+
+
 def _git() -> dict[str, Any] | None:
     """Return the commit of the code that runs, or None where it is no git checkout."""
     folder = str(Path(topdb.__file__).parent)

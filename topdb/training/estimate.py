@@ -136,6 +136,7 @@ def _time(
     initialise(network, torch.Generator().manual_seed(0))
     people = settings.people_per_batch
     if settings.device == "cuda":
+        torch.cuda.empty_cache()  # what the method before had reserved counts otherwise
         torch.cuda.reset_peak_memory_stats()
         seconds = _step_seconds(network, sizes, settings, people, steps)
         memory = torch.cuda.max_memory_reserved()

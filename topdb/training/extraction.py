@@ -19,7 +19,7 @@ from topdb.params import NetworkSettings, TrainingSettings, dropped_in
 from topdb.training.environment import prepare
 from topdb.training.features import write_features
 from topdb.training.importing import on_device, require_identities
-from topdb.training.run import RunFiles
+from topdb.training.run_files import RunFiles
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from topdb.params import NetworkSettings, TrainingSettings
 from topdb.training.batches import loaded
 from topdb.training.images import resized
 from topdb.training.placement import Placement
+from topdb.training.precision import precision
 from topdb.training.transforms import normalise
 
 
@@ -24,8 +25,8 @@ def extract(
     network: ReIDNetwork, images: Tensor, settings: TrainingSettings
 ) -> NDArray[np.float32]:
     """Embed images (N, 3, height, width) uint8; return (N, D). One forward pass a batch."""
-    place = Placement.of(settings)
-    return _embed(network, map(place.pinned, torch.split(images, settings.extraction_batch)), place)
+    batches = map(Placement.of(settings).pinned, torch.split(images, settings.extraction_batch))
+    return _embed(network, batches, settings)
 
 
 def extract_rows(
@@ -46,15 +47,16 @@ def extract_rows(
         chunk = rows[start : start + settings.extraction_batch]
         return place.pinned(resized(pixels, chunk, sizes))
 
-    return _embed(network, loaded(starts, load, settings.workers), place)
+    return _embed(network, loaded(starts, load, settings.workers), settings)
 
 
 def _embed(
-    network: ReIDNetwork, batches: Iterable[Tensor], place: Placement
+    network: ReIDNetwork, batches: Iterable[Tensor], settings: TrainingSettings
 ) -> NDArray[np.float32]:
+    place = Placement.of(settings)
     place.network(network)
     network.eval()
-    with torch.inference_mode():
+    with precision(settings), torch.inference_mode():
         embedded = [
             network.embed(place.images(normalise(place.tensor(batch)))).cpu() for batch in batches
         ]

@@ -16,6 +16,7 @@ from topdb.training.batches import loaded
 from topdb.training.checkpoint import Checkpoint, Checkpoints
 from topdb.training.optimiser import Adam
 from topdb.training.placement import Placement
+from topdb.training.precision import precision
 from topdb.training.progress import Moment, Progress, silent
 from topdb.training.randomness import Randomness
 from topdb.training.recording import Recorded
@@ -66,7 +67,7 @@ def fit(
     place = Placement.of(settings)
     place.network(network)
     network.train()
-    optimiser = Adam(network.parameters(), settings.betas, settings.weight_decay)
+    optimiser = Adam(network.parameters(), settings.betas, settings.weight_decay, settings.fused)
     state = State.begin(network, optimiser, randomness)
     position, recorded = Position(), Recorded(1)
     if taken_up:
@@ -81,12 +82,14 @@ def fit(
 
     def pause(sampler: dict[str, Any]) -> None:
         """Write a checkpoint where one is due, and end where somebody asked for it."""
-        if checkpoints and (stop.asked or checkpoints.due(last=position.epoch == settings.epochs)):
+        # Asked once: a request that comes after this look waits for the next one.
+        asked = stop.asked
+        if checkpoints and (asked or checkpoints.due(last=position.epoch == settings.epochs)):
             _save(checkpoints, state, position, recorded, sampler)
-        if stop.asked:
+        if asked:
             stop.end(str(position), saved=checkpoints is not None)
 
-    with stop.after_the_step():
+    with precision(settings), stop.after_the_step():
         while position.epoch < settings.epochs:
             epoch, began = position.epoch, time.perf_counter() - position.seconds
             sampler = dict(state.sampling.bit_generator.state)
@@ -121,6 +124,8 @@ def fit(
             position = Position(epoch + 1, history=[*position.history, done])
             recorded = Recorded(epoch + 2)
             pause(dict(state.sampling.bit_generator.state))
+    if stop.asked:  # after the last look, and before requests were raised at once again
+        pause(dict(state.sampling.bit_generator.state))
     return position.history
 
 

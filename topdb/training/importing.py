@@ -10,10 +10,18 @@ from topdb.datasets.pixels import Pixels
 from topdb.errors import UserError
 from topdb.files import digest, read_json, write_csv, write_json
 from topdb.params import Profile, TrainingSettings
-from topdb.training.environment import describe, has_gpu, peak_memory_mib, prepare
+from topdb.training.alone import alone_in
+from topdb.training.environment import (
+    describe,
+    has_gpu,
+    peak_gpu_memory_mib,
+    peak_memory_mib,
+    prepare,
+)
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
-from topdb.training.run import TRAINED, Run, RunFiles, parameters_of, save_weights
+from topdb.training.run import TRAINED, Run, parameters_of, save_weights
+from topdb.training.run_files import RunFiles
 
 AUTHORS = "authors' weights"
 """The `origin` of a run that was imported."""
@@ -59,8 +67,8 @@ def import_run(
     Raises
     ------
     UserError
-        The recipe is not the released one, or the checkpoint is not of this method, these sizes
-        or this data set.
+        The recipe is not the released one, the checkpoint is not of this method, these sizes or
+        this data set, or the folder holds a training, whole or not.
     """
     if profile.recipe != "released":
         raise UserError(
@@ -81,50 +89,53 @@ def import_run(
         settings = on_device(profile.training, device)
         prepare(settings.device, settings.threads)
     files = RunFiles(folder)
-    _require_no_training(files)
-    files.record.unlink(missing_ok=True)
-    files.features.unlink(missing_ok=True)  # of the weights that were here before
-    prepared = time.perf_counter()
-    extracted = None
-    if index and pixels:
-        extracted = write_features(
-            files.features, read.network, index, pixels, profile.network, settings
-        )
-    done = time.perf_counter()
-    write_csv(files.history, _NO_EPOCHS, [])
-    save_weights(read.network, files.weights)
-    content: dict[str, Any] = {
-        "origin": AUTHORS,
-        "checkpoint": {
-            "file": checkpoint.name,
-            "sha256": digest(checkpoint),
-            "epoch": read.epoch,
-            "rank1": read.rank1,
-        },
-        **parameters_of(Run(profile_name, name or "", method, seed), profile),
-        "dataset": name,
-        "identities": read.identities,
-        "index_digest": index.digest if index else None,
-        "start_digest": None,
-        "weights_digest": digest(files.weights),
-        "features_digest": digest(files.features) if extracted else None,
-        "environment": describe(settings.device, settings.threads),
-        "seconds": {
-            "prepare": round(prepared - started, 3),
-            "train": 0.0,
-            "extract": round(done - prepared, 3),
-        },
-        "identity": None,
-        "resumed": [],
-        "images_per_second": {
-            "train": None,
-            "extract": round(extracted / (done - prepared), 1) if extracted else None,
-        },
-        "peak_memory_mib": round(peak_memory_mib(), 1),
-        "mlflow_run_id": None,
-    }
-    write_json(files.record, content)
-    return content
+    _require_no_training(files)  # before it would be waited for
+    with alone_in(folder):
+        _require_no_training(files)
+        files.record.unlink(missing_ok=True)
+        files.features.unlink(missing_ok=True)  # of the weights that were here before
+        prepared = time.perf_counter()
+        extracted = None
+        if index and pixels:
+            extracted = write_features(
+                files.features, read.network, index, pixels, profile.network, settings
+            )
+        done = time.perf_counter()
+        write_csv(files.history, _NO_EPOCHS, [])
+        save_weights(read.network, files.weights)
+        content: dict[str, Any] = {
+            "origin": AUTHORS,
+            "checkpoint": {
+                "file": checkpoint.name,
+                "sha256": digest(checkpoint),
+                "epoch": read.epoch,
+                "rank1": read.rank1,
+            },
+            **parameters_of(Run(profile_name, name or "", method, seed), profile),
+            "dataset": name,
+            "identities": read.identities,
+            "index_digest": index.digest if index else None,
+            "start_digest": None,
+            "weights_digest": digest(files.weights),
+            "features_digest": digest(files.features) if extracted else None,
+            "environment": describe(settings.device, settings.threads),
+            "seconds": {
+                "prepare": round(prepared - started, 3),
+                "train": 0.0,
+                "extract": round(done - prepared, 3),
+            },
+            "identity": None,
+            "resumed": [],
+            "images_per_second": {
+                "train": None,
+                "extract": round(extracted / (done - prepared), 1) if extracted else None,
+            },
+            "peak_memory_mib": round(peak_memory_mib(), 1),
+            "peak_gpu_memory_mib": peak_gpu_memory_mib(settings.device),
+            "mlflow_run_id": None,
+        }
+        write_json(files.record, content)
+        return content
 
 
 def _require_no_training(files: RunFiles) -> None:
@@ -133,6 +144,11 @@ def _require_no_training(files: RunFiles) -> None:
         raise UserError(
             f"{files.folder} holds a run that was trained: name another folder with --out, or "
             "delete it first."
+        )
+    if files.checkpoints.exists():
+        raise UserError(
+            f"{files.checkpoints} holds a training that has not come to its end: name another "
+            "folder with --out, or delete it first."
         )
 
 

@@ -1,4 +1,4 @@
-"""Adam, by torch's own fused step.
+"""Adam, by torch's own step, fused or one parameter after the other.
 
 `torch.optim.Adam` imports torch's compiler when it is constructed, which costs a second and 150 MB
 in each of hundreds of training processes; the function that it calls does not.
@@ -19,13 +19,18 @@ class Adam:
         parameters: Iterable[nn.Parameter],
         betas: tuple[float, float],
         weight_decay: float,
+        fused: bool = True,
     ) -> None:
         self._parameters = [each for each in parameters if each.requires_grad]
         self._betas = betas
         self._weight_decay = weight_decay
+        self._fused = fused
         self._means = [torch.zeros_like(each) for each in self._parameters]
         self._squares = [torch.zeros_like(each) for each in self._parameters]
-        self._steps = [torch.zeros((), device=each.device) for each in self._parameters]
+        # The fused step counts on the device; the other one would wait for the device's count.
+        self._steps = [
+            torch.zeros((), device=each.device if fused else "cpu") for each in self._parameters
+        ]
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -59,7 +64,8 @@ class Adam:
             [self._squares[i] for i in moved],
             [],
             [self._steps[i] for i in moved],
-            fused=True,
+            foreach=False,
+            fused=self._fused,
             amsgrad=False,
             beta1=self._betas[0],
             beta2=self._betas[1],

@@ -16,6 +16,8 @@ from topdb.training.pickled import load_pickled
 
 _COUNTER = "num_batches_tracked"
 """Counts batches, and decides nothing here: old versions of torch do not save it."""
+_MOST = 2**53
+"""No number of epochs is larger, and NaN is not smaller."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +144,10 @@ def _shape(value: Tensor) -> str:
 
 
 def _whole(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if isinstance(value, int | float) and abs(value) < _MOST else None
 
 
 def _share(value: object) -> float | None:
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    return float(value) if isinstance(value, int | float) and value == value else None
+    return float(value) if isinstance(value, int | float) and abs(value) < _MOST else None

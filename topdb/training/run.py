@@ -20,14 +20,16 @@ from topdb.methods.parts.network import ReIDNetwork, initialise
 from topdb.params import ImagenetSettings, PretrainingSettings, Profile
 from topdb.training.alone import alone_in
 from topdb.training.checkpoint import Checkpoints, plain_digest
-from topdb.training.environment import describe, device_name, peak_memory_mib
+from topdb.training.environment import describe, device_name, peak_gpu_memory_mib, peak_memory_mib
 from topdb.training.features import write_features
 from topdb.training.fit import fit, position_of
 from topdb.training.identity import identity
 from topdb.training.images import resized
 from topdb.training.progress import watching
 from topdb.training.randomness import Randomness
+from topdb.training.run_files import RunFiles
 from topdb.training.snapshots import look_at
+from topdb.training.spare import give_back
 from topdb.training.start import load_backbone, load_imagenet
 from topdb.training.state import Epoch
 from topdb.training.stopping import Stop
@@ -46,38 +48,6 @@ class Run:
     seed: int
 
 
-@dataclass(frozen=True)
-class RunFiles:
-    """Where a run's files lie."""
-
-    folder: Path
-
-    @property
-    def weights(self) -> Path:
-        """The network's last weights."""
-        return self.folder / "weights.safetensors"
-
-    @property
-    def history(self) -> Path:
-        """One row an epoch."""
-        return self.folder / "history.csv"
-
-    @property
-    def features(self) -> Path:
-        """Test features of query and gallery."""
-        return self.folder / "features.npz"
-
-    @property
-    def snapshots(self) -> Path:
-        """What query images activate and find at some epochs, where the profile chooses the run."""
-        return self.folder / "snapshots.npz"
-
-    @property
-    def record(self) -> Path:
-        """`run.json`, written last: where it is, the run is whole."""
-        return self.folder / "run.json"
-
-
 def train_run(
     run: Run,
     profile: Profile,
@@ -92,7 +62,8 @@ def train_run(
     """Train, extract features, and write the four files of the run; a chosen one's snapshots too.
 
     A run that was interrupted goes on from its newest checkpoint, and ends with the bits that it
-    would have had. Its checkpoints are removed when the run is whole.
+    would have had. When the run is whole, its checkpoints give way to a spare of its files, from
+    which they come back if they are deleted before the run is evaluated.
 
     Parameters
     ----------
@@ -124,6 +95,11 @@ def train_run(
         if watched == files.snapshots.is_file() and _is_whole(files, decisive):
             by = "the other process did this run" if waited else "nothing is left to do"
             print(f"topdb: {folder} is whole: {by}.", file=sys.stderr)
+            return
+        spare = RunFiles(Checkpoints.spare(folder, decisive))
+        if watched == spare.snapshots.is_file() and _is_whole(spare, decisive):
+            give_back(spare.folder, files)
+            print(f"topdb: {folder} was whole: its files are there again.", file=sys.stderr)
             return
         files.record.unlink(missing_ok=True)
         _train(
@@ -232,10 +208,11 @@ def _train(
             "extract": round(extracted / (done - trained), 1),
         },
         "peak_memory_mib": round(peak_memory_mib(), 1),
+        "peak_gpu_memory_mib": peak_gpu_memory_mib(profile.training.device),
         "mlflow_run_id": tracked_as,
     }
     write_json(files.record, content)
-    checkpoints.remove()
+    checkpoints.finish(files)
 
 
 def _keep(snapshots: Path, path: Path) -> None:

@@ -142,6 +142,7 @@ def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
         environment={"git": None, "versions": {"torch": "9"}, "device": "b", "threads": 2},
         seconds={"train": 3.0, "extract": 1.0},
         peak_memory_mib=700.4,
+        peak_gpu_memory_mib=9000.2,
     )
     profile = tiny.params(tmp_path, {"seeds": [1, 2, 3]}).selected("tiny")
     facts = run_facts(profile, tmp_path / "results")
@@ -150,6 +151,7 @@ def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
     assert environment["device"] == "a processor, b"
     assert environment["torch"] == "2.14.1, 9"
     assert environment["peak memory of a run"] == "700 MiB"
+    assert environment["peak memory of a run's GPU"] == "9000 MiB"
     assert environment["seconds of a run, mean"] == "4.0"
     assert facts.commit is None
     assert recipe["training.epochs"] == "2"

@@ -80,11 +80,13 @@ def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[
     ]
     if seconds:
         yield "seconds of a run, mean", f"{math.fsum(seconds) / len(seconds):.1f}"
-    memory = [
-        float(record["peak_memory_mib"]) for record in records if record.get("peak_memory_mib")
-    ]
-    if memory:
-        yield "peak memory of a run", f"{max(memory):.0f} MiB"
+    for title, key in (
+        ("peak memory of a run", "peak_memory_mib"),
+        ("peak memory of a run's GPU", "peak_gpu_memory_mib"),
+    ):
+        memory = [float(record[key]) for record in records if record.get(key)]
+        if memory:
+            yield title, f"{max(memory):.0f} MiB"
     versions: dict[str, set[str]] = {}
     for record in records:
         for library, version in _of(_of(record, "environment"), "versions").items():
