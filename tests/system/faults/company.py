@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from system.conftest import environment
-from system.faults.ground import MESSAGE, VICTIM, Fault, Ground
+from system.faults.ground import VICTIM, Fault, Ground
 
 
 def _two_workflows(ground: Ground) -> None:
@@ -83,8 +83,9 @@ def _clock_set_back(*patterns: str) -> Callable[[Ground], None]:
 
     def strike(ground: Ground) -> None:
         _times(DAY, *patterns)(ground)
-        ground.refused("older modification time .* clock skew")
-        _touch(ground, time.time(), *patterns)
+        done = ground.run()
+        assert done.returncode == 0, done.stdout[-4000:]
+        ground.said("files from the future are of now", done.stdout)
 
     return strike
 
@@ -107,13 +108,10 @@ FAULTS = [
     Fault(
         "clock set back a day: all results are from the future",
         _clock_set_back("results/mini/*/*/*/*.*", "results/mini/*/*.*"),
-        MESSAGE,
-        always=False,
     ),
     Fault(
         "clock set back a day: the inputs are from the future",
         _clock_set_back("data/mini/*/rendered.json", "results/mini/*/index.parquet"),
-        MESSAGE,
         always=False,
     ),
     Fault("files of 1970", _times(-time.time() + 1.0, "results/mini/*/*/*/*.*"), always=False),
