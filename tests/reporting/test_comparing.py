@@ -223,3 +223,16 @@ def test_impossible_scores_are_named(params, results, columns, sentence):
     rewrite(results / "market1501/baseline/seed-2/plain/queries.parquet", **columns)
     with pytest.raises(UserError, match=sentence):
         compared(params, results)
+
+
+@pytest.mark.parametrize(
+    ("ap", "pids"), [([0.5, 0.6, 0.7], [3, 3, 3]), ([0.5, None, None], [1, 2, 3])]
+)
+def test_queries_of_a_single_person_are_named(tmp_path, ap, pids):
+    params = tiny.params(tmp_path)
+    for method in ("baseline", "top-db-net"):
+        for seed in (1, 2):
+            folder = tmp_path / f"results/market1501/{method}/seed-{seed}"
+            tiny.write_queries(folder, ap, pids=pids)
+    with pytest.raises(UserError, match="of market1501 that have a match are all of one person"):
+        compared(params, tmp_path / "results")

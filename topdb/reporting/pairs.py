@@ -21,6 +21,7 @@ from topdb.statistics.checks import Alternative
 EXACT = "exact label permutation over unpaired seeds"
 SAMPLED = "label permutation over unpaired seeds, labellings sampled"
 PAIRED = "exact sign flips over paired seeds"
+SAMPLED_PAIRED = "sign flips over paired seeds, sampled"
 SIDES = {"two-sided": "two-sided", "greater": "one-sided"}
 
 
@@ -95,11 +96,14 @@ def test(
         return name, None
     first = np.nanmean(own[0].of_seeds(own[1], pair.quantity), axis=1)
     second = np.nanmean(reference[0].of_seeds(reference[1], pair.quantity), axis=1)
-    if pair.paired:
-        return name, exact_paired_permutation(first, second, alternative=alternative)
     rng = generator(settings, pair)
-    found = exact_label_permutation(first, second, alternative=alternative, rng=rng)
-    return f"{EXACT if found.exact else SAMPLED}, {SIDES[alternative]}", found
+    if pair.paired:
+        found = exact_paired_permutation(first, second, alternative=alternative, rng=rng)
+        names = PAIRED, SAMPLED_PAIRED
+    else:
+        found = exact_label_permutation(first, second, alternative=alternative, rng=rng)
+        names = EXACT, SAMPLED
+    return f"{names[0] if found.exact else names[1]}, {SIDES[alternative]}", found
 
 
 def seeds_needed(

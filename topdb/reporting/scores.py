@@ -49,8 +49,8 @@ def read_scores(profile: Profile, results: Path) -> Scores:
     Raises
     ------
     UserError
-        A file is broken or holds impossible values, or two runs on a data set were not scored on
-        the same queries.
+        A file is broken or holds impossible values, two runs on a data set were not scored on the
+        same queries, or all of its queries with a match are of one person.
     """
     found = {cell: read_cell(profile, results, cell) for cell in cells(profile)}
     first: dict[str, tuple[Cell, CellScores]] = {}
@@ -67,6 +67,11 @@ def read_scores(profile: Profile, results: Path) -> Scores:
             raise UserError(
                 f"{_name(cell)} and {_name(reference)} have no match for different queries of "
                 f"{cell.dataset}: run `topdb evaluate` on features of the same gallery."
+            )
+        if len(np.unique(scores.people[~_unmatched(scores)])) < 2:
+            raise UserError(
+                f"the queries of {cell.dataset} that have a match are all of one person, from whom "
+                "nothing follows about others: evaluate on two people or more."
             )
     return found
 
