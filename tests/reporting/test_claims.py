@@ -146,7 +146,7 @@ def test_a_claim_whose_runs_are_missing_is_open_and_says_where(study, tmp_path):
     )
     found = compare(params, "tiny", results, PUBLISHED)
     (claim,) = [claim for claim in found.claims if claim.id == "full-over-baseline-mAP"]
-    assert (claim.verdict, claim.reason) == ("OPEN", "Runs are missing on market1501.")
+    assert (claim.verdict, claim.reason) == ("OPEN", "Runs are missing on Market-1501.")
     assert math.isnan(claim.p)
     assert math.isnan(claim.adjusted_p)
     part = found.parts(claim.id)[0]

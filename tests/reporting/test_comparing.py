@@ -236,3 +236,26 @@ def test_queries_of_a_single_person_are_named(tmp_path, ap, pids):
             tiny.write_queries(folder, ap, pids=pids)
     with pytest.raises(UserError, match="of market1501 that have a match are all of one person"):
         compared(params, tmp_path / "results")
+
+
+def test_holm_counts_the_comparisons_whose_runs_are_missing(tmp_path):
+    methods = ["baseline", "no-drop", "top-db-net"]
+    params = tiny.params(tmp_path, {"seeds": [1, 2, 3], "methods": methods})
+    results = tmp_path / "results"
+    write_cell(results, "baseline", {1: 0.50, 2: 0.52, 3: 0.54})
+    write_cell(results, "top-db-net", {1: 0.60, 2: 0.62, 3: 0.64})
+    ap, _ = differences(params, results)
+    assert ap.p == pytest.approx(0.1)
+    assert ap.adjusted_p == pytest.approx(0.4)  # four are declared, two of them without runs
+
+
+def test_verdicts_reasons_call_data_sets_by_their_titles(tmp_path):
+    params = tiny.params(tmp_path, {"rankings": ["plain"]})
+    results = tmp_path / "results"
+    for method, ap in (("baseline", [0.5, 0.9, 0.7]), ("top-db-net", [0.9, 0.5, 0.7])):
+        for seed in (1, 2):
+            tiny.write_queries(results / f"market1501/{method}/seed-{seed}", ap)
+    reasons = {claim.id: claim.reason for claim in compared(params, results).claims}
+    assert reasons["full-over-baseline-mAP"] == (
+        "The interval contains no difference on Market-1501."
+    )

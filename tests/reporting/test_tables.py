@@ -65,6 +65,12 @@ def test_differences_to_the_reference_are_shown_with_their_tests(tmp_path):
     assert "no p of the 2 comparisons (plain) can fall below 0.67" in document
 
 
+def test_what_few_seeds_cannot_show_counts_missing_comparisons_too(tmp_path):
+    write_results(tmp_path / "results")
+    document = render(tmp_path, changes={"methods": ["baseline", "no-reg", "top-db-net"]})
+    assert "no p of the 4 comparisons (plain) can fall below 1.00" in document
+
+
 @pytest.mark.parametrize("what", ["table1", "table2"])
 def test_the_first_line_warns_exactly_where_data_are_drawn(tmp_path, what):
     write_results(tmp_path / "results")
@@ -99,10 +105,10 @@ def test_table_2_shows_recomputed_places_and_marks_the_papers_oddities(tmp_path)
     assert cells(document, "SONA (Xia 2019)")[0][0] == "88.6<sub>1</sub>"
     assert cells(document, "BoT (Luo 2019)")[0][0] == "85.9<sub>6</sub>†"
     assert cells(document, "Top-DB-Net (Ours)")[0][0] == "85.8<sub>7</sub>†"
-    assert "BoT (Luo 2019), market1501 mAP: the paper prints place 5; recomputed it is 6." in (
+    assert "BoT (Luo 2019), Market-1501 mAP: the paper prints place 5; recomputed it is 6." in (
         document
     )
-    assert "Top-DB-Net (Ours), market1501 mAP: the paper prints place 6; recomputed" in document
+    assert "Top-DB-Net (Ours), Market-1501 mAP: the paper prints place 6; recomputed" in document
     assert cells(document, "Top-DB-Net+RK (Ours)")[0][0].startswith("94.1<sub>2</sub>")
     # Its mean would be the fourth of the block's three different values.
     assert cells(document, "Top-DB-Net+RK")[0] == [

@@ -2,13 +2,14 @@
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from topdb.grid import Cell
-from topdb.params import StatisticsSettings
-from topdb.reporting.scores import CellScores, Scores
+from topdb.grid import Cell, cells
+from topdb.params import Profile, Ranking, StatisticsSettings
+from topdb.reporting.scores import QUANTITIES, CellScores, Scores
 from topdb.statistics import (
     PermutationTest,
     difference_interval,
@@ -37,6 +38,21 @@ class Pair:
     def paired(self) -> bool:
         """Whether both are the same trained networks, ranked in two ways."""
         return self.cell.method == self.reference.method
+
+
+def to_reference(
+    profile: Profile, settings: StatisticsSettings, ranking: Ranking
+) -> Iterator[Pair]:
+    """Yield every other method beside the reference method: a ranking's family of comparisons.
+
+    It is declared by the profile, whether runs are there or not.
+    """
+    if settings.reference_method not in profile.methods:
+        return
+    for cell in cells(profile):
+        if cell.ranking == ranking and cell.method != settings.reference_method:
+            for quantity in QUANTITIES:
+                yield Pair(cell, replace(cell, method=settings.reference_method), quantity)
 
 
 @dataclass(frozen=True)

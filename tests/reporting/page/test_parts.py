@@ -111,6 +111,9 @@ def test_one_seed_answers_about_checkpoints(real, tmp_path):
     text = real.page("one.html", params=params, comparisons=comparisons).read_text()
     assert "These checkpoints, not these methods" in text
     assert "1 seed<" in text
+    shown = text.partition("These checkpoints, not these methods")[2].partition("</details>")[0]
+    assert "Top-DB-Net has a higher mAP than the baseline" in shown
+    assert "&lt;/script&gt;&lt;img" in shown  # the data set's title, and not its id
 
 
 def test_one_ranking_is_enough(real, tmp_path):
