@@ -44,12 +44,13 @@ def test_measured_cells_show_mean_deviation_and_seeds(tmp_path):
     document = render(tmp_path)
     # 50 and 54: mean 52, deviation 2.8; three of four queries right in both.
     assert cells(document, "Baseline")[-1] == [
-        "52.0 ± 2.8 (2)<br>INCONCLUSIVE",
+        "52.0 ± 2.8 (2)<br>INCONCLUSIVE (3 seeds)",
         "75.0 ± 0.0 (2)<br>BELOW",
     ]
-    # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22.
+    # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22. Three would show that
+    # the mean is beyond the margin, and nine that the published run is none of these.
     assert cells(document, "Top-DB-Net")[-1] == [
-        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (3 seeds)",
+        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (9 seeds)",
         "75.0 ± 0.0 (2)<br>BELOW",
     ]
     assert cells(document, "Top-DB-Net")[0] == ["85.8", "94.9"]  # the published row
@@ -112,7 +113,7 @@ def test_table_2_shows_recomputed_places_and_marks_the_papers_oddities(tmp_path)
     assert cells(document, "Top-DB-Net+RK (Ours)")[0][0].startswith("94.1<sub>2</sub>")
     # Its mean would be the fourth of the block's three different values.
     assert cells(document, "Top-DB-Net+RK")[0] == [
-        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (3 seeds)",
+        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (5 seeds)",
         "75.0 ± 0.0 (2)<sub>4</sub><br>BELOW",
     ]
 
