@@ -225,11 +225,12 @@ def test_impossible_scores_are_named(params, results, columns, sentence):
         compared(params, results)
 
 
+@pytest.mark.parametrize("seeds", [[1], [1, 2]])
 @pytest.mark.parametrize(
     ("ap", "pids"), [([0.5, 0.6, 0.7], [3, 3, 3]), ([0.5, None, None], [1, 2, 3])]
 )
-def test_queries_of_a_single_person_are_named(tmp_path, ap, pids):
-    params = tiny.params(tmp_path)
+def test_queries_of_a_single_person_are_named(tmp_path, ap, pids, seeds):
+    params = tiny.params(tmp_path, {"seeds": seeds})
     for method in ("baseline", "top-db-net"):
         for seed in (1, 2):
             folder = tmp_path / f"results/market1501/{method}/seed-{seed}"

@@ -33,8 +33,8 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
     Raises
     ------
     UserError
-        The reference method is not in the profile, a family names an unknown claim, or a file is
-        broken.
+        The reference method is not in the profile, a family names an unknown claim, all queries of
+        a data set are of one person, or a file is broken.
     """
     profile = params.selected(profile_name)
     settings = params.statistics
@@ -109,6 +109,7 @@ def _checkpoints(
             own, reference = scores.get(pair.cell), scores.get(pair.reference)
             if own is None or reference is None:
                 continue
+            own.require_people(pair.cell.dataset)
             found = sign_flip(
                 own.by_query[pair.quantity][0],
                 reference.by_query[pair.quantity][0],

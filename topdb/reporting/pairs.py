@@ -71,7 +71,13 @@ class Interval:
 
 
 def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interval:
-    """Return the difference of a pair; its interval needs two runs of each."""
+    """Return the difference of a pair; its interval needs two runs of each.
+
+    Raises
+    ------
+    UserError
+        All queries are of one person.
+    """
     own, reference = _matched(pair, scores)
     seeds = len(own[1]) if own else 0
     reference_seeds = len(reference[1]) if reference else 0
@@ -82,6 +88,7 @@ def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interv
     second = reference[0].of_seeds(reference[1], pair.quantity)
     if min(seeds, reference_seeds) < 2:
         return replace(nothing, estimate=float(np.nanmean(first) - np.nanmean(second)))
+    own[0].require_people(pair.cell.dataset)
     found = difference_interval(
         first,
         second,

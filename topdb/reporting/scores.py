@@ -34,6 +34,14 @@ class CellScores:
         """Return the quantity of each run, (seeds,)."""
         return np.asarray(np.nanmean(self.by_query[quantity], axis=1))
 
+    def require_people(self, dataset: str) -> None:
+        """Raise a UserError where all queries with a match are of one person."""
+        if len(np.unique(self.people[~_unmatched(self)])) < 2:
+            raise UserError(
+                f"the queries of {dataset} that have a match are all of one person, from whom "
+                "nothing follows about others: evaluate on two people or more."
+            )
+
     def of_seeds(self, seeds: tuple[int, ...], quantity: str) -> NDArray[np.float64]:
         """Return the quantity of the given seeds' queries, (given seeds, Q), in their order."""
         return self.by_query[quantity][[self.seeds.index(seed) for seed in seeds]]
@@ -49,8 +57,8 @@ def read_scores(profile: Profile, results: Path) -> Scores:
     Raises
     ------
     UserError
-        A file is broken or holds impossible values, two runs on a data set were not scored on the
-        same queries, or all of its queries with a match are of one person.
+        A file is broken or holds impossible values, or two runs on a data set were not scored on
+        the same queries.
     """
     found = {cell: read_cell(profile, results, cell) for cell in cells(profile)}
     first: dict[str, tuple[Cell, CellScores]] = {}
@@ -67,11 +75,6 @@ def read_scores(profile: Profile, results: Path) -> Scores:
             raise UserError(
                 f"{_name(cell)} and {_name(reference)} have no match for different queries of "
                 f"{cell.dataset}: run `topdb evaluate` on features of the same gallery."
-            )
-        if len(np.unique(scores.people[~_unmatched(scores)])) < 2:
-            raise UserError(
-                f"the queries of {cell.dataset} that have a match are all of one person, from whom "
-                "nothing follows about others: evaluate on two people or more."
             )
     return found
 
