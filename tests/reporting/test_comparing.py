@@ -211,6 +211,9 @@ def rewrite(path, **columns):
     [
         ({"pid": [None, *range(9)]}, "query 0 has no person id"),
         ({"pid": [*range(9), -4]}, "query 9 has pid -4"),
+        ({"pid": pa.array([2**63, *range(9)], pa.uint64())}, "query 0 has pid 9223372036854775808"),
+        ({"first_match_rank": pa.array([2**63] * 10, pa.uint64())}, "query 0 has first_match_rank"),
+        ({"first_match_rank": [0] + [1] * 9}, "an ap and no first_match_rank for the same query"),
         ({"ap": [0.5] * 9 + [1.2]}, r"query 9 has ap 1.2, which is outside \[0, 1\]"),
         ({"ap": [0.5] * 9 + [-0.1]}, "outside"),
         ({"ap": [float("nan")] * 10}, "query 0 has ap nan"),
@@ -260,3 +263,12 @@ def test_verdicts_reasons_call_data_sets_by_their_titles(tmp_path):
     assert reasons["full-over-baseline-mAP"] == (
         "The interval contains no difference on Market-1501."
     )
+
+
+def test_a_path_that_is_no_text_is_named(params, results):
+    path = results / "market1501/baseline/seed-2/plain/queries.parquet"
+    table = pq.read_table(path)
+    broken = pa.array([b"\xff"] * 10, pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.column_names.index("path"), "path", broken), path)
+    with pytest.raises(UserError, match="no readable table of queries"):
+        compared(params, results)

@@ -135,6 +135,26 @@ def test_a_file_name_is_never_markup(real, tmp_path):
     assert "Query &lt;/script&gt;" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("method", None),
+        ("method", 3.5),
+        ("ap", None),
+        ("ap", [1.0]),
+        ("image", None),
+        ("rank", 0.5),
+    ],
+)
+def test_examples_of_other_kinds_are_named(real, tmp_path, name, value):
+    table = pq.read_table(real.examples)
+    at = table.column_names.index(name)
+    path = tmp_path / "examples.parquet"
+    pq.write_table(table.set_column(at, name, pa.array([value] * table.num_rows)), path)
+    with pytest.raises(UserError, match=r"examples.parquet cannot be read"):
+        real.page("kinds.html", examples=path)
+
+
 def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
     write_study(tmp_path / "results")
     tiny.write_run(
