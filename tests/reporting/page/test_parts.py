@@ -96,12 +96,25 @@ def test_methods_never_look_the_same_and_look_the_same_in_every_profile(tmp_path
 def test_claims_may_be_about_different_data_sets(tmp_path, real):
     comparisons = read_comparisons(real.comparisons, "tiny")
     claim = comparisons.claims[0]
-    part = comparisons.parts(claim.id)[0]
-    lines = [ClaimLine(claim, (part,), ("A",)), ClaimLine(claim, (part, part), ("B", "A"))]
+    a, b, c = (replace(comparisons.parts(claim.id)[0], dataset=name) for name in "abc")
+    lines = [ClaimLine(claim, (a,), ("A",)), ClaimLine(claim, (b, a), ("B", "A"))]
     table = claim_table(lines)
     assert table.datasets == ("A", "B")
-    assert [row.parts for row in table.rows] == [(part, None), (part, part)]
+    assert [row.parts for row in table.rows] == [(a, None), (a, b)]
     assert claim_table([]).rows == ()
+    # Two data sets of one title are two all the same.
+    table = claim_table([ClaimLine(claim, (a, c), ("A", "A"))])
+    assert (table.datasets, table.rows[0].parts) == (("A", "A"), (a, c))
+
+
+def test_a_cell_whose_summaries_are_missing_does_not_deny_its_runs(real, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(real.results, results)
+    for path in results.rglob("metrics.json"):
+        path.unlink()
+    text = real.page("scores.html", results=results).read_text()
+    assert "No run is finished." not in text
+    assert "The runs' scores are there, their summaries (metrics.json) are not." in text
 
 
 def test_one_seed_answers_about_checkpoints(real, tmp_path):
@@ -139,7 +152,6 @@ def test_a_file_name_is_never_markup(real, tmp_path):
     ("name", "value"),
     [
         ("method", None),
-        ("method", 3.5),
         ("ap", None),
         ("ap", [1.0]),
         ("image", None),
