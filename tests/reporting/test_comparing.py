@@ -260,9 +260,7 @@ def test_verdicts_reasons_call_data_sets_by_their_titles(tmp_path):
         for seed in (1, 2):
             tiny.write_queries(results / f"market1501/{method}/seed-{seed}", ap)
     reasons = {claim.id: claim.reason for claim in compared(params, results).claims}
-    assert reasons["full-over-baseline-mAP"] == (
-        "The interval contains no difference on Market-1501."
-    )
+    assert reasons["full-over-baseline-mAP"] == ("The interval contains 0 on Market-1501.")
 
 
 def test_a_path_that_is_no_text_is_named(params, results):

@@ -217,7 +217,7 @@ def claim_verdict(
         verdict, reason = ClaimVerdict.OPEN, f"Runs are missing on {', '.join(missing)}."
     elif undecided:
         verdict = ClaimVerdict.OPEN
-        reason = f"The interval contains no difference on {', '.join(undecided)}."
+        reason = f"The interval contains 0 on {', '.join(undecided)}."
     elif adjusted_p <= alpha:
         verdict = ClaimVerdict.HOLDS
         reason = "Every interval lies above 0, and the test over seeds agrees."
