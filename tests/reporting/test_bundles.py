@@ -141,7 +141,17 @@ def test_an_extra_file_is_named(project):
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "/tmp/evil", "results/../../evil", "a//b", "./a", "results/.hidden", "a\\b"]
+    "name",
+    [
+        "../evil",
+        "/tmp/evil",
+        "results/../../evil",
+        "a//b",
+        "./a",
+        "results/.hidden",
+        "a\\b",
+        pytest.param("a/" * 1500 + "a", id="deep"),
+    ],
 )
 def test_a_name_that_leads_elsewhere_is_refused(project, name):
     files = [*contents(bundle(project)).items(), (name, b"x")]
@@ -169,6 +179,27 @@ def test_an_archive_that_unpacks_to_too_much_is_refused(project):
         stream.write(bytes(8 * 1024**2))
     assert path.stat().st_size < 20_000
     assert "unpacks to more than 4 MiB" in refused(path, most_bytes=4 * 1024**2)
+
+
+def test_an_archive_of_too_many_files_is_refused(project):
+    path = bundle(project)
+    assert "holds more than 20 files" in refused(path, most_files=20)
+
+
+def test_a_sparse_file_that_claims_to_be_enormous_is_refused(project):
+    path = project / "sparse.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("results/x")
+        content = f"1\n{2**50}\n0\n".encode().ljust(512, b"\0")
+        member.size = len(content)
+        member.pax_headers = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.name": "results/x",
+            "GNU.sparse.realsize": str(2**50),
+        }
+        archive.addfile(member, io.BytesIO(content))
+    assert "'results/x', which is no plain file" in refused(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar"), b"\x1f\x8b\x08"])

@@ -146,7 +146,7 @@ def test_a_claim_whose_runs_are_missing_is_open_and_says_where(study, tmp_path):
     )
     found = compare(params, "tiny", results, PUBLISHED)
     (claim,) = [claim for claim in found.claims if claim.id == "full-over-baseline-mAP"]
-    assert (claim.verdict, claim.reason) == ("OPEN", "Runs are missing on market1501.")
+    assert (claim.verdict, claim.reason) == ("OPEN", "Runs are missing on Market-1501.")
     assert math.isnan(claim.p)
     assert math.isnan(claim.adjusted_p)
     part = found.parts(claim.id)[0]
@@ -179,3 +179,17 @@ def test_a_claim_fails_by_evidence_against_it(tmp_path):
     (claim,) = [claim for claim in found.claims if claim.id == "full-over-baseline-mAP"]
     assert claim.verdict == "FAILS"
     assert found.parts(claim.id)[0].verdict == "against"
+
+
+def test_claims_about_re_ranking_take_any_number_of_seeds(tmp_path):
+    seeds = range(1, 19)
+    results = tmp_path / "results"
+    for seed in seeds:
+        for ranking, gain in (("plain", 0.0), ("rk", 0.2)):
+            folder = results / f"market1501/top-db-net/seed-{seed}"
+            tiny.write_queries(folder, [0.5 + gain + seed / 1000] * 4, ranking)
+    params = tiny.params(tmp_path, {"seeds": list(seeds), "methods": ["top-db-net"]})
+    found = compare(params, "tiny", results, PUBLISHED)
+    (part,) = found.parts("rk-over-plain-mAP")
+    assert part.test == "sign flips over paired seeds, sampled, one-sided"
+    assert 0.0 < part.p < 0.001

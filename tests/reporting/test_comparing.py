@@ -211,6 +211,9 @@ def rewrite(path, **columns):
     [
         ({"pid": [None, *range(9)]}, "query 0 has no person id"),
         ({"pid": [*range(9), -4]}, "query 9 has pid -4"),
+        ({"pid": pa.array([2**63, *range(9)], pa.uint64())}, "query 0 has pid 9223372036854775808"),
+        ({"first_match_rank": pa.array([2**63] * 10, pa.uint64())}, "query 0 has first_match_rank"),
+        ({"first_match_rank": [0] + [1] * 9}, "an ap and no first_match_rank for the same query"),
         ({"ap": [0.5] * 9 + [1.2]}, r"query 9 has ap 1.2, which is outside \[0, 1\]"),
         ({"ap": [0.5] * 9 + [-0.1]}, "outside"),
         ({"ap": [float("nan")] * 10}, "query 0 has ap nan"),
@@ -222,4 +225,48 @@ def rewrite(path, **columns):
 def test_impossible_scores_are_named(params, results, columns, sentence):
     rewrite(results / "market1501/baseline/seed-2/plain/queries.parquet", **columns)
     with pytest.raises(UserError, match=sentence):
+        compared(params, results)
+
+
+@pytest.mark.parametrize("seeds", [[1], [1, 2]])
+@pytest.mark.parametrize(
+    ("ap", "pids"), [([0.5, 0.6, 0.7], [3, 3, 3]), ([0.5, None, None], [1, 2, 3])]
+)
+def test_queries_of_a_single_person_are_named(tmp_path, ap, pids, seeds):
+    params = tiny.params(tmp_path, {"seeds": seeds})
+    for method in ("baseline", "top-db-net"):
+        for seed in (1, 2):
+            folder = tmp_path / f"results/market1501/{method}/seed-{seed}"
+            tiny.write_queries(folder, ap, pids=pids)
+    with pytest.raises(UserError, match="of market1501 that have a match are all of one person"):
+        compared(params, tmp_path / "results")
+
+
+def test_holm_counts_the_comparisons_whose_runs_are_missing(tmp_path):
+    methods = ["baseline", "no-drop", "top-db-net"]
+    params = tiny.params(tmp_path, {"seeds": [1, 2, 3], "methods": methods})
+    results = tmp_path / "results"
+    write_cell(results, "baseline", {1: 0.50, 2: 0.52, 3: 0.54})
+    write_cell(results, "top-db-net", {1: 0.60, 2: 0.62, 3: 0.64})
+    ap, _ = differences(params, results)
+    assert ap.p == pytest.approx(0.1)
+    assert ap.adjusted_p == pytest.approx(0.4)  # four are declared, two of them without runs
+
+
+def test_verdicts_reasons_call_data_sets_by_their_titles(tmp_path):
+    params = tiny.params(tmp_path, {"rankings": ["plain"]})
+    results = tmp_path / "results"
+    for method, ap in (("baseline", [0.5, 0.9, 0.7]), ("top-db-net", [0.9, 0.5, 0.7])):
+        for seed in (1, 2):
+            tiny.write_queries(results / f"market1501/{method}/seed-{seed}", ap)
+    reasons = {claim.id: claim.reason for claim in compared(params, results).claims}
+    assert reasons["full-over-baseline-mAP"] == ("The interval contains 0 on Market-1501.")
+
+
+def test_a_path_that_is_no_text_is_named(params, results):
+    path = results / "market1501/baseline/seed-2/plain/queries.parquet"
+    table = pq.read_table(path)
+    broken = pa.array([b"\xff"] * 10, pa.binary()).view(pa.string())
+    pq.write_table(table.set_column(table.column_names.index("path"), "path", broken), path)
+    with pytest.raises(UserError, match="no readable table of queries"):
         compared(params, results)

@@ -44,12 +44,13 @@ def test_measured_cells_show_mean_deviation_and_seeds(tmp_path):
     document = render(tmp_path)
     # 50 and 54: mean 52, deviation 2.8; three of four queries right in both.
     assert cells(document, "Baseline")[-1] == [
-        "52.0 ± 2.8 (2)<br>INCONCLUSIVE",
+        "52.0 ± 2.8 (2)<br>INCONCLUSIVE (3 seeds)",
         "75.0 ± 0.0 (2)<br>BELOW",
     ]
-    # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22.
+    # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22. Three would show that
+    # the mean is beyond the margin, and nine that the published run is none of these.
     assert cells(document, "Top-DB-Net")[-1] == [
-        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (3 seeds)",
+        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (9 seeds)",
         "75.0 ± 0.0 (2)<br>BELOW",
     ]
     assert cells(document, "Top-DB-Net")[0] == ["85.8", "94.9"]  # the published row
@@ -63,6 +64,12 @@ def test_differences_to_the_reference_are_shown_with_their_tests(tmp_path):
     assert "+13.0 [" in row
     assert row.rstrip(" |").endswith("2/2")
     assert "no p of the 2 comparisons (plain) can fall below 0.67" in document
+
+
+def test_what_few_seeds_cannot_show_counts_missing_comparisons_too(tmp_path):
+    write_results(tmp_path / "results")
+    document = render(tmp_path, changes={"methods": ["baseline", "no-reg", "top-db-net"]})
+    assert "no p of the 4 comparisons (plain) can fall below 1.00" in document
 
 
 @pytest.mark.parametrize("what", ["table1", "table2"])
@@ -99,14 +106,14 @@ def test_table_2_shows_recomputed_places_and_marks_the_papers_oddities(tmp_path)
     assert cells(document, "SONA (Xia 2019)")[0][0] == "88.6<sub>1</sub>"
     assert cells(document, "BoT (Luo 2019)")[0][0] == "85.9<sub>6</sub>†"
     assert cells(document, "Top-DB-Net (Ours)")[0][0] == "85.8<sub>7</sub>†"
-    assert "BoT (Luo 2019), market1501 mAP: the paper prints place 5; recomputed it is 6." in (
+    assert "BoT (Luo 2019), Market-1501 mAP: the paper prints place 5; recomputed it is 6." in (
         document
     )
-    assert "Top-DB-Net (Ours), market1501 mAP: the paper prints place 6; recomputed" in document
+    assert "Top-DB-Net (Ours), Market-1501 mAP: the paper prints place 6; recomputed" in document
     assert cells(document, "Top-DB-Net+RK (Ours)")[0][0].startswith("94.1<sub>2</sub>")
     # Its mean would be the fourth of the block's three different values.
     assert cells(document, "Top-DB-Net+RK")[0] == [
-        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (3 seeds)",
+        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (5 seeds)",
         "75.0 ± 0.0 (2)<sub>4</sub><br>BELOW",
     ]
 

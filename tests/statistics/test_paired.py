@@ -51,13 +51,37 @@ def test_it_rejects_no_more_often_than_its_level_where_nothing_differs():
     assert np.mean(rejected) <= 0.06  # 3 of 64 signs are allowed: 4.7 %
 
 
+def test_many_seeds_are_sampled_and_never_give_zero():
+    found = exact_paired_permutation(
+        np.arange(18) + 1.0,
+        np.arange(18),
+        alternative="greater",
+        rng=np.random.default_rng(1),
+        draws=999,
+    )
+    assert not found.exact
+    assert found.permutations == 999
+    assert found.p == found.smallest_possible_p == 1 / 1000
+
+
+def test_a_sample_comes_close_to_the_exact_test():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(0.3, 1.0, 17), rng.normal(size=17)
+    exact = exact_paired_permutation(a, b)
+    assert exact.exact
+    # An eighteenth pair that is equal changes no sum, only how many there are.
+    sampled = exact_paired_permutation([*a, 1.0], [*b, 1.0], rng=np.random.default_rng(3))
+    assert not sampled.exact
+    assert sampled.p == pytest.approx(exact.p, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "sentence"),
     [
         ([1.0, 2.0], [1.0], "cannot be paired"),
         ([], [], "at least 1"),
         ([1.0, float("nan")], [1.0, 2.0], "missing or infinite"),
-        ([0.0] * 18, [0.0] * 18, "too many"),
+        ([0.0] * 18, [0.0] * 18, "give a numpy Generator"),
     ],
 )
 def test_what_cannot_be_tested_is_named(a, b, sentence):

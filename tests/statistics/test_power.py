@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from topdb.statistics import (
     against_published,
     power_of_difference,
+    prediction_interval,
+    seeds_to_exclude,
     seeds_to_see,
     seeds_to_settle,
     smallest_possible_p,
@@ -102,3 +104,28 @@ def test_bad_input_is_refused():
         seeds_to_settle(1.0, math.nan, delta=1.0)
     with pytest.raises(ValueError, match="power is 1"):
         seeds_to_see(1.0, 1.0, 1.0, power=1)
+
+
+@pytest.mark.parametrize(("difference", "sd"), [(3.0, 1.0), (-2.5, 1.0), (0.9, 0.2)])
+def test_that_many_seeds_exclude_the_published_run_in_four_studies_of_five(difference, sd):
+    seeds = seeds_to_exclude(difference, sd, rounding=0.05)
+    rng = np.random.default_rng(5)
+    excluded = {
+        n: np.mean(
+            [
+                not prediction_interval(runs, rounding=0.05).contains(0.0)
+                for runs in rng.normal(difference, sd, (4_000, n))
+            ]
+        )
+        for n in (seeds - 1, seeds)
+    }
+    assert excluded[seeds - 1] < 0.82
+    assert excluded[seeds] > 0.78
+
+
+def test_no_number_of_seeds_excludes_a_run_within_their_spread():
+    assert seeds_to_exclude(1.95, 1.0, rounding=0.0) is None
+    assert seeds_to_exclude(2.1, 1.0, rounding=0.0) is not None
+    assert seeds_to_exclude(2.1, 1.0, rounding=0.2) is None
+    assert seeds_to_exclude(0.04, 0.0, rounding=0.05) is None
+    assert seeds_to_exclude(0.06, 0.0, rounding=0.05) == 2

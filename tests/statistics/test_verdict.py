@@ -69,6 +69,27 @@ def test_published_run_that_could_be_ours_is_no_reason_to_say_below():
     assert "runs of the original" in found.reason
 
 
+def test_seeds_that_would_settle_it_settle_it():
+    # Beyond the margin by 0.4, deviation 0.9: any number of such runs may give the published one.
+    scattered = 91.4 + 0.9 * QUIET / QUIET.std(ddof=1)
+    found = judge(scattered)
+    assert (found.verdict, found.seeds_to_settle) == (CellVerdict.INCONCLUSIVE, None)
+    assert found.reason == (
+        "The interval of the difference contains an end of the margin: more runs of the original "
+        "would settle it."
+    )
+    # Beyond it by three deviations: five seeds leave the published run possible, more do not.
+    noisy = 93.0 + QUIET / QUIET.std(ddof=1)
+    found = judge(noisy)
+    assert found.equivalence.low > 1
+    assert found.verdict == CellVerdict.INCONCLUSIVE
+    assert found.seeds_to_settle == 9
+    assert found.reason.endswith("could be one of ours: 9 seeds would settle it.")
+    rng = np.random.default_rng(0)
+    studies = [judge(rng.normal(93.0, 1.0, 9), seeds=9).verdict for _ in range(400)]
+    assert 0.75 < np.mean([verdict == CellVerdict.EXCEEDS for verdict in studies]) < 0.9
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 4])
 def test_missing_runs_are_incomplete_however_good(n):
     found = judge((90.0 + QUIET)[:n])

@@ -40,8 +40,10 @@ OF_RANKING = ("queries.parquet", "metrics.json")
 FORMAT = 1
 MOST_BYTES = 2 * 1024**3
 """Unpacked size from which an archive is refused."""
+MOST_FILES = 100_000
+"""Files from which one is; the paper's grid has about a thousand."""
 _PIECE = 1024 * 1024
-_SAFE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)*")
+_SAFE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*){0,9}")
 
 
 @dataclass(frozen=True)
@@ -120,14 +122,16 @@ def write_bundle(
 
 
 @contextmanager
-def opened(path: Path, most_bytes: int = MOST_BYTES) -> Iterator[Bundle]:
+def opened(
+    path: Path, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES
+) -> Iterator[Bundle]:
     """Unpack a bundle into a temporary folder, check it, and yield it.
 
     Raises
     ------
     UserError
-        The archive is broken or too large, holds a link, an unsafe name, an extra file or a file
-        of another digest, or lacks one.
+        The archive is broken or too large, holds too many files, a link, an unsafe name, an extra
+        file or a file of another digest, or lacks one.
     """
     with tempfile.TemporaryDirectory(prefix="topdb-") as temporary:
         folder = Path(temporary)
@@ -135,7 +139,7 @@ def opened(path: Path, most_bytes: int = MOST_BYTES) -> Iterator[Bundle]:
             with tempfile.TemporaryFile() as plain:
                 _unzip(path, plain, most_bytes)
                 with tarfile.open(fileobj=plain, mode="r:") as archive:
-                    _unpack(path, archive, folder)
+                    _unpack(path, archive, folder, most_files)
         except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, UnicodeError) as error:
             raise UserError(
                 f"{path} is no bundle ({error}): make it again with `topdb bundle`."
@@ -201,9 +205,12 @@ def _unzip(path: Path, plain: IO[bytes], most_bytes: int) -> None:
     plain.seek(0)
 
 
-def _unpack(path: Path, archive: tarfile.TarFile, folder: Path) -> None:
-    for member in archive:
-        if not member.isreg():
+def _unpack(path: Path, archive: tarfile.TarFile, folder: Path, most_files: int) -> None:
+    for number, member in enumerate(archive):
+        if number == most_files:
+            raise UserError(f"{path} holds more than {most_files} files: it is refused.")
+        # A sparse file is as large as it says, however small the archive.
+        if not member.isreg() or member.issparse():
             raise UserError(f"{path} holds {member.name!r}, which is no plain file: it is refused.")
         if not _SAFE.fullmatch(member.name):
             raise UserError(f"{path} holds the unsafe name {member.name!r}: it is refused.")

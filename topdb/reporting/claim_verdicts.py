@@ -10,6 +10,7 @@ from topdb.reporting.comparisons import ClaimComparison, ClaimPart
 from topdb.reporting.pairs import Interval, Pair, seeds_needed, test
 from topdb.reporting.published import Published, published_difference
 from topdb.reporting.scores import Scores
+from topdb.reporting.wording import dataset_title
 from topdb.statistics import (
     ClaimVerdict,
     Comparison,
@@ -92,7 +93,7 @@ def judge_claims(
     for claim in claims:
         compared = [
             Comparison(
-                part.dataset,
+                dataset_title(profile, part.dataset),
                 part.low if complete[part] else math.nan,
                 part.high if complete[part] else math.nan,
             )

@@ -1,19 +1,26 @@
 """From the runs' scores to their comparisons: with the paper, with each other, and its claims."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from topdb.errors import UserError
-from topdb.grid import cells
 from topdb.params import Params, Profile, StatisticsSettings
 from topdb.reporting.cell_verdicts import judge_cells
 from topdb.reporting.claim_verdicts import claimed, judge_claims, parts_of_claims
 from topdb.reporting.claims import Claim, families, read_claims
 from topdb.reporting.comparisons import Checkpoints, Comparisons, Difference
-from topdb.reporting.pairs import Interval, Pair, generator, interval, seeds_needed, test
+from topdb.reporting.pairs import (
+    Interval,
+    Pair,
+    generator,
+    interval,
+    seeds_needed,
+    test,
+    to_reference,
+)
 from topdb.reporting.published import Published, published_difference, read_own
-from topdb.reporting.scores import QUANTITIES, Scores, read_scores
+from topdb.reporting.scores import Scores, read_scores
 from topdb.statistics import holm, sign_flip
 
 
@@ -26,8 +33,8 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
     Raises
     ------
     UserError
-        The reference method is not in the profile, a family names an unknown claim, or a file is
-        broken.
+        The reference method is not in the profile, a family names an unknown claim, all queries of
+        a data set are of one person, or a file is broken.
     """
     profile = params.selected(profile_name)
     settings = params.statistics
@@ -41,7 +48,8 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
     family = families(settings, claims)
     paper: Published = {} if profile.rendered else read_own(published)
     scores = read_scores(profile, results)
-    wanted = [*_to_reference(profile, settings), *claimed(profile, claims)]
+    compared = [pair for each in profile.rankings for pair in to_reference(profile, settings, each)]
+    wanted = [*compared, *claimed(profile, claims)]
     intervals = {pair: interval(settings, pair, scores) for pair in dict.fromkeys(wanted)}
     parts = parts_of_claims(profile, settings, scores, intervals, paper, claims, family)
     return Comparisons(
@@ -55,15 +63,6 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
     )
 
 
-def _to_reference(profile: Profile, settings: StatisticsSettings) -> Iterator[Pair]:
-    if settings.reference_method not in profile.methods:
-        return
-    for cell in cells(profile):
-        if cell.method != settings.reference_method:
-            for quantity in QUANTITIES:
-                yield Pair(cell, replace(cell, method=settings.reference_method), quantity)
-
-
 def _differences(
     profile: Profile,
     settings: StatisticsSettings,
@@ -73,11 +72,12 @@ def _differences(
 ) -> Iterator[Difference]:
     """Every method minus the reference method, ranking by ranking, where both have runs."""
     for ranking in profile.rankings:
-        pairs = [p for p in _to_reference(profile, settings) if p.cell.ranking == ranking]
+        pairs = to_reference(profile, settings, ranking)
         tests = {pair: test(settings, pair, scores, "two-sided") for pair in pairs}
-        found = {pair: (name, result) for pair, (name, result) in tests.items() if result}
-        adjusted = holm([result.p for _, result in found.values()]) if found else ()
-        for (pair, (name, result)), p in zip(found.items(), adjusted, strict=True):
+        adjusted = holm([result.p if result else math.nan for _, result in tests.values()])
+        for (pair, (name, result)), p in zip(tests.items(), adjusted, strict=True):
+            if result is None:
+                continue
             side = "higher" if result.statistic > 0 else "lower"
             published = published_difference(paper, pair.cell, pair.reference, pair.quantity)
             yield Difference(
@@ -109,6 +109,7 @@ def _checkpoints(
             own, reference = scores.get(pair.cell), scores.get(pair.reference)
             if own is None or reference is None:
                 continue
+            own.require_people(pair.cell.dataset)
             found = sign_flip(
                 own.by_query[pair.quantity][0],
                 reference.by_query[pair.quantity][0],

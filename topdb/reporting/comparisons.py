@@ -75,7 +75,7 @@ class Difference:
     smallest_possible_p: float
     """What so few seeds can show at the best, before adjustment."""
     adjusted_p: float
-    """Holm over all differences of the same ranking."""
+    """Holm over all differences of the same ranking, those whose runs are missing among them."""
     verdict: str
     """`higher` or `lower` where the adjusted p is at most alpha, else `open`."""
     published: float

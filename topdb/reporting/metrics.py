@@ -1,13 +1,14 @@
 """Numbers for DVC: metrics of each cell, and the data behind its plots."""
 
-import csv
 import math
 from pathlib import Path
 from typing import Any
 
+from topdb.errors import UserError
 from topdb.files import read_json, write_csv, write_json
 from topdb.grid import cells, runs
 from topdb.params import Profile
+from topdb.reporting.records import inner, number, read_history
 from topdb.reporting.scores import QUANTITIES, read_cell
 from topdb.statistics import headline
 
@@ -43,14 +44,15 @@ def write_plots(profile: Profile, results: Path, folder: Path) -> None:
             file = run.metrics(results, ranking)
             if file.is_file():
                 metrics = read_json(file)
-                scores = {"mAP": 100 * metrics["mAP"], "R1": 100 * metrics["cmc"]["1"]}
+                shares = number(metrics.get("mAP")), number(inner(metrics, "cmc").get("1"))
+                if any(math.isnan(share) for share in shares):
+                    raise UserError(f"{file} lacks mAP or R1: run `topdb evaluate` again.")
+                scores = {"mAP": 100 * shares[0], "R1": 100 * shares[1]}
                 seeds.append({**name, "ranking": ranking, **scores})
         history = run.folder(results) / "history.csv"
         if history.is_file():
-            with history.open(newline="", encoding="utf-8") as stream:
-                for row in csv.DictReader(stream):
-                    kept = {key: row[key] for key in ("epoch", "learning_rate", "loss")}
-                    training.append({**name, **kept})
+            for row in read_history(history, ("epoch", "learning_rate", "loss")):
+                training.append({**name, **row, "epoch": int(row["epoch"])})
     keys = ["dataset", "method", "seed"]
     write_csv(folder / "seeds.csv", [*keys, "ranking", "mAP", "R1"], seeds)
     write_csv(folder / "training.csv", [*keys, "epoch", "learning_rate", "loss"], training)

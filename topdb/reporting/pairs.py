@@ -2,13 +2,14 @@
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from topdb.grid import Cell
-from topdb.params import StatisticsSettings
-from topdb.reporting.scores import CellScores, Scores
+from topdb.grid import Cell, cells
+from topdb.params import Profile, Ranking, StatisticsSettings
+from topdb.reporting.scores import QUANTITIES, CellScores, Scores
 from topdb.statistics import (
     PermutationTest,
     difference_interval,
@@ -21,6 +22,7 @@ from topdb.statistics.checks import Alternative
 EXACT = "exact label permutation over unpaired seeds"
 SAMPLED = "label permutation over unpaired seeds, labellings sampled"
 PAIRED = "exact sign flips over paired seeds"
+SAMPLED_PAIRED = "sign flips over paired seeds, sampled"
 SIDES = {"two-sided": "two-sided", "greater": "one-sided"}
 
 
@@ -36,6 +38,21 @@ class Pair:
     def paired(self) -> bool:
         """Whether both are the same trained networks, ranked in two ways."""
         return self.cell.method == self.reference.method
+
+
+def to_reference(
+    profile: Profile, settings: StatisticsSettings, ranking: Ranking
+) -> Iterator[Pair]:
+    """Yield every other method beside the reference method: a ranking's family of comparisons.
+
+    It is declared by the profile, whether runs are there or not.
+    """
+    if settings.reference_method not in profile.methods:
+        return
+    for cell in cells(profile):
+        if cell.ranking == ranking and cell.method != settings.reference_method:
+            for quantity in QUANTITIES:
+                yield Pair(cell, replace(cell, method=settings.reference_method), quantity)
 
 
 @dataclass(frozen=True)
@@ -54,7 +71,13 @@ class Interval:
 
 
 def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interval:
-    """Return the difference of a pair; its interval needs two runs of each."""
+    """Return the difference of a pair; its interval needs two runs of each.
+
+    Raises
+    ------
+    UserError
+        All queries are of one person.
+    """
     own, reference = _matched(pair, scores)
     seeds = len(own[1]) if own else 0
     reference_seeds = len(reference[1]) if reference else 0
@@ -65,6 +88,7 @@ def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interv
     second = reference[0].of_seeds(reference[1], pair.quantity)
     if min(seeds, reference_seeds) < 2:
         return replace(nothing, estimate=float(np.nanmean(first) - np.nanmean(second)))
+    own[0].require_people(pair.cell.dataset)
     found = difference_interval(
         first,
         second,
@@ -95,11 +119,14 @@ def test(
         return name, None
     first = np.nanmean(own[0].of_seeds(own[1], pair.quantity), axis=1)
     second = np.nanmean(reference[0].of_seeds(reference[1], pair.quantity), axis=1)
-    if pair.paired:
-        return name, exact_paired_permutation(first, second, alternative=alternative)
     rng = generator(settings, pair)
-    found = exact_label_permutation(first, second, alternative=alternative, rng=rng)
-    return f"{EXACT if found.exact else SAMPLED}, {SIDES[alternative]}", found
+    if pair.paired:
+        found = exact_paired_permutation(first, second, alternative=alternative, rng=rng)
+        names = PAIRED, SAMPLED_PAIRED
+    else:
+        found = exact_label_permutation(first, second, alternative=alternative, rng=rng)
+        names = EXACT, SAMPLED
+    return f"{names[0] if found.exact else names[1]}, {SIDES[alternative]}", found
 
 
 def seeds_needed(

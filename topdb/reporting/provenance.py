@@ -62,7 +62,7 @@ def read_run(path: Path) -> RunRecord:
             method=str(record["method"]),
             checkpoint=_checkpoint(record.get("checkpoint")),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise _lacking(path, error, "train the run again") from None
 
 

@@ -1,6 +1,5 @@
 """Every table, verdict, figure and the page again from the runs' stored files alone."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from topdb.reporting.comparisons import Comparisons, write_comparisons
 from topdb.reporting.figures import PICTURES, files_of, write_figures
 from topdb.reporting.metrics import write_metrics, write_plots
 from topdb.reporting.page.writing import write_page
+from topdb.reporting.records import inner, number
 from topdb.reporting.reports import FORMATS, TABLES, document
 from topdb.reporting.scores import Scores, read_scores
 
@@ -91,11 +91,10 @@ def _check_runs(profile: Profile, results: Path, scores: Scores) -> None:
                 continue
             metrics = read_json(metrics_path)
             row = found.seeds.index(run.seed)
-            stored = (metrics.get("mAP"), (metrics.get("cmc") or {}).get("1"))
+            stored = (metrics.get("mAP"), inner(metrics, "cmc").get("1"))
             for name, value in zip(("mAP", "R1"), stored, strict=True):
                 own = float(np.nanmean(found.by_query[name][row])) / 100.0
-                number = value if isinstance(value, float | int) else math.nan
-                if not abs(number - own) <= AGREEMENT:
+                if not abs(number(value) - own) <= AGREEMENT:
                     raise UserError(
                         f"{metrics_path} says {name} {value} where its queries have {own:.6f}: run "
                         "`topdb evaluate` again."

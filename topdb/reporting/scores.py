@@ -13,6 +13,8 @@ from topdb.grid import Cell, GridRun, cells
 from topdb.params import Profile
 
 QUANTITIES = ("mAP", "R1")
+_LARGEST = 2**63
+"""No person or rank has such a number; 64 bits do not hold it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +35,14 @@ class CellScores:
     def by_seed(self, quantity: str) -> NDArray[np.float64]:
         """Return the quantity of each run, (seeds,)."""
         return np.asarray(np.nanmean(self.by_query[quantity], axis=1))
+
+    def require_people(self, dataset: str) -> None:
+        """Raise a UserError where all queries with a match are of one person."""
+        if len(np.unique(self.people[~_unmatched(self)])) < 2:
+            raise UserError(
+                f"the queries of {dataset} that have a match are all of one person, from whom "
+                "nothing follows about others: evaluate on two people or more."
+            )
 
     def of_seeds(self, seeds: tuple[int, ...], quantity: str) -> NDArray[np.float64]:
         """Return the quantity of the given seeds' queries, (given seeds, Q), in their order."""
@@ -99,7 +109,7 @@ def read_cell(profile: Profile, results: Path, cell: Cell) -> CellScores | None:
         paths, people = found, person
         seeds.append(seed)
         ap.append(_average_precision(file, table["ap"]))
-        first.append(_ranks(file, table["first_match_rank"]))
+        first.append(_ranks(file, table["first_match_rank"], ~np.isnan(ap[-1])))
         if not np.array_equal(np.isnan(ap[0]), np.isnan(ap[-1])):
             raise UserError(
                 f"{file} has no match for other queries than the cell's other runs: run `topdb "
@@ -120,7 +130,7 @@ def _read_queries(file: Path) -> dict[str, list[Any]]:
     try:
         table = pq.ParquetFile(file).read(columns)
         content: dict[str, list[Any]] = {name: table[name].to_pylist() for name in columns}
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{file} is no readable table of queries ({reason}): delete it and run "
@@ -135,7 +145,7 @@ def _read_queries(file: Path) -> dict[str, list[Any]]:
 
 def _people(file: Path, pids: list[Any]) -> NDArray[np.int64]:
     for number, pid in enumerate(pids):
-        if not isinstance(pid, int) or pid < 0:
+        if not isinstance(pid, int) or not 0 <= pid < _LARGEST:
             raise UserError(
                 f"{file}: query {number} has {'no person id' if pid is None else f'pid {pid!r}'}: "
                 "give each query the whole number of its person."
@@ -154,14 +164,21 @@ def _average_precision(file: Path, values: list[Any]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else 100.0 * value for value in values])
 
 
-def _ranks(file: Path, values: list[Any]) -> NDArray[np.int64]:
+def _ranks(file: Path, values: list[Any], matched: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Ranks, from 1 where a query has a match."""
     for number, value in enumerate(values):
-        if not isinstance(value, int):
+        if not isinstance(value, int) or abs(value) >= _LARGEST:
             raise UserError(
                 f"{file}: query {number} has first_match_rank {value!r}: run `topdb evaluate` "
                 "again."
             )
-    return np.array(values, np.int64)
+    ranks = np.array(values, np.int64)
+    if (ranks[matched] < 1).any():
+        raise UserError(
+            f"{file} has an ap and no first_match_rank for the same query: run `topdb evaluate` "
+            "again."
+        )
+    return ranks
 
 
 def _unmatched(scores: CellScores) -> NDArray[np.bool_]:

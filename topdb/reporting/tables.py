@@ -19,6 +19,7 @@ from topdb.reporting.documents import (
     Strong,
     Text,
 )
+from topdb.reporting.pairs import to_reference
 from topdb.reporting.provenance import notes
 from topdb.reporting.published import PublishedRow, place_of, places
 from topdb.reporting.scores import QUANTITIES
@@ -120,7 +121,7 @@ def _document(
 ) -> Document:
     profile = params.selected(profile_name)
     settings = params.statistics
-    floors = list(_floors(params, comparisons, rankings))
+    floors = list(_floors(params, profile_name, comparisons, rankings))
     rendered = profile.rendered
     differences = tuple(_differences(profile, comparisons, rankings))
     claims = tuple(_claims(profile, comparisons, name))
@@ -215,7 +216,7 @@ def _misprints(profile: Profile, block: Block) -> Iterator[Text]:
             entry = line.entries[number]
             if entry and entry.misprinted:
                 yield (
-                    f"† {line.name}, {column.dataset} {column.quantity}: the paper prints place "
+                    f"† {line.name}, {column.title} {column.quantity}: the paper prints place "
                     f"{entry.printed_place}; recomputed it is {entry.place}.",
                 )
 
@@ -291,16 +292,18 @@ def _tests(differences: tuple[DifferenceLine, ...]) -> str:
 
 
 def _floors(
-    params: Params, comparisons: Comparisons, rankings: tuple[Ranking, ...]
+    params: Params, profile_name: str, comparisons: Comparisons, rankings: tuple[Ranking, ...]
 ) -> Iterator[Text]:
+    settings = params.statistics
     for ranking in rankings:
         family = [each for each in comparisons.differences if each.ranking == ranking]
         if not family:
             continue
-        best = min(1.0, len(family) * min(each.smallest_possible_p for each in family))
-        if best > params.statistics.alpha:
+        size = sum(1 for _ in to_reference(params.selected(profile_name), settings, ranking))
+        best = min(1.0, size * min(each.smallest_possible_p for each in family))
+        if best > settings.alpha:
             yield (
-                f"With so few seeds no p of the {len(family)} comparisons ({ranking}) can fall "
+                f"With so few seeds no p of the {size} comparisons ({ranking}) can fall "
                 f"below {best:.2f} after Holm: an open comparison here is not evidence of "
                 "equality.",
             )

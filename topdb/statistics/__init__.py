@@ -19,7 +19,12 @@ from topdb.statistics.permutation import (
     smallest_possible_p,
 )
 from topdb.statistics.pigeonhole import DifferenceInterval, difference_interval
-from topdb.statistics.power import power_of_difference, seeds_to_see, seeds_to_settle
+from topdb.statistics.power import (
+    power_of_difference,
+    seeds_to_exclude,
+    seeds_to_see,
+    seeds_to_settle,
+)
 from topdb.statistics.signflip import SignFlipTest, sign_flip
 from topdb.statistics.tolerance import drift_tolerance
 from topdb.statistics.verdict import (
@@ -56,6 +61,7 @@ __all__ = [
     "intersection_union",
     "power_of_difference",
     "prediction_interval",
+    "seeds_to_exclude",
     "seeds_to_see",
     "seeds_to_settle",
     "sign_flip",

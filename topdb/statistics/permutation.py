@@ -68,7 +68,7 @@ def exact_label_permutation(
     exact = labellings <= MOST_EXACT
     if exact:
         sums = centred[_all_choices(len(values), size)].sum(axis=1)
-        above, below = _tails(sums, observed, tie)
+        above, below = tails(sums, observed, tie)
         counted = labellings
     else:
         if rng is None:
@@ -110,7 +110,7 @@ def _all_choices(of: int, size: int) -> NDArray[np.int64]:
     return np.fromiter(flat, np.int64, count=comb(of, size) * size).reshape(-1, size)
 
 
-def _tails(sums: NDArray[np.float64], observed: float, tie: float) -> tuple[int, int]:
+def tails(sums: NDArray[np.float64], observed: float, tie: float) -> tuple[int, int]:
     """How many sums are at least, and how many at most, the observed one."""
     return (
         int(np.count_nonzero(sums >= observed - tie)),
@@ -129,6 +129,6 @@ def _sampled_tails(
     above = below = 0
     for start in range(0, draws, BLOCK):
         rows = np.tile(values, (min(BLOCK, draws - start), 1))
-        more, less = _tails(rng.permuted(rows, axis=1)[:, :size].sum(axis=1), observed, tie)
+        more, less = tails(rng.permuted(rows, axis=1)[:, :size].sum(axis=1), observed, tie)
         above, below = above + more, below + less
     return above, below

@@ -134,6 +134,42 @@ def seeds_to_settle(
     return _first(enough)
 
 
+def seeds_to_exclude(
+    difference: float, sd: float, *, rounding: float, power: float = 0.8, confidence: float = 0.95
+) -> int | None:
+    """Seeds that show a published run to be none of ours, if our mean stays where it is.
+
+    difference: our mean minus the published number, in the caller's unit
+    sd: measured standard deviation between seeds, same unit
+    rounding, confidence: of `prediction_interval`
+    returns: the smallest number of seeds with which that interval leaves out the published number
+    with the given power; None where more than 1,000 are needed, for one where the number lies
+    within the spread of our own runs, which more of them do not make smaller
+
+    The interval of n seeds leaves out a number below it where their mean D and deviation S have
+    D - rounding > t S sqrt(1 + 1/n), which is to say that (D - rounding) sqrt(n) / S, a noncentral
+    t, exceeds t sqrt(n + 1).
+
+    Source: Hahn and Meeker (1991), "Statistical intervals", chapter 4, for the interval.
+    Raises ValueError for a negative deviation or rounding, or shares outside (0, 1).
+    """
+    not_negative("sd", sd)
+    not_negative("rounding", rounding)
+    open_share("power", power)
+    tail = (1 + open_share("confidence", confidence)) / 2
+    beyond = abs(difference) - rounding
+    if beyond <= 0:
+        return None
+
+    def enough(seeds: int) -> bool:
+        if sd == 0:
+            return True
+        critical = float(stdtrit(seeds - 1, tail)) * float(np.sqrt(seeds + 1))
+        return _above(critical, seeds - 1, beyond / sd * float(np.sqrt(seeds))) >= power
+
+    return _first(enough)
+
+
 def _above(critical: float, freedom: int, shift: float) -> float:
     """Chance that a noncentral t exceeds the critical value."""
     chance = float(nctdtr(freedom, -shift, -critical))

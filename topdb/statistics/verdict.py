@@ -36,7 +36,7 @@ from topdb.statistics.equivalence import (
     prediction_interval,
 )
 from topdb.statistics.headline import Headline, headline
-from topdb.statistics.power import seeds_to_settle
+from topdb.statistics.power import seeds_to_exclude, seeds_to_settle
 
 
 class CellVerdict(StrEnum):
@@ -65,8 +65,8 @@ class CellFinding:
     reason: the verdict in one sentence
     headline: our runs; None without any run
     equivalence, prediction: None with fewer than two runs
-    seeds_to_settle: for INCONCLUSIVE, seeds with which the interval would leave the margin's end,
-    if our mean and deviation stay; None where no number of our seeds up to 1,000 would
+    seeds_to_settle: for INCONCLUSIVE, seeds with which the cell would have another verdict, if our
+    mean and deviation stay; None where no number of our seeds up to 1,000 would
     """
 
     verdict: CellVerdict
@@ -147,21 +147,32 @@ def cell_verdict(
         verdict = CellVerdict.EXCEEDS if equivalence.low > delta else CellVerdict.BELOW
         side = "above" if equivalence.low > delta else "below"
         reason = f"The interval of the difference lies {side} the margin."
-    elif beyond:
-        verdict = CellVerdict.INCONCLUSIVE
-        reason = (
-            "Our mean lies beyond the margin, but the published run could be one of ours: more "
-            "runs of the original would settle it."
-        )
     else:
         verdict = CellVerdict.INCONCLUSIVE
-        more_seeds = seeds_to_settle(equivalence.difference, summary.sd, delta=delta, alpha=alpha)
-        reason = "The interval of the difference contains an end of the margin: " + (
-            f"{more_seeds} seeds would settle it."
-            if more_seeds is not None
-            else "no feasible number of seeds would settle it."
+        more_seeds, settled = _settled_by(equivalence, summary.sd, rounding, alpha)
+        reason = (
+            "Our mean lies beyond the margin, but the published run could be one of ours"
+            if beyond
+            else "The interval of the difference contains an end of the margin"
         )
+        reason += f": {settled} would settle it."
     return CellFinding(verdict, reason, summary, equivalence, prediction, more_seeds)
+
+
+def _settled_by(
+    equivalence: Equivalence, sd: float, rounding: float, alpha: float
+) -> tuple[int | None, str]:
+    """Return the seeds that would settle an inconclusive cell, and in words what would."""
+    difference, delta = equivalence.difference, equivalence.delta
+    needed = [seeds_to_settle(difference, sd, delta=delta, alpha=alpha)]
+    if abs(difference) > delta:  # for EXCEEDS and BELOW the published run must be none of ours
+        needed.append(seeds_to_exclude(difference, sd, rounding=rounding))
+        if needed[1] is None:
+            return None, "more runs of the original"
+    known = [seeds for seeds in needed if seeds is not None]
+    if len(known) < len(needed):
+        return None, "no feasible number of seeds"
+    return max(known), f"{max(known)} seeds"
 
 
 def claim_verdict(
@@ -206,7 +217,7 @@ def claim_verdict(
         verdict, reason = ClaimVerdict.OPEN, f"Runs are missing on {', '.join(missing)}."
     elif undecided:
         verdict = ClaimVerdict.OPEN
-        reason = f"The interval contains no difference on {', '.join(undecided)}."
+        reason = f"The interval contains 0 on {', '.join(undecided)}."
     elif adjusted_p <= alpha:
         verdict = ClaimVerdict.HOLDS
         reason = "Every interval lies above 0, and the test over seeds agrees."

@@ -96,12 +96,25 @@ def test_methods_never_look_the_same_and_look_the_same_in_every_profile(tmp_path
 def test_claims_may_be_about_different_data_sets(tmp_path, real):
     comparisons = read_comparisons(real.comparisons, "tiny")
     claim = comparisons.claims[0]
-    part = comparisons.parts(claim.id)[0]
-    lines = [ClaimLine(claim, (part,), ("A",)), ClaimLine(claim, (part, part), ("B", "A"))]
+    a, b, c = (replace(comparisons.parts(claim.id)[0], dataset=name) for name in "abc")
+    lines = [ClaimLine(claim, (a,), ("A",)), ClaimLine(claim, (b, a), ("B", "A"))]
     table = claim_table(lines)
     assert table.datasets == ("A", "B")
-    assert [row.parts for row in table.rows] == [(part, None), (part, part)]
+    assert [row.parts for row in table.rows] == [(a, None), (a, b)]
     assert claim_table([]).rows == ()
+    # Two data sets of one title are two all the same.
+    table = claim_table([ClaimLine(claim, (a, c), ("A", "A"))])
+    assert (table.datasets, table.rows[0].parts) == (("A", "A"), (a, c))
+
+
+def test_a_cell_whose_summaries_are_missing_does_not_deny_its_runs(real, tmp_path):
+    results = tmp_path / "results"
+    shutil.copytree(real.results, results)
+    for path in results.rglob("metrics.json"):
+        path.unlink()
+    text = real.page("scores.html", results=results).read_text()
+    assert "No run is finished." not in text
+    assert "The runs' scores are there, their summaries (metrics.json) are not." in text
 
 
 def test_one_seed_answers_about_checkpoints(real, tmp_path):
@@ -111,6 +124,9 @@ def test_one_seed_answers_about_checkpoints(real, tmp_path):
     text = real.page("one.html", params=params, comparisons=comparisons).read_text()
     assert "These checkpoints, not these methods" in text
     assert "1 seed<" in text
+    shown = text.partition("These checkpoints, not these methods")[2].partition("</details>")[0]
+    assert "Top-DB-Net has a higher mAP than the baseline" in shown
+    assert "&lt;/script&gt;&lt;img" in shown  # the data set's title, and not its id
 
 
 def test_one_ranking_is_enough(real, tmp_path):
@@ -130,6 +146,25 @@ def test_a_file_name_is_never_markup(real, tmp_path):
     text = real.page("names.html", examples=tmp_path / "examples.parquet").read_text()
     assert HOSTILE not in text
     assert "Query &lt;/script&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("method", None),
+        ("ap", None),
+        ("ap", [1.0]),
+        ("image", None),
+        ("rank", 0.5),
+    ],
+)
+def test_examples_of_other_kinds_are_named(real, tmp_path, name, value):
+    table = pq.read_table(real.examples)
+    at = table.column_names.index(name)
+    path = tmp_path / "examples.parquet"
+    pq.write_table(table.set_column(at, name, pa.array([value] * table.num_rows)), path)
+    with pytest.raises(UserError, match=r"examples.parquet cannot be read"):
+        real.page("kinds.html", examples=path)
 
 
 def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):

@@ -1,6 +1,5 @@
 """What a figure is drawn from: parameters, finished runs, comparisons, published numbers."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +8,8 @@ from topdb.grid import GridRun, runs
 from topdb.params import Params, Profile
 from topdb.reporting.comparisons import Comparisons, read_comparisons
 from topdb.reporting.published import Published, read_own
+from topdb.reporting.records import read_history
+from topdb.reporting.wording import dataset_title
 from topdb.snapshots import Snapshots, read_snapshots
 
 _NAMES = {"baseline": "Baseline", "top-db-net": "Top-DB-Net"}
@@ -31,8 +32,8 @@ class Evidence:
         return self.params.selected(self.profile_name)
 
     def title(self, dataset: str) -> str:
-        """Return how a data set is called."""
-        return self.profile.datasets[dataset].title or dataset
+        """Return how a data set is called; a dollar in it begins no formula."""
+        return dataset_title(self.profile, dataset).replace("$", r"\$")
 
     def compared(self) -> Comparisons:
         """Return what `topdb compare` found.
@@ -91,13 +92,7 @@ def histories(evidence: Evidence, dataset: str, method: str) -> list[dict[str, l
         file = GridRun(dataset, method, seed).folder(evidence.results) / "history.csv"
         if not file.is_file():
             continue
-        try:
-            with file.open(newline="", encoding="utf-8") as stream:
-                rows = list(csv.DictReader(stream))
-            columns = {name: [float(row[name]) for row in rows] for name in rows[0]}
-        except (ValueError, TypeError, IndexError, UnicodeDecodeError):
-            raise UserError(
-                f"{file} is no history of a training: delete it and train the run again."
-            ) from None
+        rows = read_history(file)
+        columns = {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
         found.append(columns)
     return found

@@ -11,6 +11,7 @@ from topdb.reporting.comparisons import Difference
 from topdb.reporting.drawing.evidence import Evidence, method_name
 from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows
 from topdb.reporting.drawing.style import INK, PALE, looks, remark
+from topdb.reporting.pairs import to_reference
 
 
 def draw(evidence: Evidence) -> Figure:
@@ -34,7 +35,7 @@ def draw(evidence: Evidence) -> Figure:
     explained = (
         f"Bars: {100 * settings.confidence:g} % intervals over people and seeds. Filled: the test "
         f"over seeds has p ≤ {settings.alpha:g}, adjusted by Holm within its ranking.\n"
-        f"Hollow: open, which is no evidence of equality.{_reach(found, settings.alpha)}"
+        f"Hollow: open, which is no evidence of equality.{_reach(evidence, found)}"
     )
     shown = blocks(evidence)
     figure, panels = panels_of_rows(
@@ -73,10 +74,15 @@ def draw(evidence: Evidence) -> Figure:
     return figure
 
 
-def _reach(found: Sequence[Difference], alpha: float) -> str:
+def _reach(evidence: Evidence, found: Sequence[Difference]) -> str:
     """Say so where seeds are too few for any adjusted p to reach alpha."""
+    settings = evidence.params.statistics
     families: dict[Ranking, list[float]] = {}
     for each in found:
         families.setdefault(each.ranking, []).append(each.smallest_possible_p)
-    best = min(min(1.0, len(family) * min(family)) for family in families.values())
-    return f" So few seeds cannot give an adjusted p below {best:.2f}." if best > alpha else ""
+    best = 1.0
+    for ranking, reached in families.items():
+        size = sum(1 for _ in to_reference(evidence.profile, settings, ranking))
+        best = min(best, size * min(reached))
+    few = best > settings.alpha
+    return f" So few seeds cannot give an adjusted p below {best:.2f}." if few else ""

@@ -11,6 +11,7 @@ from topdb.files import read_json
 from topdb.grid import Cell, GridRun, cells
 from topdb.params import Profile
 from topdb.reporting.comparisons import CellComparison, Comparisons, Difference
+from topdb.reporting.records import inner, number
 from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.wording import dataset_title, method_title
 from topdb.statistics import CellVerdict
@@ -113,7 +114,7 @@ def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
             mean_ap=mean_ap,
             mean_inp=mean_inp,
             cmc=cmc,
-            seconds=(record.get("seconds") or {}).get("train") or math.nan,
+            seconds=number(inner(record, "seconds").get("train")),
             weights=str(record.get("weights_digest", ""))[:12],
         )
 
@@ -124,5 +125,5 @@ def _shares(path: Path) -> tuple[float, float, tuple[float, ...]]:
     try:
         cmc = tuple(100.0 * float(metrics["cmc"][rank]) for rank in RANKS)
         return 100.0 * float(metrics["mAP"]), 100.0 * float(metrics["mINP"]), cmc
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise UserError(f"{path} is broken ({error!r}): run `topdb evaluate` again.") from None

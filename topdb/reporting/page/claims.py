@@ -27,10 +27,14 @@ class ClaimTable:
 
 def claim_table(lines: Sequence[ClaimLine]) -> ClaimTable:
     """Return the table of claims that may be about different data sets."""
-    known = [dict(zip(line.datasets, line.parts, strict=True)) for line in lines]
-    titles = tuple(dict.fromkeys(title for parts in known for title in parts))
+    known = [{part.dataset: part for part in line.parts} for line in lines]
+    titles = {
+        part.dataset: title
+        for line in lines
+        for part, title in zip(line.parts, line.datasets, strict=True)
+    }
     rows = [
-        ClaimRow(line.claim, tuple(parts.get(title) for title in titles))
+        ClaimRow(line.claim, tuple(parts.get(dataset) for dataset in titles))
         for line, parts in zip(lines, known, strict=True)
     ]
-    return ClaimTable(titles, tuple(rows))
+    return ClaimTable(tuple(titles.values()), tuple(rows))

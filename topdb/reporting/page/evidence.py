@@ -1,6 +1,5 @@
 """The data behind the charts, by data set."""
 
-import csv
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from topdb.errors import UserError
 from topdb.grid import GridRun
 from topdb.params import Profile
 from topdb.reporting.comparisons import Comparisons
+from topdb.reporting.records import read_history
 from topdb.reporting.scores import QUANTITIES, Scores
 from topdb.reporting.wording import method_title
 
@@ -119,28 +118,20 @@ def _training(profile: Profile, results: Path, dataset: str) -> Iterator[dict[st
         for seed in profile.seeds:
             path = GridRun(dataset, method, seed).folder(results) / "history.csv"
             if path.is_file():
-                for epoch, loss in _history(path):
-                    losses.setdefault(epoch, []).append(loss)
+                for row in read_history(path, ("epoch", "loss")):
+                    losses.setdefault(int(row["epoch"]), []).append(row["loss"])
         step = math.ceil(len(losses) / MOST_POINTS)
         for epoch in sorted(losses)[:: max(step, 1)]:
-            found = losses[epoch]
+            # A loss that is no number makes a gap, whichever seed's it is.
+            found = losses[epoch] if all(map(math.isfinite, losses[epoch])) else [math.nan]
             yield {
                 "method": method_title(method),
                 "epoch": epoch,
-                "loss": round(math.fsum(found) / len(found), 4),
-                "low": round(min(found), 4),
-                "high": round(max(found), 4),
+                "loss": _rounded(sum(found) / len(found), 4),
+                "low": _rounded(min(found), 4),
+                "high": _rounded(max(found), 4),
             }
 
 
-def _history(path: Path) -> Iterator[tuple[int, float]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                yield int(row["epoch"]), float(row["loss"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no history of a training ({error}): train again.") from None
-
-
-def _rounded(value: float) -> float | None:
-    return None if math.isnan(value) else round(value, 3)
+def _rounded(value: float, digits: int = 3) -> float | None:
+    return round(value, digits) if math.isfinite(value) else None

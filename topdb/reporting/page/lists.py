@@ -20,10 +20,15 @@ KINDS = {
     "rk-lost": "Lost most by re-ranking",
 }
 """What the kinds of examples are called."""
-_COLUMNS = (
-    *("dataset", "kind", "place", "query", "matches", "method", "ranking", "seed", "seeds"),
-    *("ap", "mean_ap", "rank", "path", "right", "width", "height", "image"),
-)
+_COLUMNS = {
+    **dict.fromkeys(("dataset", "kind", "query", "method", "ranking", "path"), "string"),
+    **dict.fromkeys(("place", "matches", "seed", "seeds", "rank", "width", "height"), "int64"),
+    "ap": "double",
+    "mean_ap": "double",
+    "right": "bool",
+    "image": "binary",
+}
+"""With their Arrow types; only `right` may be missing, of a query."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +88,13 @@ def read_galleries(path: Path, profile: Profile, reference: str) -> tuple[Galler
     import pyarrow.parquet as pq
 
     try:
-        table = pq.ParquetFile(path).read(list(_COLUMNS))
+        schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in _COLUMNS.items()])
+        table = pq.ParquetFile(path).read(list(_COLUMNS)).select(list(_COLUMNS)).cast(schema)
+        gaps = [name for name in _COLUMNS if name != "right" and table[name].null_count]
+        if gaps:
+            raise ValueError(f"{gaps[0]} is missing somewhere")
         rows = list(zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True))
-    except (pa.ArrowException, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb examples` first.") from None
     return tuple(

@@ -1,6 +1,7 @@
 """The recipe and the environment, from the parameters and from the runs' own files."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 from topdb.files import read_json
 from topdb.grid import runs
 from topdb.params import Profile
+from topdb.reporting.records import inner, number
 
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 Facts = tuple[tuple[str, str], ...]
 """Names with their values, as a reader sees both."""
 
@@ -21,7 +24,8 @@ class RunFacts:
     recipe: Facts
     environment: Facts
     commit: str | None
-    """None outside a git checkout, or where runs differ."""
+    """None outside a git checkout, where runs differ, or where it is no digest: it is a word of a
+    command that readers copy."""
 
 
 def run_facts(profile: Profile, results: Path) -> RunFacts:
@@ -34,11 +38,12 @@ def run_facts(profile: Profile, results: Path) -> RunFacts:
     """
     paths = [run.folder(results) / "run.json" for run in runs(profile)]
     records = [read_json(path) for path in paths if path.is_file()]
-    commits = {_git(record).get("commit") for record in records}
+    commits = {str(_git(record).get("commit")) for record in records}
+    commit = commits.pop() if len(commits) == 1 else ""
     return RunFacts(
         recipe=tuple(_recipe(profile)),
         environment=tuple(_environment(records, len(paths))),
-        commit=commits.pop() if len(commits) == 1 else None,
+        commit=commit if _COMMIT.fullmatch(commit) else None,
     )
 
 
@@ -66,17 +71,17 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[str, str]]:
     yield "runs", f"{len(records)} of {planned}"
     for title, values in (
-        ("device", {_of(record, "environment").get("device") for record in records}),
-        ("threads of a run", {_of(record, "environment").get("threads") for record in records}),
-        ("commit", {_commit(record) for record in records}),
+        ("device", [inner(record, "environment").get("device") for record in records]),
+        ("threads of a run", [inner(record, "environment").get("threads") for record in records]),
+        ("commit", [_commit(record) for record in records]),
     ):
-        known = sorted(str(value) for value in values if value is not None)
+        known = sorted({str(value) for value in values if value is not None})
         if known:
             yield title, ", ".join(known)
     seconds = [
-        math.fsum(each for each in _of(record, "seconds").values() if each is not None)
+        math.fsum(each for each in map(number, inner(record, "seconds").values()) if each == each)
         for record in records
-        if "seconds" in record
+        if inner(record, "seconds")
     ]
     if seconds:
         yield "seconds of a run, mean", f"{math.fsum(seconds) / len(seconds):.1f}"
@@ -84,12 +89,12 @@ def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[
         ("peak memory of a run", "peak_memory_mib"),
         ("peak memory of a run's GPU", "peak_gpu_memory_mib"),
     ):
-        memory = [float(record[key]) for record in records if record.get(key)]
+        memory = [each for record in records if (each := number(record.get(key))) > 0]
         if memory:
             yield title, f"{max(memory):.0f} MiB"
     versions: dict[str, set[str]] = {}
     for record in records:
-        for library, version in _of(_of(record, "environment"), "versions").items():
+        for library, version in inner(inner(record, "environment"), "versions").items():
             versions.setdefault(library, set()).add(str(version))
     for library, found in versions.items():
         yield library, ", ".join(sorted(found))
@@ -103,10 +108,4 @@ def _commit(record: dict[str, Any]) -> str | None:
 
 
 def _git(record: dict[str, Any]) -> dict[str, Any]:
-    return _of(_of(record, "environment"), "git")
-
-
-def _of(record: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return an inner object; an empty one where there is none."""
-    found = record.get(key)
-    return found if isinstance(found, dict) else {}
+    return inner(inner(record, "environment"), "git")

@@ -18,7 +18,7 @@ from topdb.reporting.page.pictures import read_figure
 from topdb.reporting.page.run_facts import run_facts
 from topdb.reporting.page.text import data_block, minus, number, rich, script, source_hash
 from topdb.reporting.scores import read_scores
-from topdb.reporting.wording import difference, method_title, p_value
+from topdb.reporting.wording import dataset_title, difference, method_title, p_value
 
 _HERE = Path(__file__).parent / "templates"
 _POLICY = (
@@ -86,6 +86,7 @@ def write_page(
         claims=claim_table(tables[-1].claims if tables else ()),
         open_cells=open_cells(profile, comparisons),
         checkpoints=comparisons.checkpoints,
+        claim_titles={each.id: each.title for each in comparisons.claims},
         groups=groups,
         looks=looks(profile),
         quantities=list(dict.fromkeys(each.quantity for each in comparisons.cells)),
@@ -97,6 +98,7 @@ def write_page(
         signs=SIGNS,
         cell_id=cell_id,
         difference=difference,
+        dataset_title=dataset_title,
     )
     write_text(out, text)
 
