@@ -36,6 +36,8 @@ def here(trained, tmp_path, monkeypatch):
     """A copy of it, in which second names are second names too."""
     project = tmp_path / "project"
     shutil.copytree(trained, project, copy_function=os.link)
+    (project / "params.yaml").unlink()  # tests change it
+    shutil.copyfile(trained / "params.yaml", project / "params.yaml")
     monkeypatch.chdir(project)
     return project
 
