@@ -4,12 +4,18 @@ import os
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+
+# How long an example takes says more about the machine and what else it does.
+hypothesis.settings.register_profile("topdb", deadline=None)
+hypothesis.settings.load_profile("topdb")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

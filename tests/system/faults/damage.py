@@ -129,6 +129,7 @@ FAULTS = [
             "results/mini/pretraining/backbone.safetensors", flip, r"backbone\.safetensors", VICTIM
         ),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "backbone cut short",

@@ -115,6 +115,11 @@ def end(name: str, with_signal: signal.Signals) -> None:
         file.unlink(missing_ok=True)
 
 
+def installed() -> bool:
+    """Whether the programs are here."""
+    return all(map(shutil.which, ("munged", "slurmctld", "slurmd", "sbatch")))
+
+
 def _install() -> None:
     if os.geteuid() != 0:
         raise UnavailableError("a SLURM cluster of one's own needs root")
@@ -124,7 +129,7 @@ def _install() -> None:
     known = CONFIGURATION / "slurm.conf"
     if known.exists() and not _ours(known):
         raise UnavailableError(f"{known} is another cluster's")
-    if all(map(shutil.which, ("munged", "slurmctld", "slurmd", "sbatch"))):
+    if installed():
         return
     if not shutil.which("apt-get"):
         raise UnavailableError("there is no apt-get to install slurm-wlm with")

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from system.conftest import Project
-from system.slurm.conftest import THROUGH_SLURM, digests, small_params
+from system.slurm.conftest import LOCAL, THROUGH_SLURM, digests, small_params
 
 
 @pytest.fixture(scope="module")
@@ -42,5 +42,5 @@ def test_short_jobs_were_submitted_together(submitted):
 
 def test_nothing_is_left_to_do_here_or_there(submitted):
     project = submitted[0]
-    assert "Nothing to be done" in project.planned()
+    assert "Nothing to be done" in project.succeed(*LOCAL)
     assert "Nothing to be done" in project.succeed(*THROUGH_SLURM)

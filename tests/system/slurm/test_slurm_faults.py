@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from system.conftest import Project, environment
 from system.slurm import cluster as one_node
 from system.slurm.conftest import THROUGH_SLURM, digests, small_params
 
 
-def test_cancelled_and_lost_jobs_are_run_again(cluster, local, new_project):
+def test_cancelled_and_lost_jobs_are_run_again(request, new_project):
     """One training is cancelled by `scancel`; under another the node dies, and comes back."""
+    if not request.config.getoption("--soak"):
+        pytest.skip("tried by `make soak`: it takes minutes")
+    request.getfixturevalue("cluster")
+    local = request.getfixturevalue("local")
     project = new_project(small_params())
     with running(project) as log:
         cancelled = a_training_that_runs(set())
