@@ -42,7 +42,7 @@ check: env
 reference: env
 	snakemake reports/reference/mini.json --cores $(CORES) --config profile=reference
 
-# Every fault of the catalogue, and thirty random ones in a row; writes docs/reliability.md.
+# Every fault of the catalogue, thirty random ones in a row, and SLURM's; writes docs/reliability.md.
 soak: env
 	python tests/system/faults/soak.py
 

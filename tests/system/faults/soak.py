@@ -54,7 +54,8 @@ def page(rows: list[tuple[str, str, str, float]], seconds: float) -> str:
 def main() -> int:
     outcomes = Outcomes()
     started = time.monotonic()
-    status = pytest.main(["--soak", "-q", str(Path(__file__).parent)], plugins=[outcomes])
+    tests = (ROOT / "tests/system/faults", ROOT / "tests/system/slurm/test_slurm_faults.py")
+    status = pytest.main(["--soak", "-q", *map(str, tests)], plugins=[outcomes])
     PAGE.write_text(page(outcomes.rows, time.monotonic() - started), encoding="utf-8")
     return int(status)
 

@@ -14,8 +14,10 @@ from system.slurm import cluster as one_node
 from system.slurm.conftest import THROUGH_SLURM, digests, small_params
 
 
-def test_cancelled_and_lost_jobs_are_run_again(request, new_project):
+def test_cancelled_and_lost_jobs_are_run_again(request, new_project, record_property):
     """One training is cancelled by `scancel`; under another the node dies, and comes back."""
+    record_property("fault", "scancel of a training, and kill -9 of slurmd under another")
+    record_property("ends", "the same tables")
     if not request.config.getoption("--soak"):
         pytest.skip("tried by `make soak`: it takes minutes")
     request.getfixturevalue("cluster")
