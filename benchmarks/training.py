@@ -48,9 +48,9 @@ AUTHORS = """
 
 Their code is no part of this repository. It was measured outside of it, network, losses and
 optimiser alone, under the same conditions, in turns with topdb. The machine had two cores, shared
-with seven other jobs but for the fourth session, in which it had none. The ratio of the float32 step
-differs more between processes (1.19 to 1.37 in the fourth session's rounds) than by what is left to
-gain: 89 % of topdb's step is spent in convolutions, which both sides leave to oneDNN.
+with seven other jobs in all sessions but the fourth. The ratio of the float32 step differs more
+between processes (1.19 to 1.37 in the fourth session's rounds) than by what is left to gain: 89 %
+of topdb's step is spent in convolutions, which both sides leave to oneDNN.
 
 | session | task | theirs, images/s | topdb, images/s | ratio | to reach |
 |---|---|---:|---:|---:|---:|
