@@ -14,11 +14,4 @@ rule all:
     default_target: True
     input:
         KEPT,
-        "reports/index.html",
-        "reports/table1.md",
-        "reports/table2.md",
-        "reports/verdict.json",
-        "reports/metrics.json",
-        "reports/plots/training.csv",
-        FIGURES,
-        expand("reports/plots/{plot}.svg", plot=PLOTS),
+        REPORTS,

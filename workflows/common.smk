@@ -65,7 +65,11 @@ RESULTS = f"results/{PROFILE}"
 INDEX = f"{RESULTS}/{{dataset}}/index.parquet"
 PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
+RECORD = f"{RUN}/run.json"
+HISTORY = f"{RUN}/history.csv"
 EVALUATION = f"{RUN}/{{ranking}}"
+QUERIES = f"{EVALUATION}/queries.parquet"
+METRICS = f"{EVALUATION}/metrics.json"
 BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
 COMPARISONS = f"{RESULTS}/comparisons.parquet"
 EXAMPLES = f"{RESULTS}/examples.parquet"
@@ -77,8 +81,27 @@ SNAPSHOTS = expand(
 )
 # Imported weights were not watched while they were trained.
 FIGURES = [] if PLAN["weights"] else ["reports/figure2.png", "reports/figure3.png"]
-PLOTS = ["differences", "variance", "published", "seeds", "cmc", "training"]
-PUBLISHED = ["table1", "table2", "claims"]
+REPORTS = [
+    "reports/index.html",
+    *expand(
+        "reports/{table}.{kind}", table=["table1", "table2"], kind=["md", "csv", "tex"]
+    ),
+    "reports/verdict.json",
+    "reports/metrics.json",
+    *expand("reports/plots/{data}.csv", data=["training", "seeds"]),
+    *FIGURES,
+    *expand(
+        "reports/plots/{plot}.svg",
+        plot=["differences", "variance", "published", "seeds", "cmc", "training"],
+    ),
+]
+# What the repository holds is at hand everywhere.
+PUBLISHED = local(
+    expand("reports/published/{name}.csv", name=["table1", "table2", "claims"])
+)
+ODDITIES = local("reports/published/oddities.csv")
+# A storage (`--default-storage-provider`) gives a job the files that its rule names, and no others.
+FETCHED = workflow.storage_settings.default_storage_provider is not None
 TELLS = PLAN["tracking"]["mode"] != "off"
 TRACKED = [f"{RESULTS}/tracked.json"] if TELLS else []
 KEPT = [f"{RESULTS}/kept.json"] if TELLS else []
@@ -127,6 +150,22 @@ def grid(pattern):
         seed=PLAN["seeds"],
         ranking=PLAN["rankings"],
     )
+
+
+def beside(*patterns):
+    """Return more files that a rule reads of each run, where they have to be fetched.
+
+    Elsewhere one file of a job stands for all of them: to name all of a grid's files in each rule
+    that reads them is most of Snakemake's memory.
+    """
+    return [file for pattern in patterns for file in grid(pattern)] if FETCHED else []
+
+
+def repeated(option, name):
+    """Return a parameter: the option before each file of a named input."""
+    return lambda wildcards, input: [
+        f"{option} {shlex.quote(file)}" for file in input[name]
+    ]
 
 
 def memory(step):

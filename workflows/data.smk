@@ -30,7 +30,7 @@ rule render:
             each for each in PLAN["render"].values() if each["root"] == wildcards.root
         ),
     shell:
-        "topdb render {params.dataset:q} >{log:q} 2>&1"
+        "topdb render {params.dataset:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule index:

@@ -4,6 +4,7 @@
 rule figure2:
     input:
         SNAPSHOTS,
+        beside(RECORD),
     output:
         png=report(
             "reports/figure2.png",
@@ -18,13 +19,16 @@ rule figure2:
         titles=PLAN["titles"],
         source=PLAN["source"]["report"],
         snapshots=PLAN["snapshots"],
+        results=subpath(input[0], ancestor=4),
     shell:
-        "topdb figure figure2 --out {output.png:q} --out {output.pdf:q} >{log:q} 2>&1"
+        "topdb figure figure2 --results {params.results:q} "
+        "--out {output.png:q} --out {output.pdf:q} >{log:q} 2>&1"
 
 
 rule figure3:
     input:
         SNAPSHOTS,
+        beside(RECORD),
     output:
         png=report(
             "reports/figure3.png",
@@ -39,12 +43,15 @@ rule figure3:
         titles=PLAN["titles"],
         source=PLAN["source"]["report"],
         snapshots=PLAN["snapshots"],
+        results=subpath(input[0], ancestor=4),
     shell:
-        "topdb figure figure3 --out {output.png:q} --out {output.pdf:q} >{log:q} 2>&1"
+        "topdb figure figure3 --results {params.results:q} "
+        "--out {output.png:q} --out {output.pdf:q} >{log:q} 2>&1"
 
 
 rule figure_differences:
     input:
+        beside(RECORD),
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -60,13 +67,15 @@ rule figure_differences:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input.comparisons, parent=True),
     shell:
-        "topdb figure differences --comparisons {input.comparisons:q} "
+        "topdb figure differences --results {params.results:q} --comparisons {input.comparisons:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_variance:
     input:
+        beside(RECORD),
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -82,13 +91,15 @@ rule figure_variance:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input.comparisons, parent=True),
     shell:
-        "topdb figure variance --comparisons {input.comparisons:q} "
+        "topdb figure variance --results {params.results:q} --comparisons {input.comparisons:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_published:
     input:
+        beside(RECORD),
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -104,16 +115,17 @@ rule figure_published:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input.comparisons, parent=True),
     shell:
-        "topdb figure published --comparisons {input.comparisons:q} "
+        "topdb figure published --results {params.results:q} --comparisons {input.comparisons:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_seeds:
     input:
         COMPARISONS,
-        "reports/published/table1.csv",
-        "reports/published/table2.csv",
+        beside(RECORD, QUERIES, METRICS),
+        PUBLISHED,
     output:
         svg=report(
             "reports/plots/seeds.svg",
@@ -128,13 +140,16 @@ rule figure_seeds:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input[0], parent=True),
     shell:
-        "topdb figure seeds --out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
+        "topdb figure seeds --results {params.results:q} "
+        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_cmc:
     input:
         COMPARISONS,
+        beside(RECORD, QUERIES, METRICS),
     output:
         svg=report(
             "reports/plots/cmc.svg",
@@ -149,13 +164,16 @@ rule figure_cmc:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input[0], parent=True),
     shell:
-        "topdb figure cmc --out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
+        "topdb figure cmc --results {params.results:q} "
+        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_training:
     input:
-        grid(f"{RUN}/history.csv"),
+        grid(HISTORY),
+        beside(RECORD),
     output:
         svg=report(
             "reports/plots/training.svg",
@@ -170,5 +188,7 @@ rule figure_training:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input[0], ancestor=4),
     shell:
-        "topdb figure training --out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
+        "topdb figure training --results {params.results:q} "
+        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"

@@ -5,6 +5,7 @@
 rule examples:
     input:
         grid(f"{EVALUATION}/top.parquet"),
+        beside(QUERIES, METRICS),
         index=expand(INDEX, dataset=PLAN["datasets"]),
         pixels=ancient(expand(PIXELS, dataset=PLAN["datasets"])),
     output:
@@ -16,18 +17,20 @@ rule examples:
         reference=PLAN["statistics"]["reference_method"],
         source=PLAN["source"]["examples"],
         grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
+        results=subpath(output[0], parent=True),
     shell:
-        "topdb examples --out {output:q} >{log:q} 2>&1"
+        "topdb examples --results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule page:
     input:
         TRACKED,
+        beside(HISTORY, QUERIES, METRICS),
         comparisons=COMPARISONS,
         examples=EXAMPLES,
         figures=FIGURES,
-        runs=grid(f"{RUN}/run.json"),
-        published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
+        runs=grid(RECORD),
+        published=[*PUBLISHED, ODDITIES],
     output:
         report(
             "reports/index.html",
@@ -42,7 +45,25 @@ rule page:
         settings=PLAN["statistics"],
         recipe=PLAN["train"],
         source=PLAN["source"]["report"],
-        figures=[f"--figure {shlex.quote(path)}" for path in FIGURES],
+        figures=repeated("--figure", "figures"),
+        results=subpath(input.comparisons, parent=True),
     shell:
-        "topdb report page --comparisons {input.comparisons:q} --examples {input.examples:q} "
-        "{params.figures} --out {output:q} >{log:q} 2>&1"
+        "topdb report page --results {params.results:q} --comparisons {input.comparisons:q} "
+        "--examples {input.examples:q} {params.figures} --out {output:q} >{log:q} 2>&1"
+
+
+# Reports are small next to fetching a grid's files to another machine.
+if FETCHED:
+
+    localrules:
+        verdict,
+        metrics,
+        plots,
+        figure2,
+        figure3,
+        figure_differences,
+        figure_variance,
+        figure_published,
+        figure_seeds,
+        figure_cmc,
+        figure_training,

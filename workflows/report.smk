@@ -5,8 +5,9 @@
 
 rule compare:
     input:
-        grid(f"{EVALUATION}/queries.parquet"),
-        published=expand("reports/published/{name}.csv", name=PUBLISHED),
+        grid(QUERIES),
+        beside(METRICS),
+        published=PUBLISHED,
     output:
         COMPARISONS,
     log:
@@ -19,17 +20,19 @@ rule compare:
         source=PLAN["source"]["compare"],
         grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
         rendered=sorted(PLAN["render"]),
+        results=subpath(output[0], parent=True),
     shell:
-        "topdb compare --out {output:q} >{log:q} 2>&1"
+        "topdb compare --results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule table:
     input:
         TRACKED,
-        runs=grid(f"{RUN}/run.json"),
+        beside(METRICS),
+        runs=grid(RECORD),
         comparisons=COMPARISONS,
-        published="reports/published/{table}.csv",
-        oddities="reports/published/oddities.csv",
+        published=local("reports/published/{table}.csv"),
+        oddities=ODDITIES,
     output:
         md="reports/{table}.md",
         csv="reports/{table}.csv",
@@ -46,9 +49,11 @@ rule table:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input.comparisons, parent=True),
     shell:
-        "topdb report {wildcards.table} --comparisons {input.comparisons:q} "
-        "--out {output.md:q} --out {output.csv:q} --out {output.tex:q} >{log:q} 2>&1"
+        "topdb report {wildcards.table} --results {params.results:q} "
+        "--comparisons {input.comparisons:q} --out {output.md:q} --out {output.csv:q} "
+        "--out {output.tex:q} >{log:q} 2>&1"
 
 
 rule verdict:
@@ -70,11 +75,12 @@ rule verdict:
 
 rule bundle:
     input:
-        grid(f"{RUN}/run.json"),
-        grid(f"{EVALUATION}/metrics.json"),
+        grid(RECORD),
+        grid(METRICS),
         SNAPSHOTS,
+        beside(HISTORY, QUERIES),
         examples=EXAMPLES,
-        published=expand("reports/published/{name}.csv", name=[*PUBLISHED, "oddities"]),
+        published=[*PUBLISHED, ODDITIES],
     output:
         "reports/bundle.tar.gz",
     log:
@@ -86,13 +92,15 @@ rule bundle:
         profile=PROFILE,
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
+        results=subpath(input.examples, parent=True),
     shell:
-        "topdb bundle --out {output:q} >{log:q} 2>&1"
+        "topdb bundle --results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule metrics:
     input:
-        grid(f"{EVALUATION}/metrics.json"),
+        grid(METRICS),
+        beside(QUERIES),
     output:
         "reports/metrics.json",
     log:
@@ -103,13 +111,15 @@ rule metrics:
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
+        results=subpath(input[0], ancestor=5),
     shell:
-        "topdb report metrics --out {output:q} >{log:q} 2>&1"
+        "topdb report metrics --results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule plots:
     input:
-        grid(f"{EVALUATION}/metrics.json"),
+        grid(METRICS),
+        beside(HISTORY),
     output:
         "reports/plots/training.csv",
         "reports/plots/seeds.csv",
@@ -121,15 +131,17 @@ rule plots:
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
+        results=subpath(input[0], ancestor=5),
         folder=subpath(output[0], parent=True),
     shell:
-        "topdb report plots --out {params.folder:q} >{log:q} 2>&1"
+        "topdb report plots --results {params.results:q} --out {params.folder:q} >{log:q} 2>&1"
 
 
 # Not on a cluster's nodes, which may have no network.
 rule track:
     input:
-        grid(f"{EVALUATION}/metrics.json"),
+        grid(METRICS),
+        beside(RECORD, HISTORY),
     output:
         f"{RESULTS}/tracked.json",
     log:
@@ -137,31 +149,34 @@ rule track:
     localrule: True
     params:
         settings=PLAN["tracking"],
+        results=subpath(output[0], parent=True),
     shell:
-        "topdb track --out {output:q} >{log:q} 2>&1"
+        "topdb track --results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule keep:
     input:
+        REPORTS,
         TRACKED,
-        "reports/table1.md",
-        "reports/table2.md",
-        "reports/metrics.json",
-        "reports/plots/training.csv",
-        "reports/plots/seeds.csv",
+        beside(RECORD, HISTORY, METRICS),
     output:
         f"{RESULTS}/kept.json",
     log:
         f"logs/{PROFILE}/keep.log",
+    localrule: True
     params:
         settings=PLAN["tracking"],
+        results=subpath(output[0], parent=True),
+        reports=subpath(input[0], parent=True),
     shell:
-        "topdb track --reports reports --out {output:q} >{log:q} 2>&1"
+        "topdb track --results {params.results:q} --reports {params.reports:q} "
+        "--out {output:q} >{log:q} 2>&1"
 
 
 rule reference:
     input:
-        grid(f"{EVALUATION}/metrics.json"),
+        grid(METRICS),
+        beside(QUERIES),
     output:
         "reports/reference/{reference}.json",
     log:
@@ -171,5 +186,6 @@ rule reference:
         runtime=minutes("report"),
     params:
         profile=PROFILE,
+        results=subpath(input[0], ancestor=5),
     shell:
-        "topdb reference --out {output:q} >{log:q} 2>&1"
+        "topdb reference --results {params.results:q} --out {output:q} >{log:q} 2>&1"

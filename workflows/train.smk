@@ -46,11 +46,11 @@ rule train:
         settings=PLAN["train"],
         source=PLAN["source"]["train"],
         folder=subpath(output[0], parent=True),
-        backbone=f"--backbone {shlex.quote(BACKBONE)}" if PLAN["pretrain"] else "",
+        backbone=["--backbone"] if PLAN["pretrain"] else [],
     shell:
         "topdb train {wildcards.dataset:q} {wildcards.method:q} {wildcards.seed} "
         "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
-        "--out {params.folder:q} >{log:q} 2>&1"
+        "{input.backbone:q} --out {params.folder:q} >{log:q} 2>&1"
 
 
 # The same for the runs that the figures look at: they keep snapshots too.
