@@ -120,6 +120,7 @@ def processor_seconds() -> float:
 def eight_at_once(folder: Path, rounds: int, server: str) -> list[str]:
     """Return the table of what tracking adds."""
     tracked(folder, "after")
+    (folder / "results/none").mkdir()
     run(folder, "track", "--results", "results/none", "--out", "none.json")  # makes the store
     ways = {
         "no tracking": ("off", None),

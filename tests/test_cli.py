@@ -114,6 +114,10 @@ TRAIN = ["--index", "index.parquet", "--pixels", "pixels.npy", "--out", "run"]
         (["evaluate", "absent.npz", "--out", "x", "--ranking", "best"], "name plain or rk"),
         (["evaluate", "absent.npz", "--out", "x", "--lambda", "2"], "original_weight"),
         (["evaluate", "absent.npz", "--out", "x", "--ap-rule", "mean"], "ap_rule"),
+        (["report", "metrics", "--out", "x", "--results", "absent"], "absent does not exist"),
+        (["compare", "--out", "x", "--results", "absent"], "absent does not exist"),
+        (["track", "--results", "absent"], "absent does not exist"),
+        (["verdict", "absent"], "absent does not exist"),
         (["report", "table9", "--out", "x"], "no report 'table9'"),
         (["report", "table1", "--out", "x"], "needs --comparisons"),
         (
@@ -229,6 +233,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
     ]
     cells = {"market1501/baseline/plain": {"mean": 60.0, "sd": 1.0, "n": 10}}
     (here / "reference.json").write_text(json.dumps({"cells": cells}))
+    (here / "none-yet").mkdir()
     (here / "lines").write_text("\n".join(lines))
     done = tiny.python(here, "-c", MANY_COMMANDS)
     assert done.returncode == 0, done.stderr[-1500:]

@@ -48,8 +48,17 @@ def imported() -> None:
 
 
 def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Params", str, Path]:
-    """Return the parameters, the name of the wanted profile, and the folder of its runs."""
+    """Return the parameters, the name of the wanted profile, and the folder of its runs.
+
+    Raises
+    ------
+    UserError
+        The parameters are wrong, or a folder was named that does not exist.
+    """
     from topdb.params import load
+
+    if results is not None and not results.is_dir():
+        raise UserError(f"{results} does not exist: name the folder of the runs with --results.")
 
     settings = load(params)
     name = profile or settings.profile

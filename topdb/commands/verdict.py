@@ -48,5 +48,6 @@ def verdict(
     elif source is not None and is_bundle(source):
         found = of_bundle(checked_bundle(source, source))
     else:
-        found = answer(recompute(*chosen(params, profile, source), published, out))
+        settings, name, folder = chosen(params, profile, None)
+        found = answer(recompute(settings, name, source or folder, published, out))
     typer.echo(f"{found}\nTables and verdicts: {out}")
