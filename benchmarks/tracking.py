@@ -10,6 +10,7 @@ alone, beside trackers that are out of order. Writes `benchmarks/tracking.md`.
 import argparse
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -97,8 +98,14 @@ def training(seed: int) -> list[str]:
     return [*these, "--backbone", backbone, "--out", out]
 
 
+def forget_runs(folder: Path) -> None:
+    """Remove the runs: what is finished is not trained again."""
+    shutil.rmtree(folder / "results/mini/market1501/baseline", ignore_errors=True)
+
+
 def eight(folder: Path, mode: str, store: str | None) -> float:
     """Train eight runs at once; return the processor seconds of all."""
+    forget_runs(folder)
     tracked(folder, mode)
     began = processor_seconds()
     processes = [started(folder, store, *training(seed)) for seed in SEEDS]
@@ -109,6 +116,12 @@ def eight(folder: Path, mode: str, store: str | None) -> float:
         if "out of reach" in output:
             print(f"{mode}, {store}: {output.strip()}", file=sys.stderr)
     return processor_seconds() - began
+
+
+def alone(folder: Path, store: str | None) -> float:
+    """Train one run; return its wall seconds."""
+    forget_runs(folder)
+    return run(folder, *training(1), store=store)
 
 
 def processor_seconds() -> float:
@@ -170,7 +183,7 @@ def eight_at_once(folder: Path, rounds: int, server: str) -> list[str]:
 def out_of_order(folder: Path, server: str) -> list[str]:
     """Return the table of what a tracker that is out of order costs one run."""
     tracked(folder, "off")
-    plain = statistics.median(run(folder, *training(1)) for _ in range(3))
+    plain = statistics.median(alone(folder, None) for _ in range(3))
     tracked(folder, "live")
     lines = [
         f"One training alone takes {plain:.1f} s. What trackers that are out of order add to it, "
@@ -186,7 +199,7 @@ def out_of_order(folder: Path, server: str) -> list[str]:
             "PostgreSQL down": f"postgresql://127.0.0.1:{free_port()}/none",
         }
         for name, store in stores.items():
-            extra = run(folder, *training(1), store=store) - plain
+            extra = alone(folder, store) - plain
             later = run(folder, "track", store=store)
             lines.append(f"| {name} | {extra:.1f} s | {later:.1f} s |")
     return lines
