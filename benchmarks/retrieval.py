@@ -27,6 +27,7 @@ import numpy as np
 
 UNSET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 DIMENSIONS = 1536
+PARTS, PART_DIMENSIONS = 8, 512
 LABELS = ("query_pids", "gallery_pids", "query_camids", "gallery_camids")
 PEERS = {
     "pyppbox-torchreid, Cython rank": "pyppbox_torchreid/metrics/rank_cylib/rank_cy*.so",
@@ -37,19 +38,26 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Size:
-    """Queries, gallery images that show persons, persons, distractors, cameras."""
+    """Queries, gallery images that show persons, persons, distractors, cameras, parts or none."""
 
     queries: int
     gallery: int
     persons: int
     distractors: int = 0
     cameras: int = 6
+    parts: int | None = None
 
     def scaled(self, scale: float) -> "Size":
         """A share of this size, for a trial run."""
         gallery, distractors = round(scale * self.gallery), round(scale * self.distractors)
         persons = round(scale * self.persons)
-        return Size(round(scale * self.queries), gallery, persons, distractors, self.cameras)
+        queries = round(scale * self.queries)
+        return Size(queries, gallery, persons, distractors, self.cameras, self.parts)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a feature."""
+        return (DIMENSIONS,) if self.parts is None else (self.parts, PART_DIMENSIONS)
 
 
 SIZES = {
@@ -57,15 +65,17 @@ SIZES = {
     "Market-1501": Size(3368, 13115, 750, 2798),
     "MSMT17": Size(11659, 82161, 3060, cameras=15),
     "Market-1501 + 500k": Size(3368, 13115, 750, 506617),
+    f"Market-1501, {PARTS} parts of {PART_DIMENSIONS}": Size(3368, 13115, 750, 2798, parts=PARTS),
 }
 ROUNDS = 3
-BARE = ["bare GEMM", "bare GEMM, all pairs"]
+BARE = ["bare GEMM", "bare GEMM, all pairs", "bare GEMM of each part"]
 COMPARED = [BARE[0], "topdb", *list(PEERS)[:2], BARE[1], "topdb re-ranking", list(PEERS)[2]]
 PLAN = {
     "CUHK03": [name for name in COMPARED if name != "torchreid, Python rank"],
     "Market-1501": COMPARED,
     "MSMT17": ["topdb", "topdb re-ranking"],
     "Market-1501 + 500k": ["topdb"],
+    f"Market-1501, {PARTS} parts of {PART_DIMENSIONS}": [BARE[2], "topdb, summed over parts"],
 }
 ONCE = {"torchreid, Python rank", "torchreid re-ranking"}
 LARGE = {"MSMT17", "Market-1501 + 500k"}
@@ -74,7 +84,7 @@ LARGE = {"MSMT17", "Market-1501 + 500k"}
 def make_features(size: Size, folder: Path, seed: int = 20201012) -> None:
     """Gaussian clusters, one a person; each distractor stands alone."""
     random = np.random.default_rng(seed)
-    centres = random.standard_normal((size.persons + 1, DIMENSIONS), dtype=np.float32)
+    centres = random.standard_normal((size.persons + 1, *size.shape), dtype=np.float32)
     gallery_pids = np.sort(random.integers(1, size.persons + 1, size.gallery))
     gallery_pids = np.concatenate([np.zeros(size.distractors, np.int64), gallery_pids])
     pids = {"query": random.integers(1, size.persons + 1, size.queries), "gallery": gallery_pids}
@@ -82,12 +92,12 @@ def make_features(size: Size, folder: Path, seed: int = 20201012) -> None:
         np.save(folder / f"{part}_pids.npy", persons)
         np.save(folder / f"{part}_camids.npy", random.integers(0, size.cameras, len(persons)))
         features = np.lib.format.open_memmap(
-            folder / f"{part}_features.npy", "w+", np.float32, (len(persons), DIMENSIONS)
+            folder / f"{part}_features.npy", "w+", np.float32, (len(persons), *size.shape)
         )
         for first in range(0, len(persons), 8192):
             chunk = persons[first : first + 8192]
-            values = 5.0 * random.standard_normal((len(chunk), DIMENSIONS), dtype=np.float32)
-            values += centres[chunk] * (chunk > 0)[:, None]
+            values = 5.0 * random.standard_normal((len(chunk), *size.shape), dtype=np.float32)
+            values += centres[chunk] * (chunk > 0).reshape(-1, *(1 for _ in size.shape))
             features[first : first + 8192] = values
 
 
@@ -110,12 +120,14 @@ def task(name: str, peers: list[str]) -> Callable[[list[np.ndarray]], Any]:
         return lambda data: np.matmul(data[0], data[1].T)
     if name == "bare GEMM, all pairs":
         return lambda data: _all_pairs(np.concatenate(data[:2]))
+    if name == "bare GEMM of each part":
+        return lambda data: _each_part(*data[:2])
     if name.startswith("topdb"):
         import topdb.retrieval as retrieval
 
         for kernels in ("distance", "encoding", "jaccard", "neighbour", "ranking"):
             importlib.import_module(f"topdb.retrieval.{kernels}_kernels")
-        if name == "topdb":
+        if "re-ranking" not in name:
             return lambda data: retrieval.rank(*data).ap
         return lambda data: retrieval.rank_reranked(*data).ap
     import torch
@@ -145,6 +157,12 @@ def _all_pairs(features: np.ndarray) -> None:
     started = cpu_seconds(), time.perf_counter()
     np.matmul(features, features.copy().T, out=out)
     OVERRIDE.update(cpu=cpu_seconds() - started[0], wall=time.perf_counter() - started[1])
+
+
+def _each_part(query: np.ndarray, gallery: np.ndarray) -> None:
+    out = np.empty((len(query), len(gallery)), np.float32)
+    for part in range(query.shape[1]):
+        np.matmul(query[:, part], gallery[:, part].T, out=out)
 
 
 OVERRIDE: dict[str, float] = {}
@@ -197,15 +215,16 @@ def run(name: str, folder: Path, peers: list[str]) -> dict[str, float]:
 
 def agreement(folder: Path) -> list[str]:
     """How far the results that were left in the folder are from each other."""
-    from topdb.retrieval import rerank_distances, squared_distances
+    from topdb.retrieval import feature_distances, rerank_distances
 
     lines = []
     data = [np.load(folder / f"{name}.npy") for name in ("query_features", "gallery_features")]
     query_pids, gallery_pids, query_camids, gallery_camids = (
         np.load(folder / f"{label}.npy") for label in LABELS
     )
-    ap = np.load(folder / "topdb.npy")
-    worst, distances = 0.0, squared_distances(*data)
+    name = "topdb" if data[0].ndim == 2 else "topdb, summed over parts"
+    ap = np.load(folder / f"{name}.npy")
+    worst, distances = 0.0, feature_distances(*data)
     for query in range(0, len(ap), 10):
         order = np.argsort(distances[query], kind="stable")
         same = gallery_pids[order] == query_pids[query]
@@ -241,7 +260,11 @@ def report(results: dict[str, dict[str, list[dict[str, float]]]], words: list[st
     for size, tasks in results.items():
         for name, rounds in tasks.items():
             best = {key: min(figures[key] for figures in rounds) for key in rounds[0]}
-            bare = "bare GEMM, all pairs" if "re-ranking" in name or "all" in name else "bare GEMM"
+            bare = BARE[0]
+            if "re-ranking" in name or "all" in name:
+                bare = BARE[1]
+            elif "part" in name:
+                bare = BARE[2]
             ratio = "-"
             if bare in tasks:
                 ratio = f"{best['cpu'] / min(figures['cpu'] for figures in tasks[bare]):.2f}"
@@ -266,7 +289,7 @@ def main() -> None:
         return
     found = {n for n, p in PEERS.items() if any(any(Path(f).glob(p)) for f in options.peers)}
     words = [
-        f"{DIMENSIONS} dimensions, {len(os.sched_getaffinity(0))} cores, "
+        f"{DIMENSIONS} dimensions where no parts are named, {len(os.sched_getaffinity(0))} cores, "
         f"OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}, numpy {np.__version__}. "
         "Each task is the best of its rounds; the processes took turns. Distances are included. "
         f"{' and '.join(UNSET)} were unset for all.",

@@ -67,6 +67,63 @@ def test_reranking_is_recorded_with_its_parameters(tmp_path):
     assert 0.0 < metrics["mAP"] <= 1.0
 
 
+def write_parts(folder, **changes):
+    """The query at the origin; sums over two parts of 4 (wrong), 5 (right) and 6 (right).
+
+    As whole vectors they would be 4, 3.5 and 4.2 away, and the right one first.
+    """
+    arrays = {
+        "query_features": np.zeros((1, 2, 1), np.float32),
+        "query_pids": np.array([1]),
+        "query_camids": np.array([0]),
+        "query_paths": np.array(["query/1.jpg"]),
+        "gallery_features": np.array([[[4], [0]], [[2.5], [2.5]], [[3], [3]]], np.float32),
+        "gallery_pids": np.array([2, 1, 1]),
+        "gallery_camids": np.array([1, 1, 1]),
+        "gallery_paths": np.array(["a", "b", "c"]),
+    }
+    return tiny.write_features(folder / "features.npz", **(arrays | changes))
+
+
+def test_features_with_parts_are_ranked_by_the_sum_over_them(tmp_path):
+    path = write_parts(tmp_path)
+    assert read_features(path).parts == 2
+    metrics = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    assert metrics["mAP"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert metrics["cmc"]["1"] == 0
+    told = metrics["evaluator"]["distance"]
+    assert told == "sum over 2 parts of Euclidean distances, float32"
+    top = pq.read_table(tmp_path / "plain/top.parquet").to_pylist()
+    assert [row["gallery"] for row in top] == ["a", "b", "c"]
+
+    settings = RankingSettings(k1=2, k2=1, original_weight=1.0)
+    metrics = evaluate(path, "rk", settings, tmp_path / "rk", threads=1)
+    assert metrics["mAP"] == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert metrics["evaluator"]["reranking"]["power_of_summed_distance"] == 4
+
+
+def test_features_without_parts_tell_the_squared_distance(tmp_path):
+    path = tiny.write_features(tmp_path / "features.npz")
+    assert read_features(path).parts is None
+    metrics = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    assert metrics["evaluator"]["distance"] == "squared Euclidean, float32"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"gallery_features": np.ones((3, 2), np.float32)}, "2 parts and gallery_features no"),
+        ({"gallery_features": np.ones((3, 3, 1), np.float32)}, "2 parts and gallery_features 3"),
+        ({"query_features": np.zeros((1, 2, 1, 1), np.float32)}, "query_features has 4 dim"),
+        ({"query_features": np.full((1, 2, 1), np.inf)}, "query_features row 0, part 0, holds"),
+    ],
+)
+def test_parts_that_have_no_score_are_named(tmp_path, changes, said):
+    with pytest.raises(UserError, match=said):
+        evaluate(write_parts(tmp_path, **changes), "plain", PLAIN, tmp_path / "out", threads=1)
+    assert not (tmp_path / "out").exists()
+
+
 def test_single_gallery_shot_changes_the_curve_alone(tmp_path):
     """Query 1's person has the images at 1 and 2, and nobody else is as near: rank 1 in any draw.
 

@@ -45,7 +45,11 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Features:
-    """Features of the query (Q, D) and gallery (G, D), float32, with ids, cameras and paths."""
+    """Features of query and gallery, float32, with ids, cameras and paths.
+
+    They are (Q, D) and (G, D), or (Q, parts, D) and (G, parts, D) where the distance is a sum
+    over parts.
+    """
 
     query_features: NDArray[np.float32]
     query_pids: NDArray[np.int64]
@@ -55,6 +59,11 @@ class Features:
     gallery_pids: NDArray[np.int64]
     gallery_camids: NDArray[np.int64]
     gallery_paths: NDArray[np.str_]
+
+    @property
+    def parts(self) -> int | None:
+        """Parts of a feature; None where features are whole."""
+        return self.query_features.shape[1] if self.query_features.ndim == 3 else None
 
 
 def read_features(path: Path) -> Features:
@@ -94,6 +103,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
 
+    Features (N, D) are ranked by the squared Euclidean distance, features (N, parts, D) by the
+    sum over parts of Euclidean distances; `evaluator` in metrics.json says which.
     Anything longer than two seconds shows its progress on standard error, unless `quiet`.
 
     Returns
@@ -152,7 +163,11 @@ def evaluate(
         "queries_without_match": result.queries_without_match,
         "gallery": len(features.gallery_pids),
         "evaluator": identity(
-            ranking, ap_rule=settings.ap_rule, single_gallery_shot=shot, **reranking
+            ranking,
+            ap_rule=settings.ap_rule,
+            single_gallery_shot=shot,
+            parts=features.parts,
+            **reranking,
         ),
         "features_digest": digest(features_path),
     }

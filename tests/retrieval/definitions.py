@@ -3,6 +3,15 @@
 import numpy as np
 
 
+def summed_distances(left, right):
+    """Sum over parts of Euclidean distances, added in float32; exact for small whole numbers."""
+    total = np.zeros((len(left), len(right)), np.float32)
+    for part in range(left.shape[1]):
+        squared = ((left[:, None, part].astype(np.float64) - right[:, part]) ** 2).sum(axis=2)
+        total += np.sqrt(squared.astype(np.float32))
+    return total
+
+
 def ranked_lists(distances, query_pids, gallery_pids, query_camids, gallery_camids):
     """For each query, the ranks of its matches among the valid images (stable order)."""
     lists = []
@@ -30,12 +39,15 @@ def trapezoid_ap(ranks):
     return area
 
 
-def rerank(squared, queries, k1, k2, lambda_, power):
-    """Zhong et al., CVPR 2017, with sets and dense arrays; squared (N, N), query before gallery."""
-    size = len(squared)
-    scaled = squared.astype(np.float64) ** power
+def rerank(distances, queries, k1, k2, lambda_, power):
+    """Zhong et al., CVPR 2017, with sets and dense arrays.
+
+    distances (N, N), query before gallery; power: of these distances, whichever they are.
+    """
+    size = len(distances)
+    scaled = distances.astype(np.float64) ** power
     scaled = scaled / scaled.max(axis=0)[:, None] if scaled.any() else scaled
-    near = np.argsort(squared, axis=1, kind="stable")
+    near = np.argsort(distances, axis=1, kind="stable")
 
     def reciprocal(image, count):
         return {int(j) for j in near[image, :count] if image in near[j, :count]}

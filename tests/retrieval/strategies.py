@@ -24,18 +24,19 @@ class Case(NamedTuple):
 
 
 @st.composite
-def cases(draw, smallest_gallery=1, largest_gallery=40):
+def cases(draw, smallest_gallery=1, largest_gallery=40, parts=False):
     """Few small whole numbers as features: ties and duplicates abound and products are exact."""
     queries = draw(st.integers(1, 8))
     gallery = draw(st.integers(smallest_gallery, largest_gallery))
-    dimensions = draw(st.integers(1, 3))
+    shape = (draw(st.integers(1, 4)),) if parts else ()
+    shape += (draw(st.integers(1, 3)),)
     persons = draw(st.integers(1, 4))
     cameras = draw(st.integers(1, 3))
     values = draw(st.integers(1, 6))
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return Case(
-        random.integers(0, values, (queries, dimensions)).astype(np.float32),
-        random.integers(0, values, (gallery, dimensions)).astype(np.float32),
+        random.integers(0, values, (queries, *shape)).astype(np.float32),
+        random.integers(0, values, (gallery, *shape)).astype(np.float32),
         random.integers(1, persons + 1, queries),
         random.integers(0, persons + 1, gallery),
         random.integers(0, cameras, queries),
@@ -43,8 +44,8 @@ def cases(draw, smallest_gallery=1, largest_gallery=40):
     )
 
 
-def clustered(queries=40, gallery=300, dimensions=32, persons=30, seed=0, noise=1.5):
-    """Gaussian clusters: a case of ordinary data."""
+def clustered(queries=40, gallery=300, dimensions=32, persons=30, seed=0, noise=1.5, parts=None):
+    """Gaussian clusters: a case of ordinary data; the dimensions may be laid out in parts."""
     random = np.random.default_rng(seed)
     centres = random.standard_normal((persons + 1, dimensions))
     query_pids = random.integers(1, persons + 1, queries)
@@ -52,7 +53,8 @@ def clustered(queries=40, gallery=300, dimensions=32, persons=30, seed=0, noise=
 
     def features(pids):
         spread = noise * random.standard_normal((len(pids), dimensions))
-        return (centres[pids] + spread).astype(np.float32)
+        found = (centres[pids] + spread).astype(np.float32)
+        return found if parts is None else found.reshape(len(pids), parts, -1)
 
     return Case(
         features(query_pids),

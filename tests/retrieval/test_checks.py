@@ -4,6 +4,7 @@ from retrieval.strategies import clustered
 
 from topdb.retrieval import (
     SingleGalleryShot,
+    feature_distances,
     identity,
     rank,
     rank_distances,
@@ -74,6 +75,76 @@ BAD = {
 def test_bad_input_is_named(evaluate, case, message):
     with pytest.raises(ValueError, match=message):
         evaluate(*case)
+
+
+PARTS = clustered(queries=6, gallery=40, parts=4)
+
+
+def with_part(array, row, part, value):
+    copy = np.array(array, dtype=np.float64)
+    copy[row, part, 1] = value
+    return copy
+
+
+BAD_PARTS = {
+    "NaN": (
+        PARTS._replace(query_features=with_part(PARTS.query_features, 3, 2, np.nan)),
+        r"query_features row 3, part 2, holds NaN; .*leave the image out",
+    ),
+    "infinite": (
+        PARTS._replace(gallery_features=with_part(PARTS.gallery_features, 17, 0, -np.inf)),
+        r"gallery_features row 17, part 0, holds an infinite value; ",
+    ),
+    "overflow": (
+        PARTS._replace(gallery_features=with_part(PARTS.gallery_features, 5, 3, 1e25)),
+        r"gallery_features row 5, part 3, is so long .*; scale the features down",
+    ),
+    "several rows": (
+        PARTS._replace(query_features=np.full_like(PARTS.query_features, np.nan)),
+        r"query_features row 0 \(and 5 more rows\), part 0, holds NaN",
+    ),
+    "parts against none": (
+        PARTS._replace(gallery_features=CASE.gallery_features),
+        r"query_features has 4 parts and gallery_features no parts "
+        r"\(shapes \(6, 4, 8\) and \(40, 32\)\); extract both with the same network",
+    ),
+    "none against one part": (
+        CASE._replace(gallery_features=CASE.gallery_features[:, None]),
+        r"query_features has no parts and gallery_features 1 part \(shapes",
+    ),
+    "parts": (
+        PARTS._replace(query_features=PARTS.query_features[:, :3]),
+        r"query_features has 3 parts and gallery_features 4 parts",
+    ),
+    "dimensions": (
+        PARTS._replace(query_features=PARTS.query_features[:, :, :5]),
+        r"query_features has 5 dimensions and gallery_features 8; extract both",
+    ),
+    "no part": (
+        PARTS._replace(query_features=PARTS.query_features[:, :0]),
+        r"query_features is empty \(shape \(6, 0, 8\)\)",
+    ),
+    "four axes": (
+        PARTS._replace(query_features=PARTS.query_features[None]),
+        r"query_features has 4 dimensions; .*\(N, D\) or \(N, parts, D\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("evaluate", [rank, rank_reranked])
+@pytest.mark.parametrize(("case", "message"), BAD_PARTS.values(), ids=BAD_PARTS)
+def test_bad_parts_are_named(evaluate, case, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(*case)
+
+
+def test_parts_have_no_squared_distance():
+    with pytest.raises(ValueError, match="query_features has 4 parts.*use feature_distances"):
+        squared_distances(*PARTS[:2])
+
+
+def test_features_without_parts_have_the_squared_distance():
+    np.testing.assert_array_equal(feature_distances(*CASE[:2]), squared_distances(*CASE[:2]))
 
 
 @pytest.mark.parametrize(

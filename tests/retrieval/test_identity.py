@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 from topdb.retrieval import SingleGalleryShot, identity
 
 
@@ -13,6 +15,19 @@ def test_reranking_names_its_variant_and_parameters():
     found = identity("rk", variant="zhong2017", k1=5, k2=2, lambda_=0.5)["reranking"]
     assert (found["variant"], found["power_of_euclidean_distance"]) == ("zhong2017", 2)
     assert (found["k1"], found["k2"], found["lambda"]) == (5, 2, 0.5)
+
+
+def test_features_with_parts_name_the_sum_and_its_power():
+    plain = identity("plain", parts=8)
+    assert plain["distance"] == "sum over 8 parts of Euclidean distances, float32"
+    assert identity("plain", parts=1)["distance"].startswith("sum over 1 part of ")
+    assert identity("plain")["distance"] == "squared Euclidean, float32"
+    for variant, power in (("torchreid", 4), ("zhong2017", 2)):
+        reranking = identity("rk", variant=variant, parts=8)["reranking"]
+        assert reranking["power_of_summed_distance"] == power
+        assert "power_of_euclidean_distance" not in reranking
+    with pytest.raises(ValueError, match="parts is 0"):
+        identity(parts=0)
 
 
 def test_fits_json():

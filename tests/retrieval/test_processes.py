@@ -13,11 +13,15 @@ SCORE = """
 import sys
 import numpy as np
 from tests.retrieval.strategies import clustered
-from topdb.retrieval import rank, rank_reranked, rerank_distances, small_ranking
+from topdb.retrieval import (
+    feature_distances, rank, rank_reranked, rerank_distances, small_ranking
+)
 small_ranking.LARGEST_WORK = 0
 case = clustered(queries=300, gallery=2500, dimensions=192, persons=150)
+parts = clustered(queries=300, gallery=2500, dimensions=192, persons=150, parts=3)
 np.savez(sys.argv[1], plain=rank(*case).ap, rk=rank_reranked(*case).ap,
-         distances=rerank_distances(*case[:2]))
+         distances=rerank_distances(*case[:2]), sums=feature_distances(*parts[:2]),
+         reranked_sums=rerank_distances(*parts[:2]))
 """
 
 
@@ -71,13 +75,14 @@ assert block[0, 0] == 0
     finish(start(script))
 
 
+@pytest.mark.parametrize("parts", [None, 6])
 @pytest.mark.parametrize("evaluate", ["rank", "rank_reranked"])
-def test_small_evaluation_imports_no_heavy_module(evaluate):
+def test_small_evaluation_imports_no_heavy_module(evaluate, parts):
     script = f"""
 import sys
 from tests.retrieval.strategies import clustered
 from topdb.retrieval import {evaluate}
-{evaluate}(*clustered(queries=600, gallery=600, dimensions=192))
+{evaluate}(*clustered(queries=600, gallery=600, dimensions=192, parts={parts}))
 assert not {{"numba", "scipy", "torch", "pandas"}} & set(sys.modules)
 """
     finish(start(script))

@@ -3,7 +3,7 @@
 Arrays in, frozen dataclasses out; numpy and numba, on the CPU or with the products on a GPU.
 """
 
-from topdb.retrieval.distances import squared_distances
+from topdb.retrieval.distances import feature_distances, squared_distances
 from topdb.retrieval.identity import identity
 from topdb.retrieval.progress import Progress, ProgressBar
 from topdb.retrieval.ranking import rank, rank_distances
@@ -26,6 +26,7 @@ __all__ = [
     "RankingResult",
     "Reranking",
     "SingleGalleryShot",
+    "feature_distances",
     "identity",
     "rank",
     "rank_distances",

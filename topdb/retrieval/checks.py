@@ -12,10 +12,10 @@ LARGEST_SQUARED_LENGTH = float(np.finfo(np.float32).max) / 16
 
 @dataclass(frozen=True)
 class Features:
-    """Feature vectors and their squared lengths.
+    """Feature vectors, whole or in parts, and their squared lengths.
 
-    values: (N, D) float32, C-contiguous, possibly a read-only memory map
-    squared_lengths: (N,) float32
+    values: (N, D) or (N, parts, D) float32, C-contiguous, possibly a read-only memory map
+    squared_lengths: (N,) or (parts, N) float32, C-contiguous where they are of all images
     """
 
     values: NDArray[np.float32]
@@ -24,61 +24,102 @@ class Features:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def parts(self) -> int | None:
+        """Parts of a feature, whose distances are summed; None where features are whole."""
+        return self.values.shape[1] if self.values.ndim == 3 else None
+
+    def rows(self, first: int, last: int) -> "Features":
+        """The images [first, last), without a copy."""
+        return Features(self.values[first:last], self.squared_lengths[..., first:last])
+
 
 def checked_features(name: str, array: ArrayLike) -> Features:
     """The features as float32, without a copy where they already are.
 
-    Raises ValueError where the array is not a non-empty, finite matrix.
+    Raises ValueError where the array is not non-empty, finite and (N, D) or (N, parts, D).
     """
     values = np.asarray(array)
-    if values.ndim != 2:
+    if values.ndim not in (2, 3):
         raise ValueError(
-            f"{name} has {values.ndim} dimensions; give an array with one row an image."
+            f"{name} has {values.ndim} dimensions; give an array with one row an image, "
+            "(N, D) or (N, parts, D)."
         )
-    if len(values) == 0 or values.shape[1] == 0:
+    if values.size == 0:
         raise ValueError(f"{name} is empty (shape {values.shape}); give at least one row.")
     if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):
         raise ValueError(f"{name} has dtype {values.dtype}; give real numbers (float32).")
     with np.errstate(over="ignore"):
         single = np.require(values, np.float32, ["C_CONTIGUOUS", "ALIGNED"])
-        squared_lengths = np.einsum("ij,ij->i", single, single)
-    bad = np.flatnonzero(~(squared_lengths <= LARGEST_SQUARED_LENGTH))
+        if single.ndim == 2:
+            squared_lengths = np.einsum("ij,ij->i", single, single)
+        else:
+            squared_lengths = np.einsum("npd,npd->pn", single, single, order="C")
+    good = squared_lengths <= LARGEST_SQUARED_LENGTH
+    bad = np.flatnonzero(~(good if good.ndim == 1 else good.all(axis=0)))
     if len(bad):
-        raise ValueError(_describe_bad_row(name, int(bad[0]), values[bad[0]], len(bad)))
+        row, part = int(bad[0]), None
+        wrong = values[row]
+        if good.ndim == 2:
+            part = int(np.flatnonzero(~good[:, row])[0])
+            wrong = wrong[part]
+        raise ValueError(_describe_bad_row(name, row, part, wrong, len(bad)))
     return Features(single, squared_lengths)
 
 
-def _describe_bad_row(name: str, row: int, values: NDArray[np.generic], rows: int) -> str:
-    more = f" (and {rows - 1} more rows)" if rows > 1 else ""
+def _describe_bad_row(
+    name: str, row: int, part: int | None, values: NDArray[np.generic], rows: int
+) -> str:
+    where = f"{name} row {row}"
+    if rows > 1:
+        where += f" (and {rows - 1} more rows)"
+    if part is not None:
+        where += f", part {part},"
     exact = values.astype(np.float64)
     if np.isnan(exact).any():
-        return (
-            f"{name} row {row}{more} holds NaN; "
-            "find out why the network gave it, or leave the image out."
-        )
+        return f"{where} holds NaN; find out why the network gave it, or leave the image out."
     if np.isinf(exact).any():
         return (
-            f"{name} row {row}{more} holds an infinite value; "
+            f"{where} holds an infinite value; "
             "find out why the network gave it, or leave the image out."
         )
-    return (
-        f"{name} row {row}{more} is so long that its squared length overflows float32; "
-        "scale the features down."
-    )
+    return f"{where} is so long that its squared length overflows float32; scale the features down."
 
 
 def checked_pair(
     query_features: ArrayLike, gallery_features: ArrayLike
 ) -> tuple[Features, Features]:
-    """Query and gallery features of one dimension. Raises ValueError where they differ."""
+    """Query and gallery features of the same parts and dimension.
+
+    Raises ValueError where they differ.
+    """
     query = checked_features("query_features", query_features)
     gallery = checked_features("gallery_features", gallery_features)
-    if query.values.shape[1] != gallery.values.shape[1]:
+    if query.parts != gallery.parts:
+        own, other = (
+            "no parts" if parts is None else f"{parts} part{'s' if parts > 1 else ''}"
+            for parts in (query.parts, gallery.parts)
+        )
         raise ValueError(
-            f"query_features has {query.values.shape[1]} dimensions and gallery_features "
-            f"{gallery.values.shape[1]}; extract both with the same network."
+            f"query_features has {own} and gallery_features {other} "
+            f"(shapes {query.values.shape} and {gallery.values.shape}); "
+            "extract both with the same network."
+        )
+    if query.values.shape[-1] != gallery.values.shape[-1]:
+        raise ValueError(
+            f"query_features has {query.values.shape[-1]} dimensions and gallery_features "
+            f"{gallery.values.shape[-1]}; extract both with the same network."
         )
     return query, gallery
+
+
+def checked_whole(features: Features, name: str, instead: str) -> None:
+    """Raise ValueError where features have parts, and name what takes them instead."""
+    if features.parts is not None:
+        raise ValueError(
+            f"{name} has {features.parts} parts, whose distance is no squared one; "
+            f"use {instead}, or give an array (N, D)."
+        )
 
 
 def checked_distances(array: ArrayLike) -> NDArray[np.float32] | NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Products and nearest neighbours on a CUDA GPU, through torch."""
+"""Products, summed distances and nearest neighbours on a CUDA GPU, through torch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from topdb.retrieval.checks import Features
 from topdb.retrieval.neighbours import Neighbours
 from topdb.retrieval.products import Products
 from topdb.retrieval.progress import Progress
+from topdb.retrieval.summed_distances import Sums
 
 # Distances that a block of rows holds on the GPU, together with their 64-bit keys: 12 bytes each.
 BLOCK_DISTANCES = 64 * 2**20
@@ -33,6 +34,25 @@ def cuda_products(query: Features, gallery: Features, torch_device: str = "cuda"
     return products
 
 
+def cuda_sums(query: Features, gallery: Features, torch_device: str = "cuda") -> Sums:
+    """Summed distances of blocks of queries to the gallery, which stays on the GPU.
+
+    The steps are those on the CPU, and the numbers the same to the rounding of the products.
+    Only the sums come back from the GPU, which holds a few blocks beside the gallery.
+
+    torch_device: `cpu` takes the same steps without a GPU
+    Raises ValueError where torch or a GPU is missing.
+    """
+    torch = _torch_for(torch_device)
+    resident = _on_device(torch, gallery, torch_device)
+
+    def sums(first: int, last: int, out: NDArray[np.float32]) -> None:
+        rows = _on_device(torch, query.rows(first, last), torch_device)
+        torch.from_numpy(out).copy_(_distances(torch, rows, resident))
+
+    return sums
+
+
 def cuda_nearest_neighbours(
     query: Features,
     gallery: Features,
@@ -48,11 +68,7 @@ def cuda_nearest_neighbours(
     Raises ValueError where torch or a GPU is missing.
     """
     torch = _torch_for(torch_device)
-    values = torch.cat(
-        [torch.from_numpy(_writable(f.values)).to(torch_device) for f in (query, gallery)]
-    )
-    lengths = np.concatenate([query.squared_lengths, gallery.squared_lengths])
-    squared_lengths = torch.from_numpy(lengths).to(torch_device)
+    values, lengths = _together(torch, query, gallery, torch_device)
     images = len(values)
     found = Neighbours(
         np.empty((images, count), np.int32),
@@ -63,10 +79,8 @@ def cuda_nearest_neighbours(
     places = torch.arange(images, device=torch_device)
     for first in range(0, images, rows):
         last = min(first + rows, images)
-        with _full_float32(torch):
-            distances = values[first:last] @ values.T
-        distances = (squared_lengths[first:last, None] + squared_lengths) - 2 * distances
-        distances.clamp_(min=0)
+        block = values[first:last], lengths[..., first:last]
+        distances = _distances(torch, block, (values, lengths)).clamp_(min=0)
         distances[places[: last - first], places[first:last]] = 0
         found.farthest[first:last] = distances.amax(dim=1).cpu().numpy()
         # A float32 that is not negative sorts like its bits. With the image below them, no two
@@ -78,6 +92,36 @@ def cuda_nearest_neighbours(
         found.distances[first:last] = bits.view(torch.float32).cpu().numpy()
         progress("nearest neighbours", last / images)
     return found
+
+
+def _on_device(torch: Any, features: Features, torch_device: str) -> tuple[Any, Any]:
+    """Values and squared lengths of features, as tensors."""
+    return (
+        torch.from_numpy(_writable(features.values)).to(torch_device),
+        torch.from_numpy(_writable(features.squared_lengths)).to(torch_device),
+    )
+
+
+def _together(torch: Any, query: Features, gallery: Features, torch_device: str) -> tuple[Any, Any]:
+    """Values and squared lengths of all images, as tensors, with query before gallery."""
+    both = [_on_device(torch, features, torch_device) for features in (query, gallery)]
+    values = torch.cat([values for values, _ in both])
+    return values, torch.cat([lengths for _, lengths in both], dim=-1)
+
+
+def _distances(torch: Any, rows: tuple[Any, Any], columns: tuple[Any, Any]) -> Any:
+    """Squared distances of features (N, D), or summed ones of features (N, parts, D)."""
+    (left, left_lengths), (right, right_lengths) = rows, columns
+    if left.ndim == 2:
+        with _full_float32(torch):
+            products = left @ right.T
+        return (left_lengths[:, None] + right_lengths) - 2 * products
+    total = left.new_zeros((len(left), len(right)))
+    for part in range(left.shape[1]):
+        own, other = left[:, part], right[:, part]
+        squared = _distances(torch, (own, left_lengths[part]), (other, right_lengths[part]))
+        total += squared.clamp_(min=0).sqrt_()
+    return total
 
 
 def _torch_for(torch_device: str) -> Any:

@@ -1,4 +1,4 @@
-"""Squared Euclidean distances in blocks of queries."""
+"""Distances in blocks of queries: squared Euclidean ones, or sums over the features' parts."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from topdb.retrieval import small_ranking
-from topdb.retrieval.checks import Features, checked_choice, checked_pair
+from topdb.retrieval.checks import Features, checked_choice, checked_pair, checked_whole
 from topdb.retrieval.products import Products
+from topdb.retrieval.summed_distances import cpu_sums
 from topdb.retrieval.workers import Workers
 
 DEVICES = ("cpu", "cuda")
@@ -26,6 +27,20 @@ def block_rows(gallery: int) -> int:
     row_bytes = 4 * gallery
     rows = max(BLOCK_BYTES // row_bytes, EFFICIENT_ROWS)
     return int(max(1, min(rows, LARGEST_BLOCK_BYTES // row_bytes, 4096)))
+
+
+def distance_blocks(
+    query: Features, gallery: Features, workers: Workers, device: str = "cpu"
+) -> Iterator[Block]:
+    """The distances that features are ranked by, a block at a time.
+
+    Features (N, D): squared Euclidean distances; (N, parts, D): sums over the parts of Euclidean
+    distances. Raises ValueError for an unknown device.
+    """
+    if query.parts is None:
+        products = device_products(query, gallery, device)
+        return squared_distance_blocks(query, gallery, workers, products)
+    return _summed_distance_blocks(query, gallery, workers, device)
 
 
 def device_products(query: Features, gallery: Features, device: str = "cpu") -> Products:
@@ -71,6 +86,28 @@ def squared_distance_blocks(
         yield first, block
 
 
+def _summed_distance_blocks(
+    query: Features, gallery: Features, workers: Workers, device: str
+) -> Iterator[Block]:
+    """Sums over the parts of Euclidean distances, in float32 and in the order of the parts.
+
+    One part's products, of at most as many bytes as a block, are in memory beside the block.
+    """
+    rows = min(block_rows(len(gallery)), len(query))
+    if checked_choice("device", device, DEVICES) == "cuda":
+        from topdb.retrieval.cuda import cuda_sums
+
+        sums = cuda_sums(query, gallery)
+    else:
+        sums = cpu_sums(query, gallery, rows, workers)
+    memory = np.empty((rows, len(gallery)), np.float32)
+    for first in range(0, len(query), rows):
+        last = min(first + rows, len(query))
+        block = memory[: last - first]
+        sums(first, last, block)
+        yield first, block
+
+
 def _finishing_function(queries: int, gallery: int) -> Callable[..., None]:
     if small_ranking.is_small(queries, gallery):
         return small_ranking.squared_distances_in_place
@@ -88,12 +125,35 @@ def squared_distances(
     For small sets and for checks: these are, bit for bit, the numbers that `rank` orders.
 
     query_features: (Q, D), gallery_features: (G, D), float32.
-    Raises ValueError for features that are empty, not finite or of different dimensions.
+    Raises ValueError for features that are empty, not finite, of different dimensions, or that
+    have parts.
     """
     query, gallery = checked_pair(query_features, gallery_features)
+    checked_whole(query, "query_features", "feature_distances")
+    return _all_distances(query, gallery, threads)
+
+
+def feature_distances(
+    query_features: ArrayLike, gallery_features: ArrayLike, *, threads: int | None = None
+) -> NDArray[np.float32]:
+    """The whole (Q, G) float32 matrix of the distances that features are ranked by.
+
+    For small sets and for checks: these are, bit for bit, the numbers that `rank` orders.
+    Features (N, D) give `squared_distances`. Features (N, parts, D) give the sum over the parts,
+    in their order and in float32, of `sqrt(max((|q|^2 + |g|^2) - 2 q.g, 0))`.
+
+    query_features: (Q, D) or (Q, parts, D), gallery_features: (G, D) or (G, parts, D), float32.
+    Raises ValueError for features that are empty, not finite, or of different parts or dimensions.
+    Source of the sum: PyrNet (Martinel et al., Aggregating deep pyramidal representations for
+    person re-identification, CVPR workshops 2019).
+    """
+    query, gallery = checked_pair(query_features, gallery_features)
+    return _all_distances(query, gallery, threads)
+
+
+def _all_distances(query: Features, gallery: Features, threads: int | None) -> NDArray[np.float32]:
     out = np.empty((len(query), len(gallery)), np.float32)
     with Workers(threads) as workers:
-        products = device_products(query, gallery)
-        for first, block in squared_distance_blocks(query, gallery, workers, products):
+        for first, block in distance_blocks(query, gallery, workers):
             out[first : first + len(block)] = block
     return out

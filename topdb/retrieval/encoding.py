@@ -40,7 +40,7 @@ def k_reciprocal_encoding(
 ) -> Encoding:
     """Weights over the expanded k1-reciprocal set of each image (Zhong et al., equations 3 to 7).
 
-    power: of the squared distance before its normalisation by the farthest image
+    power: of the neighbours' distances, after their division by the farthest image's
     """
     from topdb.retrieval.encoding_kernels import encode
 

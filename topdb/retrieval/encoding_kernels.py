@@ -1,6 +1,7 @@
 """Kernels of the k-reciprocal encoding (Zhong et al., CVPR 2017, sections 3.2 to 3.4)."""
 
 import math
+from typing import Any
 
 import numba
 import numpy as np
@@ -31,6 +32,46 @@ def _dot(left: NDArray[np.float32], right: NDArray[np.float32]) -> np.float32:
     return total
 
 
+@numba.njit(nogil=True)
+def _row(query: NDArray[np.float32], gallery: NDArray[np.float32], image: int) -> Any:
+    """Entry of one image, with query before gallery."""
+    return query[image] if image < len(query) else gallery[image - len(query)]
+
+
+@numba.njit(nogil=True)
+def _squared_distance(
+    query: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    query_lengths: NDArray[np.float32],
+    gallery_lengths: NDArray[np.float32],
+    image: int,
+    member: int,
+) -> np.float32:
+    length = _row(query_lengths, gallery_lengths, image)
+    other = _row(query_lengths, gallery_lengths, member)
+    product = _dot(_row(query, gallery, image), _row(query, gallery, member))
+    return max((length + other) - np.float32(2) * product, np.float32(0))
+
+
+@numba.njit(nogil=True)
+def _summed_distance(
+    query: NDArray[np.float32],
+    gallery: NDArray[np.float32],
+    query_lengths: NDArray[np.float32],
+    gallery_lengths: NDArray[np.float32],
+    image: int,
+    member: int,
+) -> np.float32:
+    left, right = _row(query, gallery, image), _row(query, gallery, member)
+    total = np.float32(0)
+    for part in range(len(left)):
+        length = _row(query_lengths[part], gallery_lengths[part], image)
+        other = _row(query_lengths[part], gallery_lengths[part], member)
+        squared = (length + other) - np.float32(2) * _dot(left[part], right[part])
+        total += math.sqrt(max(squared, np.float32(0)))
+    return total
+
+
 @compiled(void(constant(int32, 2), int64, int64, int64, array(int32, 2), array(int32, 1)))
 def reciprocal_sets(
     neighbours: NDArray[np.int32],
@@ -56,8 +97,9 @@ def reciprocal_sets(
         sizes[image] = size
 
 
-@compiled(
-    void(
+def _signature(dimensions: int) -> object:
+    """Of `encode`, for features (N, D) or (N, parts, D)."""
+    return void(
         int64,
         int64,
         constant(int32, 2),
@@ -67,17 +109,19 @@ def reciprocal_sets(
         constant(int32, 1),
         constant(int32, 2),
         constant(int32, 1),
-        constant(float32, 2),
-        constant(float32, 2),
-        constant(float32, 1),
-        constant(float32, 1),
+        constant(float32, dimensions),
+        constant(float32, dimensions),
+        constant(float32, dimensions - 1),
+        constant(float32, dimensions - 1),
         int64,
         array(int32, 1),
         array(int32, 2),
         array(float32, 2),
         array(int32, 1),
     )
-)
+
+
+@compiled(_signature(2), _signature(3))
 def encode(
     first: int,
     last: int,
@@ -104,11 +148,11 @@ def encode(
     that set lie in the unexpanded one. The weight of a member at normalised distance d is
     exp(-d), and an image's weights add up to 1.
 
-    power: of the squared Euclidean distance, before its division by the farthest one's
+    distances, farthest: squared for features (N, D), summed for features (N, parts, D)
+    power: of the distance, after its division by the farthest one
     mark: (N,) int32, scratch, holds no value in [2 first, 2 last) + 1
     columns, weights: (R, C), filled to sizes (R,); row r is image first + r, columns ascend
     """
-    queries = len(query)
     for image in range(first, last):
         inside, added = 2 * image, 2 * image + 1
         into = columns[image - first]
@@ -129,10 +173,6 @@ def encode(
                         mark[other] = added
                         into[size] = other
                         size += 1
-        if image < queries:
-            own, own_length = query[image], query_lengths[image]
-        else:
-            own, own_length = gallery[image - queries], gallery_lengths[image - queries]
         total = np.float32(0)
         scale = farthest[image]
         _sort(into, weights[image - first], size)
@@ -144,14 +184,15 @@ def encode(
                     distance = distances[image, near]
                     break
             if distance < 0:
-                if member < queries:
-                    product = _dot(own, query[member])
-                    distance = (own_length + query_lengths[member]) - np.float32(2) * product
+                # The number of dimensions is known when the kernel is compiled.
+                if query.ndim == 2:
+                    distance = _squared_distance(
+                        query, gallery, query_lengths, gallery_lengths, image, member
+                    )
                 else:
-                    product = _dot(own, gallery[member - queries])
-                    length = gallery_lengths[member - queries]
-                    distance = (own_length + length) - np.float32(2) * product
-                distance = max(distance, np.float32(0))
+                    distance = _summed_distance(
+                        query, gallery, query_lengths, gallery_lengths, image, member
+                    )
             share = distance / scale if scale > 0 else np.float32(0)
             weight = np.float32(math.exp(-(np.float64(share) ** power)))
             weights[image - first, place] = weight

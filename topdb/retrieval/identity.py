@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from topdb.retrieval.checks import checked_choice
+from topdb.retrieval.checks import checked_choice, checked_count
 from topdb.retrieval.reranking import Parameters
 from topdb.retrieval.scores import AP_RULES
 from topdb.retrieval.single_shot import SingleGalleryShot
@@ -17,15 +17,22 @@ def identity(
     k2: int = 6,
     lambda_: float = 0.3,
     single_gallery_shot: SingleGalleryShot | None = None,
+    parts: int | None = None,
 ) -> dict[str, Any]:
     """The evaluator's identity as a plain dictionary, ready for JSON.
 
     ranking: `plain` or `rk`; the parameters of re-ranking are left out of a plain one.
+    parts: of features (N, parts, D), whose distances are summed; None for features (N, D)
     Raises ValueError for an unknown ranking, rule or variant, or a parameter out of range.
     """
     checked_choice("ranking", ranking, ("plain", "rk"))
+    distance, power_of = "squared Euclidean, float32", "power_of_euclidean_distance"
+    if parts is not None:
+        counted = f"{checked_count('parts', parts)} part{'s' if parts > 1 else ''}"
+        distance = f"sum over {counted} of Euclidean distances, float32"
+        power_of = "power_of_summed_distance"
     found: dict[str, Any] = {
-        "distance": "squared Euclidean, float32",
+        "distance": distance,
         "ap_rule": checked_choice("ap_rule", ap_rule, AP_RULES),
         "junk_rule": "gallery images of the query's person under the query's camera are left out",
         "distractor_rule": "person 0 is never a match",
@@ -37,7 +44,7 @@ def identity(
         parameters = Parameters(variant, k1, k2, lambda_)
         found["reranking"] = {
             "variant": parameters.variant,
-            "power_of_euclidean_distance": 2 * parameters.power,
+            power_of: 2 * parameters.power,
             "k1": parameters.k1,
             "k2": parameters.k2,
             "lambda": parameters.lambda_,

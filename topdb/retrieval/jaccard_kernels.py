@@ -74,12 +74,13 @@ def reranked_distances(
     distances: NDArray[np.float32],
     shared: NDArray[np.float32],
 ) -> None:
-    """Turn squared distances of queries first + r into re-ranked ones, in place (equation 12).
+    """Turn distances of queries first + r into re-ranked ones, in place (equation 12).
 
     Encodings add up to 1, so that with m the sum of the smaller weights the Jaccard distance is
     1 - m / (2 - m).
 
     edges, columns, weights: the encodings of the queries; list_*: those of the gallery, by column
+    power: 1, 2 or 4, of the distances given, after their division by the farthest one
     distances: (R, G); shared: (G,), scratch, all zero before and after
     """
     rows, gallery = distances.shape
@@ -94,7 +95,9 @@ def reranked_distances(
         line = distances[row]
         for image in range(gallery):
             share = max(line[image], np.float32(0)) / scale if scale > 0 else np.float32(0)
-            if power == 2:
+            if power >= 2:
+                share *= share
+            if power == 4:
                 share *= share
             jaccard = np.float32(1) - shared[image] / (np.float32(2) - shared[image])
             line[image] = jaccard * rest + share * lambda_

@@ -25,6 +25,37 @@ def _insert(
     indices[place] = index
 
 
+@numba.njit(nogil=True, fastmath=set(FINITE))
+def _meet_line(
+    line: NDArray[np.float32],
+    image: int,
+    first_column: int,
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+    last_kept: NDArray[np.float32],
+) -> None:
+    """One image meets the column images at the distances of `line` (C,)."""
+    kept = indices.shape[1]
+    columns = len(line)
+    own = image - first_column
+    if 0 <= own < columns:
+        line[own] = np.float32(0)
+    limit = last_kept[image]
+    for low in range(0, columns, STRETCH):
+        high = min(low + STRETCH, columns)
+        part = line[low:high]
+        nearer = 0
+        for place in range(len(part)):
+            nearer += 1 if part[place] < limit else 0
+        if nearer == 0:
+            continue
+        for column in range(low, high):
+            if line[column] < limit:
+                _insert(indices[image], distances[image], first_column + column, line[column])
+                limit = distances[image, kept - 1]
+    last_kept[image] = limit
+
+
 @compiled(
     void(
         array(float32, 2),
@@ -57,7 +88,6 @@ def meet_rows(
     last_kept is the last column of distances
     """
     rows, columns = panel.shape
-    kept = indices.shape[1]
     for row in range(rows):
         image = first_row + row
         line = panel[row]
@@ -69,23 +99,40 @@ def meet_rows(
             line[column] = distance
             largest = max(largest, distance)
         farthest[image] = largest
-        own = image - first_column
-        if 0 <= own < columns:
-            line[own] = np.float32(0)
-        limit = last_kept[image]
-        for low in range(0, columns, STRETCH):
-            high = min(low + STRETCH, columns)
-            part = line[low:high]
-            nearer = 0
-            for place in range(len(part)):
-                nearer += 1 if part[place] < limit else 0
-            if nearer == 0:
-                continue
-            for column in range(low, high):
-                if line[column] < limit:
-                    _insert(indices[image], distances[image], first_column + column, line[column])
-                    limit = distances[image, kept - 1]
-        last_kept[image] = limit
+        _meet_line(line, image, first_column, indices, distances, last_kept)
+
+
+@compiled(
+    void(
+        array(float32, 2),
+        int64,
+        int64,
+        array(int32, 2),
+        array(float32, 2),
+        array(float32, 1),
+        array(float32, 1),
+    ),
+    fastmath=FINITE,
+)
+def meet_rows_at_distances(
+    panel: NDArray[np.float32],
+    first_row: int,
+    first_column: int,
+    indices: NDArray[np.int32],
+    distances: NDArray[np.float32],
+    last_kept: NDArray[np.float32],
+    farthest: NDArray[np.float32],
+) -> None:
+    """As `meet_rows`, for a panel that already holds distances, none below 0."""
+    rows, columns = panel.shape
+    for row in range(rows):
+        image = first_row + row
+        line = panel[row]
+        largest = farthest[image]
+        for column in range(columns):
+            largest = max(largest, line[column])
+        farthest[image] = largest
+        _meet_line(line, image, first_column, indices, distances, last_kept)
 
 
 @compiled(
@@ -113,7 +160,7 @@ def meet_columns(
     last_kept: NDArray[np.float32],
     farthest: NDArray[np.float32],
 ) -> None:
-    """The column images [first, last) of a panel of squared distances meet its row images.
+    """The column images [first, last) of a panel of distances meet its row images.
 
     The arrays are those of `meet_rows`.
     """

@@ -1,6 +1,6 @@
 """Nearest neighbours among query and gallery together, without their matrix of distances."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from topdb.retrieval.checks import Features
 from topdb.retrieval.progress import Progress
+from topdb.retrieval.summed_distances import sum_into, tile_memory
 from topdb.retrieval.workers import Workers
 
 # Wide panels seldom make the threads of a product wait for each other. At least as wide as high.
@@ -20,8 +21,8 @@ class Neighbours:
     """The nearest images of each image, itself included, with query before gallery.
 
     indices: (N, K) int32, nearest first, equal distances in the order of the index
-    distances: (N, K) float32, squared Euclidean, at least 0
-    farthest: (N,) float32, the largest squared distance of the image to any other
+    distances: (N, K) float32, at least 0: squared Euclidean, or summed where features have parts
+    farthest: (N,) float32, the largest such distance of the image to any other
     """
 
     indices: NDArray[np.int32]
@@ -30,12 +31,18 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Images:
     """Consecutive images: their place among all, and their features."""
 
     start: int
-    values: NDArray[np.float32]
-    squared_lengths: NDArray[np.float32]
+    features: Features
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+# turns the panel (R, C) of row and column images into distances, which the row images meet
+_MeetRows = Callable[[NDArray[np.float32], _Images, _Images], None]
 
 
 def nearest_neighbours(
@@ -47,7 +54,7 @@ def nearest_neighbours(
     which every image meets the others by ascending index, so that a new neighbour that is as
     near as an old one belongs behind it.
     """
-    from topdb.retrieval.neighbour_kernels import meet_columns, meet_rows
+    from topdb.retrieval.neighbour_kernels import meet_columns
 
     size = len(query) + len(gallery)
     found = Neighbours(
@@ -56,33 +63,14 @@ def nearest_neighbours(
         farthest=np.zeros(size, np.float32),
     )
     last_kept = np.full(size, np.inf, np.float32)
+    panels = _squared_panels if query.parts is None else _summed_panels
+    meet_panel = panels(found, last_kept, workers)
     memory = np.empty(min(PANEL_ROWS, size) * min(PANEL_COLUMNS, size), np.float32)
-    for rows in _parts(query, gallery, 0, PANEL_ROWS):
-        for columns in _parts(query, gallery, rows.start, PANEL_COLUMNS):
-            shape = (len(rows.values), len(columns.values))
+    for rows in _in_order(query, gallery, 0, PANEL_ROWS):
+        for columns in _in_order(query, gallery, rows.start, PANEL_COLUMNS):
+            shape = (len(rows), len(columns))
             panel = memory[: shape[0] * shape[1]].reshape(shape)
-            np.matmul(rows.values, columns.values.T, out=panel)
-
-            def update_rows(
-                low: int,
-                high: int,
-                panel: NDArray[np.float32] = panel,
-                rows: _Part = rows,
-                columns: _Part = columns,
-            ) -> None:
-                meet_rows(
-                    panel[low:high],
-                    rows.start + low,
-                    columns.start,
-                    rows.squared_lengths[low:high],
-                    columns.squared_lengths,
-                    found.indices,
-                    found.distances,
-                    last_kept,
-                    found.farthest,
-                )
-
-            workers.over(shape[0], update_rows)
+            meet_panel(panel, rows, columns)
             # Where a panel starts on the diagonal, its first columns are the rows themselves.
             own = shape[0] if columns.start == rows.start else 0
 
@@ -90,8 +78,8 @@ def nearest_neighbours(
                 low: int,
                 high: int,
                 panel: NDArray[np.float32] = panel,
-                rows: _Part = rows,
-                columns: _Part = columns,
+                rows: _Images = rows,
+                columns: _Images = columns,
                 own: int = own,
             ) -> None:
                 meet_columns(
@@ -113,12 +101,66 @@ def nearest_neighbours(
     return found
 
 
-def _parts(query: Features, gallery: Features, first: int, rows: int) -> Iterator[_Part]:
-    """All images from the given one on, in parts of so many rows."""
+def _squared_panels(
+    found: Neighbours, last_kept: NDArray[np.float32], workers: Workers
+) -> _MeetRows:
+    from topdb.retrieval.neighbour_kernels import meet_rows
+
+    def meet(panel: NDArray[np.float32], rows: _Images, columns: _Images) -> None:
+        np.matmul(rows.features.values, columns.features.values.T, out=panel)
+
+        def update(low: int, high: int) -> None:
+            meet_rows(
+                panel[low:high],
+                rows.start + low,
+                columns.start,
+                rows.features.squared_lengths[low:high],
+                columns.features.squared_lengths,
+                found.indices,
+                found.distances,
+                last_kept,
+                found.farthest,
+            )
+
+        workers.over(len(rows), update)
+
+    return meet
+
+
+def _summed_panels(
+    found: Neighbours, last_kept: NDArray[np.float32], workers: Workers
+) -> _MeetRows:
+    from topdb.retrieval.distance_kernels import add_distances
+    from topdb.retrieval.neighbour_kernels import meet_rows_at_distances
+
+    size = len(last_kept)
+    tile = tile_memory(min(PANEL_ROWS, size), min(PANEL_COLUMNS, size))
+
+    def meet(panel: NDArray[np.float32], rows: _Images, columns: _Images) -> None:
+        sum_into(panel, rows.features, columns.features, tile, add_distances, workers)
+
+        def update(low: int, high: int) -> None:
+            meet_rows_at_distances(
+                panel[low:high],
+                rows.start + low,
+                columns.start,
+                found.indices,
+                found.distances,
+                last_kept,
+                found.farthest,
+            )
+
+        workers.over(len(rows), update)
+
+    return meet
+
+
+def _in_order(query: Features, gallery: Features, first: int, rows: int) -> Iterator[_Images]:
+    """All images from the given one on, so many rows at a time."""
     start = 0
     for features in (query, gallery):
         stop = start + len(features)
         for place in range(max(first, start), stop, rows):
-            inside = slice(place - start, min(place + rows, stop) - start)
-            yield _Part(place, features.values[inside], features.squared_lengths[inside])
+            last = min(place + rows, stop)
+            yield _Images(place, features.rows(place - start, last - start))
         start = stop

@@ -13,7 +13,7 @@ from topdb.retrieval.checks import (
     checked_distances,
     checked_pair,
 )
-from topdb.retrieval.distances import block_rows, device_products, squared_distance_blocks
+from topdb.retrieval.distances import block_rows, distance_blocks
 from topdb.retrieval.labels import Labels, Relevance, checked_labels, relevance
 from topdb.retrieval.progress import Progress, silent
 from topdb.retrieval.scores import AP_RULES, RankingResult, scores
@@ -38,14 +38,17 @@ def rank(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> RankingResult:
-    """Rank the gallery for each query by squared Euclidean distance, and score the ranking.
+    """Rank the gallery for each query by the distance of features, and score the ranking.
 
+    The distance is the squared Euclidean one, whose order is that of the Euclidean distance. For
+    features with parts it is the sum over the parts of Euclidean distances, not squared.
     Gallery images of the query's person under its own camera are junk and leave the list;
     person 0 is a distractor and always wrong; equal distances are ordered by gallery row; a
     query without a valid match is left out and counted. Blocks of queries are ranked one after
     another, so that the matrix of distances is never in memory.
 
-    query_features: (Q, D), gallery_features: (G, D), float32 (a memory map is not copied)
+    query_features: (Q, D), gallery_features: (G, D), or with parts (Q, parts, D) and
+    (G, parts, D), float32 (a memory map is not copied); `feature_distances` gives their distances
     query_pids, query_camids: (Q,), gallery_pids, gallery_camids: (G,), whole numbers
     ap_rule: `step` (torchreid, fast-reid) or `trapezoid` (Market-1501's own evaluation)
     max_rank: length of the CMC curve; it may exceed the gallery
@@ -55,8 +58,8 @@ def rank(
     device: `cpu`, or `cuda` for the products of features on a GPU through torch
     progress: called with the stage and the share done
 
-    Raises ValueError for input that has no score: empty, of unequal lengths or dimensions, not
-    finite, without a valid match, or with an unknown option.
+    Raises ValueError for input that has no score: empty, of unequal lengths, parts or
+    dimensions, not finite, without a valid match, or with an unknown option.
     Source: Zheng et al., Scalable person re-identification: a benchmark, ICCV 2015.
     """
     check_options(ap_rule, max_rank, top)
@@ -65,9 +68,8 @@ def rank(
         len(query), len(gallery), query_pids, gallery_pids, query_camids, gallery_camids
     )
     found = relevance(labels)
-    products = device_products(query, gallery, device)
     with Workers(threads) as workers:
-        blocks = squared_distance_blocks(query, gallery, workers, products)
+        blocks = distance_blocks(query, gallery, workers, device)
         return score_blocks(
             blocks,
             labels,

@@ -12,12 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from topdb.retrieval import small_reranking
 from topdb.retrieval.checks import Features, checked_choice, checked_count, checked_pair
-from topdb.retrieval.distances import (
-    DEVICES,
-    Block,
-    device_products,
-    squared_distance_blocks,
-)
+from topdb.retrieval.distances import DEVICES, Block, distance_blocks
 from topdb.retrieval.encoding import (
     Encoding,
     expanded_encoding,
@@ -30,6 +25,7 @@ from topdb.retrieval.workers import Workers
 
 # What the squared Euclidean distance is raised to before its normalisation. torchreid's code
 # squares the squared distances that it is given; the authors' own squares plain distances once.
+# The distance that is summed over parts is raised to twice as much, since it is not squared.
 POWER_OF_SQUARED_DISTANCE = {"torchreid": 2, "zhong2017": 1}
 VARIANTS = tuple(POWER_OF_SQUARED_DISTANCE)
 
@@ -57,6 +53,10 @@ class Parameters:
     def power(self) -> int:
         """What the squared distance is raised to before its normalisation."""
         return POWER_OF_SQUARED_DISTANCE[self.variant]
+
+    def power_of_distances(self, features: Features) -> int:
+        """What the distances that such features are ranked by are raised to."""
+        return self.power if features.parts is None else 2 * self.power
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,8 @@ class Reranking:
         """The blocks, computed by the given workers."""
         images = len(self.query) + len(self.gallery)
         reranked_distances = _jaccard_functions(images).reranked_distances
-        products = device_products(self.query, self.gallery, self.device)
-        blocks = squared_distance_blocks(self.query, self.gallery, workers, products)
-        for first, block in blocks:
+        power = self.parameters.power_of_distances(self.query)
+        for first, block in distance_blocks(self.query, self.gallery, workers, self.device):
 
             def finish(
                 low: int, high: int, first: int = first, block: NDArray[np.float32] = block
@@ -103,7 +102,7 @@ class Reranking:
                     self.gallery_by_column.columns,
                     self.gallery_by_column.weights,
                     self.farthest,
-                    self.parameters.power,
+                    power,
                     np.float32(self.parameters.lambda_),
                     block[low:high],
                     np.zeros(len(self.gallery), np.float32),
@@ -138,9 +137,15 @@ def rerank(
     distance is a power of the Euclidean one, divided by its maximum over query and gallery
     together. Equally near neighbours are ordered by row, query before gallery.
 
-    query_features: (Q, D), gallery_features: (G, D), float32
-    variant: `torchreid`, the squared distance squared again (the numbers of that library and of
-    the papers that used it), or `zhong2017`, the plain distance squared
+    For features with parts, the sum over the parts of Euclidean distances takes the place of the
+    Euclidean distance throughout, and the variant's power is that of the sum. A single part gives
+    the numbers of features without parts, to float32's rounding.
+
+    query_features: (Q, D), gallery_features: (G, D), or with parts (Q, parts, D) and
+    (G, parts, D), float32
+    variant: `torchreid`, the distance to the fourth power, which is the squared distance squared
+    again (the numbers of that library and of the papers that used it), or `zhong2017`, the
+    distance squared
     k1: neighbours whose reciprocity counts; k2: neighbours of the query expansion (1: none);
     lambda_: share of the original distance, in [0, 1]
     threads, device, progress: as in `rank`
@@ -190,8 +195,8 @@ def _encode(
     device: str,
     progress: Progress,
 ) -> tuple[Encoding, NDArray[np.float32]]:
-    """Expanded encodings of all images, and the largest squared distance of each."""
-    k1, k2, power = parameters.k1, parameters.k2, parameters.power
+    """Expanded encodings of all images, and the largest distance of each."""
+    k1, k2, power = parameters.k1, parameters.k2, parameters.power_of_distances(query)
     count = max(k1 + 1, k2, half_list(k1))
     if device == "cuda":
         from topdb.retrieval.cuda import cuda_nearest_neighbours

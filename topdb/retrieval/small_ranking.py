@@ -28,6 +28,20 @@ def squared_distances_in_place(
         np.subtract(length + column_lengths, 2 * line, out=line)
 
 
+def add_distances(
+    products: NDArray[np.float32],
+    row_lengths: NDArray[np.float32],
+    column_lengths: NDArray[np.float32],
+    first_column: int,
+    sums: NDArray[np.float32],
+) -> None:
+    """As the kernel of the same name; the products are overwritten."""
+    squared_distances_in_place(products, row_lengths, column_lengths)
+    np.maximum(products, 0, out=products)
+    np.sqrt(products, out=products)
+    sums[:, first_column : first_column + products.shape[1]] += products
+
+
 def ranks_of_matches(
     distances: NDArray[np.floating],
     first_query: int,

@@ -22,13 +22,13 @@ def is_small(images: int) -> bool:
 def expanded_encoding(
     query: Features, gallery: Features, k1: int, k2: int, power: int
 ) -> tuple[Encoding, NDArray[np.float32]]:
-    """Encodings of all images after the query expansion, and the farthest squared distances.
+    """Encodings of all images after the query expansion, and the farthest distances.
 
     The steps are those of the modules `neighbours` and `encoding`.
     """
-    squared = _squared_distances(query, gallery)
-    farthest = squared.max(axis=1)
-    nearest = _nearest(squared, max(k1 + 1, k2, half_list(k1)))
+    distances = _distances(query, gallery)
+    farthest = distances.max(axis=1)
+    nearest = _nearest(distances, max(k1 + 1, k2, half_list(k1)))
     base = _reciprocal(nearest[:, : k1 + 1])
     half = _reciprocal(nearest[:, : half_list(k1)]).astype(np.float32)
     common = base.astype(np.float32) @ half.T
@@ -36,9 +36,9 @@ def expanded_encoding(
     members = base | (joins.astype(np.float32) @ half > 0)
     rows, columns = np.nonzero(members)
     scale = np.where(farthest > 0, farthest, 1)[rows]
-    weights = np.exp(-((squared[rows, columns] / scale).astype(np.float64) ** power))
-    weights /= np.bincount(rows, weights, minlength=len(squared))[rows]
-    dense = np.zeros(squared.shape, np.float32)
+    weights = np.exp(-((distances[rows, columns] / scale).astype(np.float64) ** power))
+    weights /= np.bincount(rows, weights, minlength=len(distances))[rows]
+    dense = np.zeros(distances.shape, np.float32)
     dense[rows, columns] = weights
     if k2 > 1:
         mean = dense[nearest[:, 0]]
@@ -90,25 +90,40 @@ def reranked_distances(
         np.add.at(shared, list_rows[entries], smaller)
         scale = farthest[first + row]
         share = np.maximum(line, 0) / (scale if scale > 0 else np.float32(1))
+        for _ in range(power.bit_length() - 1):
+            share *= share
         jaccard = 1 - shared / (2 - shared)
-        line[:] = jaccard * (np.float32(1) - lambda_) + share**power * lambda_
+        line[:] = jaccard * (np.float32(1) - lambda_) + share * lambda_
         shared[:] = 0
 
 
-def _squared_distances(query: Features, gallery: Features) -> NDArray[np.float32]:
+def _distances(query: Features, gallery: Features) -> NDArray[np.float32]:
+    """Distances of all images to all, squared or summed over the parts, (N, N) float32."""
     values = np.concatenate([query.values, gallery.values])
-    lengths = np.concatenate([query.squared_lengths, gallery.squared_lengths])
+    lengths = np.concatenate([query.squared_lengths, gallery.squared_lengths], axis=-1)
+    if query.parts is None:
+        found = _squared_distances(values, lengths)
+    else:
+        found = np.zeros((len(values), len(values)), np.float32)
+        for part in range(query.parts):
+            found += np.sqrt(_squared_distances(values[:, part], lengths[part]))
+    np.fill_diagonal(found, 0)
+    return found
+
+
+def _squared_distances(
+    values: NDArray[np.float32], lengths: NDArray[np.float32]
+) -> NDArray[np.float32]:
     squared: NDArray[np.float32] = np.add.outer(lengths, lengths)
     squared -= 2 * (values @ values.T)
     np.maximum(squared, 0, out=squared)
-    np.fill_diagonal(squared, 0)
     return squared
 
 
-def _nearest(squared: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+def _nearest(distances: NDArray[np.float32], count: int) -> NDArray[np.int64]:
     # A float32 that is not negative sorts like its bits. With the image below them, no two keys
     # are equal, and equal distances come by index.
-    keys = (squared.view(np.int32).astype(np.int64) << 32) | np.arange(len(squared))
+    keys = (distances.view(np.int32).astype(np.int64) << 32) | np.arange(len(distances))
     return np.sort(np.partition(keys, count - 1, axis=1)[:, :count], axis=1) & 0xFFFFFFFF
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from topdb.retrieval.checks import checked_count, checked_pair
-from topdb.retrieval.distances import device_products, squared_distance_blocks
+from topdb.retrieval.distances import distance_blocks
 from topdb.retrieval.labels import Relevance, checked_labels
 from topdb.retrieval.workers import Workers
 
@@ -35,7 +35,7 @@ def top_matches(
     query, gallery = checked_pair(query_features, gallery_features)
     with Workers(threads) as workers:
         return top_of_blocks(
-            squared_distance_blocks(query, gallery, workers, device_products(query, gallery)),
+            distance_blocks(query, gallery, workers),
             (len(query), len(gallery)),
             query_pids,
             gallery_pids,
