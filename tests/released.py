@@ -5,21 +5,24 @@ from typing import Any
 
 import numpy as np
 import torch
+from networks import SMALL, network, recipe_of
 
-from topdb.methods import build
-from topdb.methods.parts.network import initialise
-from topdb.methods.parts.released import released_names
-from topdb.params import NetworkSettings
+from topdb.params import ScaleSettings
 
 
 def released_state(
-    method: str, network: NetworkSettings, identities: int, seed: int = 0
+    method: str,
+    identities: int,
+    scale: ScaleSettings = SMALL,
+    side: str = "released",
+    seed: int = 0,
 ) -> dict[str, torch.Tensor]:
     """The state dict of an untrained network under the released names."""
-    built = build(method, network, identities, "released")
-    initialise(built, torch.Generator().manual_seed(seed))
-    names = released_names(built)
-    return {names[own]: value for own, value in built.state_dict().items()}
+    built = network(method, recipe_of(method, side, scale), identities, seed, scale)
+    names = built.released({})
+    assert names is not None
+    renamed = {names.released(own): value for own, value in built.state_dict().items()}
+    return {name: value for name, value in renamed.items() if name is not None}
 
 
 def write_checkpoint(path: Path, state: dict[str, torch.Tensor], **changes: Any) -> Path:

@@ -35,21 +35,25 @@ TINY: dict[str, Any] = {
                     "root": "data/market1501",
                 }
             },
-            "network": {
-                "backbone": "small",
-                "height": 48,
-                "width": 16,
-                "bottleneck_width": 4,
-                "global_features": 8,
-                "drop_features": 12,
+            "scale": {
+                "size": [48, 16],
+                "epochs": 2,
+                "people": 3,
+                "width": 0.015625,
+                "backbones": {"resnet50": "small", "resnet101": "small", "densenet201": "small"},
+            },
+            "changes": {
+                method: {
+                    "all": {
+                        "epochs": 2,
+                        "images": 2,
+                        "rules": {"network": {"rate": 0.001}},
+                        "schedule": {"kind": "cosine", "warmup": 1.0},
+                    }
+                }
+                for method in ("baseline", "no-drop", "no-reg", "top-db-net")
             },
             "start": None,
-            "training": {
-                "epochs": 2,
-                "people_per_batch": 3,
-                "images_per_person": 2,
-                "schedule": {"kind": "cosine", "base": 0.001, "warmup_epochs": 1.0},
-            },
         }
     },
     "statistics": {"draws": 1000},
@@ -169,10 +173,11 @@ def write_run(
         "dataset": dataset,
         "method": method,
         "seed": seed,
-        "recipe": "released",
+        "recipe": {"side": "released", "epochs": 2},
         "start": None,
-        "network": TINY["profiles"]["tiny"]["network"],
-        "training": TINY["profiles"]["tiny"]["training"],
+        "scale": TINY["profiles"]["tiny"]["scale"],
+        "changes": [],
+        "hardware": {"device": "cpu", "threads": 1},
         "index_digest": "1234567890abcdef" * 4,
         "weights_digest": f"weights of {method} {seed}",
         "features_digest": f"features of {method} {folder.name}",

@@ -13,8 +13,6 @@ from typing import Any
 
 from topdb.errors import UserError
 
-_PACKAGE = Path(__file__).parent
-
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -135,21 +133,3 @@ def digest(path: Path) -> str:
     """Return the SHA-256 of a file's content as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def code_digest(rooms: Sequence[str]) -> str:
-    """Return a digest of the package's code in the named folders and files below `topdb`.
-
-    Templates are code; what Python made of it is not.
-    """
-    found = hashlib.sha256()
-    for room in rooms:
-        path = _PACKAGE / room
-        for file in [path] if path.is_file() else sorted(filter(_is_code, path.rglob("*"))):
-            found.update(file.relative_to(_PACKAGE).as_posix().encode() + b"\0")
-            found.update(file.read_bytes())
-    return found.hexdigest()
-
-
-def _is_code(path: Path) -> bool:
-    return path.is_file() and path.parent.name != "__pycache__"

@@ -6,27 +6,40 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from topdb.code import code_digest, importing_code, method_code, pretraining_code
 from topdb.errors import UserError
-from topdb.files import code_digest
+from topdb.grid import tables
 from topdb.params import (
     DatasetSettings,
+    HardwareSettings,
     ImagenetSettings,
     Params,
     PretrainingSettings,
     Profile,
-    TrainingSettings,
+    declared,
+    method_files,
 )
 
+_ROOMS = (
+    "columns",
+    "datasets",
+    "evaluation",
+    "examples",
+    "grid",
+    "reporting",
+    "retrieval",
+    "snapshots",
+    "statistics",
+)
 _SOURCES = {
-    "render": ("datasets",),
+    "render": ("datasets/render", "datasets/layouts"),
     "index": ("datasets",),
-    "train": ("methods", "training", "snapshots.py"),
-    "evaluate": ("retrieval", "evaluation.py"),
-    "examples": ("examples", "datasets"),
-    "compare": ("statistics", "reporting"),
-    "report": ("reporting", "snapshots.py"),
+    "evaluate": ("evaluation.py",),
+    "examples": ("examples",),
+    "compare": ("reporting/comparing.py",),
+    "report": ("reporting",),
 }
-"""Which code each step's results come from; results of other code are not kept for its own."""
+"""Where the code of each step begins; results of other code are not kept for its own."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -53,11 +66,13 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 "distractors there, or correct `distractors` in params.yaml."
             )
     start = profile.start
-    _require_weights(profile)
-    training = profile.training.model_dump(mode="json", exclude=TrainingSettings.WITHOUT_EFFECT)
+    _require_weights(params, profile)
+    hardware = profile.hardware.model_dump(mode="json", exclude=HardwareSettings.WITHOUT_EFFECT)
+    backbones = _backbones(params, profile)
     return {
         "profile": name or params.profile,
         "methods": profile.methods,
+        "tables": tables(profile, params.method_folders),
         "seeds": profile.seeds,
         "rankings": profile.rankings,
         "datasets": list(profile.datasets),
@@ -75,7 +90,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             }
             for dataset, settings in profile.all_datasets().items()
         },
-        "source": {step: code_digest(rooms) for step, rooms in _SOURCES.items()},
+        "source": {step: code_digest(starts, _ROOMS) for step, starts in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
         "weights": {
@@ -83,14 +98,27 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             for dataset, by_method in profile.weights.items()
         },
         "train": {
-            "recipe": profile.recipe,
-            "network": profile.network.model_dump(mode="json"),
+            "scale": profile.scale.model_dump(mode="json"),
             "start": start.model_dump(mode="json") if start else None,
-            "training": training,
+            "hardware": hardware,
         },
+        "recipes": {
+            method: {"side": profile.side(method), "changes": _changes(profile, method)}
+            for method in profile.methods
+        },
+        "backbones": backbones,
+        "code": {
+            "methods": _method_codes(params, profile, backbones),
+            "importing": importing_code(),
+            "pretraining": {each: pretraining_code(each) for each in set(backbones.values())},
+        },
+        "batches": [
+            profile.seeds[first : first + profile.hardware.runs_per_job]
+            for first in range(0, len(profile.seeds), profile.hardware.runs_per_job)
+        ],
         "snapshots": {**asdict(profile.watch), "seed": str(profile.watch.seed)},
-        "threads": profile.training.threads,
-        "device": profile.training.device,
+        "threads": profile.hardware.threads,
+        "device": profile.hardware.device,
         "resources": profile.resources.model_dump(mode="json"),
         "ranking": profile.ranking.model_dump(mode="json"),
         "statistics": params.statistics.model_dump(mode="json"),
@@ -99,7 +127,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     }
 
 
-def _require_weights(profile: Profile) -> None:
+def _require_weights(params: Params, profile: Profile) -> None:
     """Raise a UserError where a file of weights is missing that runs are made of or start from."""
     profile.require_weights()
     for dataset, by_method in profile.weights.items():
@@ -110,7 +138,34 @@ def _require_weights(profile: Profile) -> None:
                     "checkpoint there, or correct its name in params.yaml."
                 )
     if isinstance(profile.start, ImagenetSettings) and not profile.weights:
-        profile.start.found()
+        for backbone in sorted(set(_backbones(params, profile).values())):
+            profile.start.found(backbone)
+
+
+def _backbones(params: Params, profile: Profile) -> dict[str, str]:
+    """Return the backbone of each method, as its file declares it and the scale replaces it."""
+    files = method_files(params.method_folders)
+    return {
+        method: profile.scale.backbone(declared(files[method]).backbone)
+        for method in profile.methods
+    }
+
+
+def _method_codes(params: Params, profile: Profile, backbones: dict[str, str]) -> dict[str, str]:
+    """Return the digest of the code of each method's runs."""
+    files = method_files(params.method_folders)
+    return {method: method_code(files[method], backbones[method]) for method in profile.methods}
+
+
+def _changes(profile: Profile, method: str) -> dict[str, list[Any]]:
+    """Return what is changed in a method's recipe, by data set."""
+    return {
+        dataset: [
+            each.model_dump(mode="json", exclude_defaults=True)
+            for each in profile.changes_of(method, dataset)
+        ]
+        for dataset in profile.datasets
+    }
 
 
 def _choices(settings: DatasetSettings) -> dict[str, Any]:

@@ -70,8 +70,14 @@ HISTORY = f"{RUN}/history.csv"
 EVALUATION = f"{RUN}/{{ranking}}"
 QUERIES = f"{EVALUATION}/queries.parquet"
 METRICS = f"{EVALUATION}/metrics.json"
-BACKBONE = f"{RESULTS}/pretraining/backbone.safetensors"
-COMPARISONS = f"{RESULTS}/comparisons.parquet"
+RECIPES = f"{RESULTS}/recipes.json"
+BACKBONE = f"{RESULTS}/pretraining/{{backbone}}/backbone.safetensors"
+RUN_FILES = [
+    f"{RUN}/{file}"
+    for file in ["run.json", "history.csv", "weights.safetensors", "features.npz"]
+]
+COMPARED = f"{RESULTS}/comparisons/{{table}}.parquet"
+COMPARISONS = COMPARED.format(table="table2")
 EXAMPLES = f"{RESULTS}/examples.parquet"
 SNAPSHOTS = expand(
     f"{RUN}/snapshots.npz",
@@ -97,8 +103,9 @@ REPORTS = [
 ]
 # What the repository holds is at hand everywhere.
 PUBLISHED = local(
-    expand("reports/published/{name}.csv", name=["table1", "table2", "claims"])
+    expand("reports/published/{name}.csv", name=["table1", "table2", "rows", "claims"])
 )
+ROWS = local("reports/published/rows.csv")
 ODDITIES = local("reports/published/oddities.csv")
 # A storage (`--default-storage-provider`) gives a job the files that its rule names, and no others.
 FETCHED = workflow.storage_settings.default_storage_provider is not None
@@ -139,6 +146,28 @@ wildcard_constraints:
     method="[^/]+",
     seed=r"\d+",
     ranking="plain|rk",
+
+
+def batches():
+    """Return the seeds of each kind of training job by the end of its rule's name.
+
+    Where a job is one run, one rule serves every seed. Otherwise each batch of the profile's seeds,
+    in their order, has a rule: a seed more makes a batch more and leaves the others as they are.
+    The batch that figures look at comes first, under the plain name.
+    """
+    listed = [[str(seed) for seed in each] for each in PLAN["batches"]]
+    if all(len(each) == 1 for each in listed):
+        return {"": ["{seed}"]}
+    listed.sort(key=lambda each: PLAN["snapshots"]["seed"] not in each)
+    return {f"_{number}" if number else "": each for number, each in enumerate(listed)}
+
+
+BATCHES = batches()
+
+
+def batch(patterns, seeds):
+    """Return the patterns for each seed of a batch; all other wildcards stay."""
+    return [pattern.replace("{seed}", seed) for seed in seeds for pattern in patterns]
 
 
 def grid(pattern):

@@ -9,10 +9,7 @@ rule import_weights:
             wildcards.method
         ],
     output:
-        f"{RUN}/run.json",
-        f"{RUN}/history.csv",
-        f"{RUN}/weights.safetensors",
-        f"{RUN}/features.npz",
+        RUN_FILES,
     log:
         f"logs/{PROFILE}/import/{{dataset}}-{{method}}-{{seed}}.log",
     threads: PLAN["threads"]
@@ -22,7 +19,12 @@ rule import_weights:
         runtime=minutes("train"),
     params:
         settings=PLAN["train"],
-        source=PLAN["source"]["train"],
+        recipe=lambda wildcards: [
+            PLAN["recipes"][wildcards.method]["side"],
+            PLAN["recipes"][wildcards.method]["changes"][wildcards.dataset],
+        ],
+        code=lambda wildcards: PLAN["code"]["methods"][wildcards.method],
+        source=PLAN["code"]["importing"],
         folder=subpath(output[0], parent=True),
     shell:
         "topdb import-weights {input.checkpoint:q} --dataset {wildcards.dataset:q} "

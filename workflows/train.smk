@@ -1,5 +1,29 @@
-# Index to weights and features: one job, one process, a run. Pixels are ancient, since the index
-# that is written with them, and compared by content, tells whether they changed.
+# Index to weights and features. A job trains the seeds of a batch one after the other, each into a
+# folder of its own; a kill loses none that is finished (`topdb train`). Pixels are ancient, since the
+# index that is written with them, and compared by content, tells whether they changed.
+
+
+def check_recipes():
+    """Check that every method can be trained, before anything is, unless that stands already.
+
+    This is no rule: Snakemake does not look at what changed in jobs that come after one that runs,
+    and this would run on each of those changes.
+    """
+    decides = ("train", "recipes", "code", "snapshots", "render")
+    asked = json.dumps([PLAN[key] for key in decides], sort_keys=True)
+    note = Path(".snakemake/topdb-recipes") / PROFILE
+    if Path(RECIPES).exists() and note.exists() and note.read_text() == asked:
+        return
+    command = [f"{PROGRAMS}/topdb", "recipes", "--params", PARAMS, "--profile", PROFILE]
+    done = subprocess.run([*command, "--out", RECIPES])
+    if done.returncode:
+        sys.exit(done.returncode)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(asked)
+
+
+if held and not workflow.dryrun:
+    check_recipes()
 
 
 rule pretrain:
@@ -8,9 +32,9 @@ rule pretrain:
         pixels=ancient(PIXELS.format(dataset="pretraining")),
     output:
         BACKBONE,
-        f"{RESULTS}/pretraining/history.csv",
+        f"{RESULTS}/pretraining/{{backbone}}/history.csv",
     log:
-        f"logs/{PROFILE}/pretrain.log",
+        f"logs/{PROFILE}/pretrain-{{backbone}}.log",
     threads: PLAN["threads"]
     resources:
         gpu=1 if PLAN["device"] == "cuda" else 0,
@@ -18,49 +42,60 @@ rule pretrain:
         runtime=minutes("pretrain"),
     params:
         settings=PLAN["train"],
-        source=PLAN["source"]["train"],
+        code=lambda wildcards: PLAN["code"]["pretraining"][wildcards.backbone],
         folder=subpath(output[0], parent=True),
     shell:
-        "topdb pretrain --index {input.index:q} --pixels {input.pixels:q} "
+        "topdb pretrain {wildcards.backbone:q} --index {input.index:q} --pixels {input.pixels:q} "
         "--out {params.folder:q} >{log:q} 2>&1"
 
 
-rule train:
-    input:
-        index=INDEX,
-        pixels=ancient(PIXELS),
-        backbone=[BACKBONE] if PLAN["pretrain"] else [],
-    output:
-        f"{RUN}/run.json",
-        f"{RUN}/history.csv",
-        f"{RUN}/weights.safetensors",
-        f"{RUN}/features.npz",
-    log:
-        f"logs/{PROFILE}/train/{{dataset}}-{{method}}-{{seed}}.log",
-    threads: PLAN["threads"]
-    resources:
-        gpu=1 if PLAN["device"] == "cuda" else 0,
-        mem_mb=memory("train"),
-        runtime=minutes("train"),
-    params:
-        settings=PLAN["train"],
-        source=PLAN["source"]["train"],
-        folder=subpath(output[0], parent=True),
-        backbone=["--backbone"] if PLAN["pretrain"] else [],
-    shell:
-        "topdb train {wildcards.dataset:q} {wildcards.method:q} {wildcards.seed} "
-        "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
-        "{input.backbone:q} --out {params.folder:q} >{log:q} 2>&1"
+for name, seeds in BATCHES.items():
+
+    rule:
+        name:
+            f"train{name}"
+        input:
+            index=INDEX,
+            pixels=ancient(PIXELS),
+            backbone=lambda wildcards: (
+                [BACKBONE.format(backbone=PLAN["backbones"][wildcards.method])]
+                if PLAN["pretrain"]
+                else []
+            ),
+        output:
+            batch(RUN_FILES, seeds),
+        log:
+            batch([f"logs/{PROFILE}/train/{{dataset}}-{{method}}-{{seed}}.log"], seeds),
+        threads: PLAN["threads"]
+        resources:
+            gpu=1 if PLAN["device"] == "cuda" else 0,
+            mem_mb=memory("train"),
+            runtime=minutes("train"),
+        params:
+            settings=PLAN["train"],
+            recipe=lambda wildcards: [
+                PLAN["recipes"][wildcards.method]["side"],
+                PLAN["recipes"][wildcards.method]["changes"][wildcards.dataset],
+            ],
+            code=lambda wildcards: PLAN["code"]["methods"][wildcards.method],
+            backbone=["--backbone"] if PLAN["pretrain"] else [],
+            seeds=batch(["{seed}"], seeds),
+            folders=batch([f"--out {RUN}"], seeds),
+            logs=batch(
+                [f"--log logs/{PROFILE}/train/{{dataset}}-{{method}}-{{seed}}.log"],
+                seeds,
+            ),
+        shell:
+            "topdb train {wildcards.dataset:q} {wildcards.method:q} {params.seeds} "
+            "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
+            "{input.backbone:q} {params.folders} {params.logs} >>{log[0]:q} 2>&1"
 
 
-# The same for the runs that the figures look at: they keep snapshots too.
+# The same for the batch that the figures look at: one of its runs keeps snapshots too.
 use rule train as train_watched with:
     output:
-        f"{RUN}/run.json",
-        f"{RUN}/history.csv",
-        f"{RUN}/weights.safetensors",
-        f"{RUN}/features.npz",
-        f"{RUN}/snapshots.npz",
+        batch(RUN_FILES, BATCHES[""]),
+        f"{RUN}/snapshots.npz".replace("{seed}", PLAN["snapshots"]["seed"]),
     wildcard_constraints:
         dataset=re.escape(PLAN["snapshots"]["dataset"]),
         method="|".join(map(re.escape, PLAN["snapshots"]["methods"])) or "nothing",

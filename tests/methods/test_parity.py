@@ -1,31 +1,26 @@
 """Our networks against numbers measured from the authors' implementation (tests/golden)."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from methods.golden_weights import GOLDEN, golden_state, golden_value, released_shapes
+from networks import START, recipe_of
 
-from topdb.methods import build
+from topdb.methods import build, find
+from topdb.methods.contract import Method, Names
 from topdb.methods.parts.drop import top_drop_mask
-from topdb.methods.parts.network import ReIDNetwork
-from topdb.methods.parts.released import released_names, unused_layer
-from topdb.methods.parts.streams import StreamNetwork, Streams
-from topdb.params import NetworkSettings
-from topdb.training.losses import stream_losses, total
+from topdb.methods.parts.streams import StreamNetwork
+from topdb.params import Profile, ScaleSettings
 from topdb.training.released import read_checkpoint
+from topdb.training.run import chosen
 
-PAPER = NetworkSettings(
-    backbone="resnet50",
-    height=96,
-    width=32,
-    bottleneck_width=512,
-    global_features=512,
-    drop_features=1024,
-)
+PAPER = ScaleSettings(size=(96, 32))
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]
-UNUSED = {"no-reg": "bottleneck_drop_bottleneck_features."}
+UNUSED = {"no-reg": ("bottleneck_drop_bottleneck_features",)}
 """A layer that the released `no-reg` carries and never runs."""
 
 
@@ -35,15 +30,26 @@ def golden() -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def golden_network(method: str) -> ReIDNetwork:
-    return with_golden_weights(build(method, PAPER, identities=10, recipe="released"))
+def released_names(network: Method) -> Names:
+    names = network.released({})
+    assert names is not None
+    return names
 
 
-def with_golden_weights(network: StreamNetwork) -> StreamNetwork:
+def paper_network(method: str, **options) -> Method:
+    """A method of the paper's sizes but for the image's; with other options where named."""
+    recipe = recipe_of(method, "released", PAPER)
+    recipe = replace(recipe, options=replace(recipe.options, **options))
+    return build(find(method), recipe, 10, PAPER)
+
+
+def golden_network(method: str, **options) -> StreamNetwork:
+    network = paper_network(method, **options)
+    assert isinstance(network, StreamNetwork)
     names = released_names(network)
     network.load_state_dict(
         {
-            own: torch.from_numpy(golden_value(names[own], tuple(value.shape)))
+            own: torch.from_numpy(golden_value(names.released(own), tuple(value.shape)))
             for own, value in network.state_dict().items()
         }
     )
@@ -60,15 +66,14 @@ def generator_that_drops(first_row: int, rows: int, block: int) -> torch.Generat
 
 @pytest.mark.parametrize("method", METHODS)
 def test_state_dict_has_the_released_names_and_shapes(method):
-    network = build(method, PAPER, identities=10, recipe="released")
+    network = paper_network(method)
     names = released_names(network)
-    own = {names[k]: list(v.shape) for k, v in network.state_dict().items()}
-    unused = unused_layer(network)
-    assert unused == UNUSED.get(method)
+    own = {names.released(k): list(v.shape) for k, v in network.state_dict().items()}
+    assert names.unused == UNUSED.get(method, ())
     released = {
         name: shape
         for name, shape in released_shapes()[method].items()
-        if not (unused and name.startswith(unused))
+        if not any(name.startswith(f"{unused}.") for unused in names.unused)
     }
     assert own == released
 
@@ -79,7 +84,10 @@ def test_a_released_checkpoint_gives_the_authors_test_features(method, tmp_path)
     path = tmp_path / "model.pth.tar-400"
     state = {f"module.{name}": value for name, value in golden_state(method).items()}
     torch.save({"state_dict": state, "epoch": 400, "rank1": np.float32(0.949)}, path)
-    read = read_checkpoint(path, method, PAPER)
+    profile = Profile.model_validate(
+        tiny.content({"scale": {"size": [96, 32]}, "changes": {}})["profiles"]["tiny"]
+    )
+    read = read_checkpoint(path, method, chosen(profile, "", method), profile)
     assert (read.identities, read.epoch) == (10, 400)
     network = read.network.eval()
     with torch.inference_mode():
@@ -90,24 +98,27 @@ def test_a_released_checkpoint_gives_the_authors_test_features(method, tmp_path)
 
 @pytest.mark.parametrize("method", METHODS)
 def test_training_losses_and_gradients_equal_the_authors(method):
-    network = golden_network(method)
-    if method == "no-reg":  # its golden losses were measured with Top DropBlock
-        streams = Streams(drop="top", regularization=False)
-        network = with_golden_weights(StreamNetwork(PAPER, 10, streams))
+    # The golden losses of no-reg were measured with Top DropBlock.
+    network = golden_network(method, **({"drop": "top"} if method == "no-reg" else {}))
+    assert (network.streams.margin, network.streams.label_smoothing) == (0.3, 0.1)
     network.train()
     first = released_shapes()["baseline/dropped_rows"][0]
     outputs = network(
-        torch.from_numpy(golden()["train_images"]), generator_that_drops(first, rows=6, block=2)
+        torch.from_numpy(golden()["train_images"]),
+        START,
+        generator_that_drops(first, rows=6, block=2),
     )
     labels = torch.from_numpy(golden()["train_labels"])
-    losses = stream_losses(outputs, labels, margin=0.3, label_smoothing=0.1)
-    total(losses).backward()
+    losses = network.losses(outputs, labels, START, torch.Generator())
+    kinds = [name.rpartition("_")[2] for name in losses]
+    assert kinds == ["entropy", "triplet"] * (len(losses) // 2)
+    torch.stack(list(losses.values())).sum().backward()
 
-    values = np.array([v for x in losses for v in (x.cross_entropy.item(), x.triplet.item())])
+    values = np.array([each.item() for each in losses.values()])
     expected = golden()[f"train_losses__{method}"]
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
     names = released_names(network)
-    own = {names[k]: p for k, p in network.named_parameters()}
+    own = {names.released(k): p for k, p in network.named_parameters()}
     for name, norm in released_shapes()[f"{method}/grad_norm"].items():
         assert own[name].grad.norm().item() == pytest.approx(norm, rel=2e-3)
 

@@ -2,21 +2,13 @@
 
 import pytest
 import torch
+from networks import START, TWELVE_ROWS, recipe_of
+from networks import network as small_network
 from torch import nn
 
-from topdb.methods import build
-from topdb.methods.parts.network import initialise
 from topdb.methods.parts.streams import Streams
-from topdb.params import NetworkSettings
 
-SMALL = NetworkSettings(
-    backbone="small",
-    height=96,
-    width=32,
-    bottleneck_width=8,
-    global_features=6,
-    drop_features=10,
-)
+PARTS = ("features", "logits")
 FACTS = {
     # drop, regularization, bottlenecks, BN neck, trained shift, row score
     ("baseline", "released"): ("random", False, 1, False, None, None),
@@ -31,9 +23,7 @@ FACTS = {
 
 
 def network(method, recipe):
-    built = build(method, SMALL, 5, recipe)
-    initialise(built, torch.Generator().manual_seed(0))
-    return built
+    return small_network(method, recipe_of(method, recipe, TWELVE_ROWS), 5, scale=TWELVE_ROWS)
 
 
 def images():
@@ -44,9 +34,13 @@ def images():
 def test_a_recipe_gives_a_method_its_streams(method, recipe):
     drop, regularization, bottlenecks, neck, shift, score = FACTS[method, recipe]
     built = network(method, recipe)
-    names = [output.name for output in built.train()(images(), torch.Generator())]
+    outputs = built.train()(images(), START, torch.Generator())
     expected = ["global"] + ["drop"] * (drop is not None) + ["regularization"] * regularization
-    assert names == expected
+    assert list(outputs) == [f"{name}_{what}" for name in expected for what in PARTS]
+    for name in expected:
+        assert outputs[f"{name}_features"].ndim == 2
+        assert len(outputs[f"{name}_features"]) == 4
+        assert outputs[f"{name}_logits"].shape == (4, 5)
     assert built.streams.drop == drop
     assert len(built.bottlenecks) == bottlenecks
     necks = [layer.neck for name, layer in built.named_children() if name.endswith("_head")]
@@ -60,9 +54,23 @@ def test_a_recipe_gives_a_method_its_streams(method, recipe):
 
 @pytest.mark.parametrize(("method", "recipe"), FACTS)
 def test_the_test_feature_is_the_global_and_the_second_stream(method, recipe):
-    second = 64 if method == "no-drop" else SMALL.drop_features
+    second = 64 if method == "no-drop" else 16
     with torch.inference_mode():
-        assert network(method, recipe).eval().embed(images()).shape == (4, 6 + second)
+        assert network(method, recipe).eval().embed(images()).shape == (4, 8 + second)
+
+
+@pytest.mark.parametrize(("method", "recipe"), FACTS)
+def test_every_stream_sends_a_gradient_into_the_backbone(method, recipe):
+    built = network(method, recipe).train()
+    streams = [name for name in built(images(), START, torch.Generator()) if "features" in name]
+    for name in streams:
+        built.zero_grad()
+        outputs = built(images(), START, torch.Generator())
+        logits = outputs[name.replace("features", "logits")]
+        (outputs[name].square().mean() + logits.square().mean()).backward()
+        gradients = [parameter.grad for parameter in built.backbone.parameters()]
+        assert all(gradient is not None for gradient in gradients)
+        assert sum(gradient.abs().sum().item() for gradient in gradients) > 0
 
 
 def test_released_baseline_is_tested_before_any_normalisation():
@@ -101,7 +109,7 @@ def test_the_drop_stream_sees_no_dropped_row():
     built = network("top-db-net", "released").train()
     seen = []
     built.drop_reduction.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    built(images(), torch.Generator())
+    built(images(), START, torch.Generator())
     network_again = network("top-db-net", "released").train()
     refined = network_again.feature_map(images())
     mask = network_again.drop_mask(refined, torch.Generator())

@@ -66,8 +66,8 @@ def test_every_finished_run_is_told_once_and_whole(project):
     run = client.get_run(receipt["tracked"]["market1501/top-db-net/seed-2"])
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "top-db-net on market1501, seed 2"
-    assert run.data.params["recipe"] == "released"
-    assert run.data.params["training.epochs"] == "2"
+    assert run.data.params["recipe.side"] == run.data.tags["recipe"] == "released"
+    assert run.data.params["recipe.epochs"] == "2"
     assert run.data.metrics["plain_mAP"] == pytest.approx(0.6)
     assert run.data.metrics["rk_mAP"] == pytest.approx(0.7)
     assert run.data.metrics["plain_R1"] == 1.0
@@ -114,7 +114,7 @@ def test_a_live_run_is_told_epoch_by_epoch_and_completed_later(project):
     assert len(runs) == 1
     history = client.get_metric_history(run.run_id, "loss")
     assert [point.step for point in history] == [1, 2, 3]  # not sent a second time
-    assert runs[0].data.params["recipe"] == "released"
+    assert runs[0].data.params["recipe.side"] == "released"
 
 
 def test_a_live_run_of_a_store_that_is_gone_is_told_from_its_files(project):

@@ -1,4 +1,5 @@
 import pytest
+import tiny
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -41,3 +42,30 @@ def test_a_file_without_a_digest_or_cut_short_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-8])
     with pytest.raises(SafetensorError):
         read_weights(path)
+
+
+FULL = """
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from topdb.files import replacing
+from topdb.training.saving import save_tensors
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    with replacing(Path("weights.safetensors")) as partial:
+        save_tensors({"a": torch.zeros(10_000)}, partial)
+except OSError as error:
+    print(error.strerror, error.filename)
+"""
+
+
+def test_a_disk_without_room_is_an_error_of_the_system(tmp_path):
+    (tmp_path / "weights.safetensors").write_bytes(b"old")
+    done = tiny.python(tmp_path, "-c", FULL, PYTHONPATH=str(tiny.ROOT))
+    assert done.stdout == "File too large weights.safetensors\n", done.stderr
+    assert (tmp_path / "weights.safetensors").read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]

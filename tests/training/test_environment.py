@@ -51,5 +51,5 @@ def test_prepare_sets_the_number_of_threads():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named_with_the_key():
-    with pytest.raises(UserError, match="training.device is cuda.*set it to cpu"):
+    with pytest.raises(UserError, match="hardware.device is cuda.*set it to cpu"):
         prepare("cuda", 1)

@@ -1,39 +1,20 @@
 import numpy as np
 import pytest
 import torch
+from networks import network, short
 
 from topdb.errors import UserError
-from topdb.methods import build
-from topdb.methods.parts.network import initialise
-from topdb.params import NetworkSettings, TrainingSettings
+from topdb.methods.contract import Adam, Cosine, Stairs
+from topdb.params import HardwareSettings
 from topdb.training.fit import fit
 from topdb.training.randomness import Randomness
 
-SMALL = NetworkSettings(
-    backbone="small",
-    height=48,
-    width=16,
-    bottleneck_width=4,
-    global_features=8,
-    drop_features=12,
-)
 LABELS = np.repeat(np.arange(4), 4)
 
 
-def settings(**changes) -> TrainingSettings:
-    values = {
-        "epochs": 2,
-        "people_per_batch": 3,
-        "images_per_person": 2,
-        "schedule": {"kind": "cosine", "base": 0.01, "warmup_epochs": 1.0},
-    }
-    return TrainingSettings(**{**values, **changes})
-
-
-def network(method="top-db-net"):
-    built = build(method, SMALL, 4, "released")
-    initialise(built, torch.Generator().manual_seed(0))
-    return built
+def built(method="top-db-net", side="released", **parts):
+    """A method with starting weights, and a recipe of two passes."""
+    return network(method, short(method, side, **parts))
 
 
 def images() -> torch.Tensor:
@@ -44,14 +25,14 @@ def images() -> torch.Tensor:
     return (noise + colours[torch.from_numpy(LABELS)]).to(torch.uint8)
 
 
-def trained(built, training, seed=1):
+def trained(network, seed=1):
     epochs = []
-    fit(built, images(), LABELS, training, Randomness("d", "m", seed), epochs.append)
+    fit(network, images(), LABELS, HardwareSettings(), Randomness("d", "m", seed), epochs.append)
     return epochs
 
 
 def test_each_epoch_is_told_with_every_streams_losses():
-    epochs = trained(network(), settings())
+    epochs = trained(built())
     assert [epoch.number for epoch in epochs] == [1, 2]
     row = epochs[0].row()
     assert list(row) == [
@@ -75,63 +56,63 @@ def test_each_epoch_is_told_with_every_streams_losses():
 
 
 def test_stairs_hold_to_the_last_step_of_their_epoch():
-    stairs = {
-        "kind": "steps",
-        "base": 0.01,
-        "warmup_epochs": 2,
-        "stair_epochs": 1,
-        "milestones": [3, 4],
-    }
-    epochs = trained(network(), settings(epochs=4, schedule=stairs))
+    stairs = Stairs(warmup=2, stair=1, milestones=(3, 4))
+    epochs = trained(built(epochs=4, schedule=stairs))
     rates = [epoch.learning_rate for epoch in epochs]
     assert rates == pytest.approx([0.01 * 2 / 3, 0.01, 0.001, 0.0001])
 
 
+def test_fewer_passes_run_the_recipes_clock_faster():
+    stairs = Stairs(warmup=20, stair=10, milestones=(30, 40))
+    epochs = trained(built(epochs=40, passes=4, schedule=stairs))
+    rates = [epoch.learning_rate for epoch in epochs]
+    # Steps of the second pass begin in epochs 11 to 20 of the recipe: on the second stair.
+    assert rates == pytest.approx([0.01 / 3, 0.01 * 2 / 3, 0.01, 0.001])
+
+
 def test_training_lowers_the_loss_and_moves_the_backbone():
-    built = network()
-    before = built.backbone[0].weight.detach().clone()
-    epochs = trained(built, settings(epochs=8))
+    own = built(epochs=8)
+    before = own.backbone[0].weight.detach().clone()
+    epochs = trained(own)
     assert epochs[-1].losses["loss"] < epochs[0].losses["loss"] - 0.5
-    assert not torch.equal(built.backbone[0].weight, before)
+    assert not torch.equal(own.backbone[0].weight, before)
 
 
 def test_a_shift_that_is_not_trained_stays_zero():
-    built = build("top-db-net", SMALL, 4, "described")
-    initialise(built, torch.Generator().manual_seed(0))
-    trained(built, settings())
-    assert torch.equal(built.global_head.neck.bias, torch.zeros(8))
-    assert not torch.equal(built.global_head.neck.weight, torch.ones(8))
+    own = built(side="described")
+    trained(own)
+    assert torch.equal(own.global_head.neck.bias, torch.zeros(8))
+    assert not torch.equal(own.global_head.neck.weight, torch.ones(8))
 
 
 def test_the_seed_decides_every_bit():
     states = []
     for seed in (1, 1, 2):
-        built = network()
-        trained(built, settings(), seed)
-        states.append(built.state_dict())
+        own = built()
+        trained(own, seed)
+        states.append(own.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
 
 
 def test_a_loss_that_is_no_number_names_epoch_step_and_stream():
-    built = network()
+    own = built()
     with torch.no_grad():
-        built.drop_head.classifier.weight[0, 0] = torch.nan
-    with pytest.raises(
-        UserError, match=r"drop_cross_entropy became NaN in epoch 1, step 1: lower training.sch"
-    ):
-        trained(built, settings())
+        own.drop_head.classifier.weight[0, 0] = torch.nan
+    said = r"drop_cross_entropy became NaN in epoch 1, step 1: lower .*`scale.rate` in params.yaml"
+    with pytest.raises(UserError, match=said):
+        trained(own)
 
 
 def test_an_absurd_learning_rate_ends_in_a_message_and_no_epoch_is_told_after_it():
-    schedule = {"kind": "cosine", "base": 1e30, "warmup_epochs": 0.5}
+    absurd = {"rules": {"network": Adam(1e30)}, "schedule": Cosine(warmup=0.5)}
     epochs = []
     with pytest.raises(UserError, match=r"became (NaN|infinite) in epoch [12], step \d") as caught:
         fit(
-            network(),
+            built(epochs=4, **absurd),
             images(),
             LABELS,
-            settings(schedule=schedule, epochs=4),
+            HardwareSettings(),
             Randomness("d", "m", 1),
             epochs.append,
         )
@@ -141,4 +122,4 @@ def test_an_absurd_learning_rate_ends_in_a_message_and_no_epoch_is_told_after_it
 
 def test_too_few_people_are_told_before_anything_is_trained():
     with pytest.raises(UserError, match="4 people, fewer than the 5"):
-        trained(network(), settings(people_per_batch=5))
+        trained(built(people=5))

@@ -16,10 +16,7 @@ from safetensors.torch import load_file
 from topdb.datasets.building import build_index
 from topdb.evaluation import read_features
 from topdb.files import digest
-from topdb.params import NetworkSettings
 from topdb.training.alone import alone_in
-
-SMALL = NetworkSettings.model_validate(tiny.TINY["profiles"]["tiny"]["network"])
 
 
 def with_params(folder, **changes):
@@ -39,7 +36,7 @@ def project(tmp_path_factory):
         root = folder / "data" / name
         tiny.draw_market(root, train_people=people)
         build_index(name, "market1501", root, folder / f"{name}.parquet", folder / f"{name}.npy")
-    write_checkpoint(folder / "model.pth.tar-400", released_state("top-db-net", SMALL, 4))
+    write_checkpoint(folder / "model.pth.tar-400", released_state("top-db-net", 4))
     return folder
 
 
@@ -92,7 +89,7 @@ def test_an_imported_run_has_the_keys_of_a_trained_one(here, monkeypatch):
     assert imported.keys() - trained.keys() == {"checkpoint"}
     assert trained.keys() - imported.keys() == set()
     assert trained["origin"] == "trained"
-    for part in ("network", "training", "environment"):
+    for part in ("recipe", "scale", "hardware", "environment"):
         assert imported[part].keys() == trained[part].keys()
 
 
@@ -132,7 +129,7 @@ def test_features_of_another_data_set_go_to_a_file_of_their_own(here, monkeypatc
     assert "is of market1501" in capsys.readouterr().err
     command = ["extract", "transfer", *data("duke"), "--out", "duke.npz"]
     assert tiny.topdb(monkeypatch, *command) == 0
-    assert read_features(here / "duke.npz").query_features.shape == (3, 20)
+    assert read_features(here / "duke.npz").query_features.shape == (3, 24)
     assert (here / "transfer/run.json").read_text() == before
 
 
@@ -153,7 +150,7 @@ def test_extraction_runs_each_batch_once(here, monkeypatch):
 
 
 def test_the_data_set_is_told_by_its_number_of_people(here, monkeypatch, capsys):
-    write_checkpoint(here / "market.pth.tar", released_state("baseline", SMALL, 751))
+    write_checkpoint(here / "market.pth.tar", released_state("baseline", 751))
     what = {"checkpoint": "market.pth.tar", "method": "baseline"}
     # Both data sets of this profile have Market-1501's layout: the number alone does not tell.
     assert run_import(monkeypatch, "--out", "told", **what) == 0
@@ -249,7 +246,7 @@ def test_an_import_waits_for_a_process_that_writes_into_its_folder(here, monkeyp
 def test_imagenet_weights_of_a_wrong_digest_stop_a_training(here, monkeypatch, capsys):
     (here / "resnet50-19c8e357.pth").write_bytes(b"not these")
     start = {"kind": "imagenet", "weights": "resnet50-19c8e357.pth"}
-    with_params(here, start=start)
+    with_params(here, start=start, **{"scale.backbones": {}})
     command = ["train", "market1501", "baseline", "1", *data(), "--out", "never"]
     assert tiny.topdb(monkeypatch, *command) == 2
     told = capsys.readouterr().err
@@ -292,9 +289,16 @@ def test_altered_weights_are_not_extracted(here, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"network": {"backbone": "small"}}, "does not describe a run (('height',)"),
-        ({"method": "no-such"}, "is of the method 'no-such', which is not there"),
-        ({"method": "baseline"}, "does not fit the network of run.json"),
+        ({"scale": {"size": [48]}}, "does not describe a run (('size', 1)"),
+        ({"scale": {"height": 48}}, "does not describe a run (('height',)"),
+        ({"hardware": {"device": "tpu"}}, "does not describe a run (('device',)"),
+        ({"changed": [{"epoch": 3}]}, "does not describe a run (('epoch',)"),
+        ({"recipe": {}}, "does not describe a run (side is missing"),
+        ({"recipe": {"side": "relased"}}, "has no recipe 'relased' (did you mean 'released'?)"),
+        ({"method": "no-such"}, "there is no method 'no-such'"),
+        ({"method": "baseline"}, "states another options than the method baseline has today"),
+        ({"method": "bot"}, "states another options than the method bot has today"),
+        ({"identities": 5}, "does not fit the network of run.json"),
         ({"weights_digest": None}, "is not the file that run.json"),
     ],
 )
@@ -307,7 +311,7 @@ def test_a_broken_record_is_named(here, monkeypatch, capsys, change, said):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_without_the_gpu_that_the_profile_asks_for_a_device_is_named(here, monkeypatch, capsys):
-    with_params(here, **{"training.device": "cuda"})
+    with_params(here, hardware={"device": "cuda"})
     # Weights alone need no GPU.
     assert run_import(monkeypatch, "--dataset", "market1501", "--out", "gpu") == 0
     capsys.readouterr()
@@ -317,7 +321,7 @@ def test_without_the_gpu_that_the_profile_asks_for_a_device_is_named(here, monke
     assert "torch finds no GPU here: name --device cpu" in capsys.readouterr().err
     assert tiny.topdb(monkeypatch, "extract", "gpu", *data(), "--device", "cpu") == 0
     assert run_import(monkeypatch, *data(), "--out", "gpu", "--device", "cpu") == 0
-    assert record_of(here / "gpu")["training"]["device"] == "cuda"
+    assert record_of(here / "gpu")["hardware"]["device"] == "cuda"
 
 
 def test_a_run_without_a_record_or_an_unknown_device_is_named(here, monkeypatch, capsys):

@@ -1,9 +1,10 @@
 """The paper profile at its real size, row by row of docs/recipes.md.
 
-What golden numbers cover stands in tests/methods/test_parity.py, test_losses.py, test_schedule.py.
+What golden numbers cover stands in tests/methods/test_parity.py, test_losses.py, test_schedules.py.
 """
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,20 +14,67 @@ from PIL import Image
 from scipy.stats import ks_2samp
 from torch import nn
 
-from topdb.methods import build
-from topdb.methods.parts.network import initialise
-from topdb.params import AugmentationSettings, load
+from topdb.methods import build, find
+from topdb.methods.contract import Adam, Method, Moment, Recipe, Stairs
+from topdb.methods.contract.resolving import resolved
+from topdb.methods.parts.augmentation import (
+    EnlargeAndCrop,
+    Erase,
+    Flip,
+    Normalise,
+    augmented,
+    enlarge_and_crop,
+    erase,
+    flip,
+    normalise,
+)
+from topdb.methods.parts.batches import people_batches
+from topdb.params import FULL, ScaleSettings, load
 from topdb.training.fit import fit
 from topdb.training.images import resized
-from topdb.training.optimiser import Adam
+from topdb.training.optimiser import AdamSteps
 from topdb.training.randomness import Randomness
-from topdb.training.sampler import epoch_batches
-from topdb.training.schedule import learning_rate
-from topdb.training.transforms import augment, enlarge_and_crop, erase, flip, normalise
 
 PAPER = load(tiny.ROOT / "params.yaml").selected("paper")
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]
+SMALL = ScaleSettings(size=(96, 32), backbones={"resnet50": "small"})
+SIZE = (384, 128)
+ON_CPU = PAPER.hardware.model_copy(update={"device": "cpu"})
 LENGTHS = {"baseline": 1536, "no-drop": 2560, "no-reg": 1536, "top-db-net": 1536}
+
+
+def recipe_of(method="top-db-net", scale=FULL, **parts) -> Recipe:
+    """What the paper's profile trains a method by, at a scale, with parts replaced."""
+    assert PAPER.scale == FULL
+    changes = PAPER.changes_of(method, "market1501")
+    recipe = resolved(find(method), method, PAPER.side(method), scale, changes)
+    return replace(recipe, **parts)
+
+
+def network_of(method: str, recipe: Recipe, scale=FULL, identities=10) -> Method:
+    built = build(find(method), recipe, identities, scale)
+    built.initialise(draws())
+    return built
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_four_methods_share_a_recipe_but_for_their_streams(method):
+    own, other = recipe_of(method), recipe_of("top-db-net")
+    assert replace(own, options=None) == replace(other, options=None)
+    assert own.size == SIZE
+    assert (own.epochs, own.whole_passes, own.people, own.images) == (400, 400, 16, 4)
+    assert own.rules == {"network": Adam(5e-4, betas=(0.9, 0.999), weight_decay=5e-4)}
+    assert own.schedule == Stairs(warmup=45, stair=5, milestones=(200, 300))
+    assert (own.clip, own.fresh, own.resize, own.interpolation) == (None, (), None, "bilinear")
+    assert own.augmentation == (
+        Flip(0.5),
+        EnlargeAndCrop(0.5),
+        Normalise(),
+        Erase(0.5, area=(0.02, 0.4), aspect=(0.3, 3.33), fill=(0.4914, 0.4822, 0.4465)),
+    )
+    options = own.options
+    assert (options.margin, options.label_smoothing) == (0.3, 0.1)
+    assert (options.drop_ratio, options.activation_power) == (0.33, 2.0)
 
 
 def draws(seed=0):
@@ -44,8 +92,7 @@ def photographs(count=4, height=128, width=64):
 def networks():
     built = {}
     for method in METHODS:
-        built[method] = build(method, PAPER.network, 10, "released")
-        initialise(built[method], draws())
+        built[method] = network_of(method, recipe_of(method))
     return built
 
 
@@ -55,7 +102,10 @@ def inputs():
 
 
 def test_the_learning_rate_has_the_stated_corners():
-    rates = [learning_rate(PAPER.training.schedule, epoch, 1.0, 400) for epoch in range(400)]
+    recipe = recipe_of()
+    (rule,) = recipe.rules.values()
+    moments = [Moment(epoch, epoch + 0.9, epoch + 1.0) for epoch in range(400)]
+    rates = [recipe.schedule.rate(rule.rate, moment, recipe.epochs) for moment in moments]
     assert rates[0] == pytest.approx(5e-5, rel=1e-12)
     rises = [epoch for epoch in range(1, 400) if rates[epoch] > rates[epoch - 1]]
     assert rises == [4, 9, 14, 19, 24, 29, 34, 39, 44]
@@ -72,27 +122,26 @@ def test_the_penalty_is_coupled_and_reaches_every_parameter(networks):
     for network in networks.values():
         parameters = list(network.parameters())
         assert all(each.requires_grad for each in parameters)
+        (group,) = network.groups().values()
+        assert list(map(id, group)) == list(map(id, parameters))
     copies = [nn.Parameter(torch.full((2,), value)) for value in (1.0, -3.0, 50.0)]
     for each in copies:
         each.grad = torch.zeros_like(each)
-    Adam(copies, PAPER.training.betas, PAPER.training.weight_decay).step(0.01)
+    (rule,) = recipe_of().rules.values()
+    AdamSteps(copies, rule).step(0.01)
     moved = [each[0].item() for each in copies]
     assert moved == pytest.approx([0.99, -2.99, 49.99], abs=1e-5)
 
 
 def test_every_parameter_that_learns_is_moved_by_a_training(inputs):
     """Norms, biases and the neck's shift too, by the loop itself."""
-    small = PAPER.network.model_copy(update={"backbone": "small", "height": 96, "width": 32})
     for method in METHODS:
-        network = build(method, small, 4, "released")
-        initialise(network, draws())
+        recipe = recipe_of(method, SMALL, epochs=2, people=4)
+        network = network_of(method, recipe, SMALL, identities=4)
         before = {name: value.clone() for name, value in network.named_parameters()}
         images = torch.randint(0, 256, (16, 3, 96, 32), dtype=torch.uint8, generator=draws())
-        settings = PAPER.training.model_copy(
-            update={"epochs": 2, "people_per_batch": 4, "device": "cpu"}
-        )
         labels = np.repeat(np.arange(4), 4)
-        fit(network, images, labels, settings, Randomness("d", method, 0), lambda epoch: None)
+        fit(network, images, labels, ON_CPU, Randomness("d", method, 0), lambda epoch: None)
         still = [n for n, value in network.named_parameters() if torch.equal(value, before[n])]
         assert still == []
 
@@ -109,12 +158,12 @@ def test_images_are_resized_as_torchvision_resizes_pil_images():
         ]
     )
     expected = torch.stack([theirs(Image.fromarray(image)) for image in images])
-    ours = normalise(resized(images, np.arange(len(images)), PAPER.network))
+    ours = normalise(resized(images, np.arange(len(images)), SIZE))
     torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)
 
 
 def test_enlarging_is_pils_to_one_grey_level():
-    images = resized(photographs(), np.arange(4), PAPER.network)
+    images = resized(photographs(), np.arange(4), SIZE)
     for image in images:
         cropped = enlarge_and_crop(image[None], 1.0, draws(5))[0]
         pil = Image.fromarray(image.permute(1, 2, 0).numpy())
@@ -135,27 +184,27 @@ def window(generator):
 
 
 def test_the_order_is_flip_crop_normalise_erase():
-    settings = PAPER.training.augmentation
-    images = resized(photographs(), np.arange(4), PAPER.network)
+    transforms = recipe_of().augmentation
+    images = resized(photographs(), np.arange(4), SIZE)
     generator = draws(7)
     flipped = flip(images, 0.5, generator)
     moved = enlarge_and_crop(flipped, 0.5, generator)
-    expected = erase(normalise(moved), settings, generator)
-    assert torch.equal(augment(images, settings, draws(7)), expected)
+    expected = erase(normalise(moved), transforms[-1], generator)
+    assert torch.equal(augmented(images, transforms, draws(7), Moment(0, 0.0)), expected)
 
 
 def test_each_change_happens_to_half_of_the_images():
-    settings = PAPER.training.augmentation
-    assert (settings.flip, settings.crop, settings.erase) == (0.5, 0.5, 0.5)
+    flips, crops, _, erases = recipe_of().augmentation
+    assert (flips.p, crops.p, erases.p) == (0.5, 0.5, 0.5)
     images = torch.arange(600 * 3 * 48 * 16).remainder(251).to(torch.uint8).view(600, 3, 48, 16)
 
     def share(changed):
         return (changed != images).flatten(1).any(dim=1).float().mean().item()
 
-    assert share(flip(images, settings.flip, draws())) == pytest.approx(0.5, abs=0.06)
-    assert share(enlarge_and_crop(images, settings.crop, draws())) == pytest.approx(0.5, abs=0.06)
+    assert share(flip(images, flips.p, draws())) == pytest.approx(0.5, abs=0.06)
+    assert share(enlarge_and_crop(images, crops.p, draws())) == pytest.approx(0.5, abs=0.06)
     plain = images.float()
-    erased = (erase(plain, settings, draws()) != plain).flatten(1).any(dim=1)
+    erased = (erase(plain, erases, draws()) != plain).flatten(1).any(dim=1)
     assert erased.float().mean().item() == pytest.approx(0.5, abs=0.06)
 
 
@@ -173,7 +222,7 @@ def test_erased_rectangles_are_distributed_as_those_of_random_erasing():
 
     expected = np.array([rectangle() for _ in range(2000)])
     found = []
-    always = AugmentationSettings(erase=1.0)
+    always = replace(recipe_of().augmentation[-1], p=1.0)
     for seed in range(20):
         erased = erase(torch.full((100, 3, 384, 128), 9.0), always, draws(seed))[:, 0] != 9.0
         rows, columns = erased.any(dim=2).int(), erased.any(dim=1).int()
@@ -203,9 +252,15 @@ def test_an_epoch_is_as_long_as_the_authors():
         return number
 
     theirs = [steps(random.Random(seed)) for seed in range(60)]
-    ours = [len(epoch_batches(labels, 16, 4, np.random.default_rng(seed))) for seed in range(60)]
+
+    def batches(seed):
+        recipe = recipe_of()
+        generator = np.random.default_rng(seed)
+        return people_batches(labels, recipe.people, recipe.images, generator)
+
+    ours = [len(batches(seed)) for seed in range(60)]
     assert np.mean(ours) == pytest.approx(np.mean(theirs), abs=0.5)
-    assert {16 * 4} == {epoch_batches(labels, 16, 4, np.random.default_rng(0)).shape[1]}
+    assert {16 * 4} == {len(batch) for batch in batches(0)}
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -271,19 +326,18 @@ def test_streams_are_pooled_and_reduced_as_stated(networks):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_triplets_see_features_before_the_neck_and_classifiers_after_it(method):
-    small = PAPER.network.model_copy(update={"backbone": "small", "height": 96, "width": 32})
-    network = build(method, small, 4, "released")
-    initialise(network, draws())
+    network = network_of(method, recipe_of(method, SMALL), SMALL, identities=4)
     heads = [module for name, module in network.named_children() if name.endswith("_head")]
     inputs = []
     for head in heads:
         head.classifier.register_forward_pre_hook(lambda _, x: inputs.append(x[0]))
-    outputs = network.train()(torch.randn(8, 3, 96, 32, generator=draws()), draws())
-    for output, head, classified in zip(outputs, heads, inputs, strict=True):
+    images = torch.randn(8, 3, 96, 32, generator=draws())
+    outputs = network.train()(images, Moment(0, 0.0), draws())
+    features = [value for name, value in outputs.items() if name.endswith("_features")]
+    for values, head, classified in zip(features, heads, inputs, strict=True):
         if method == "baseline":
-            assert classified is output.features
+            assert classified is values
             continue
-        values = output.features
         normal = (values - values.mean(0)) / (values.var(0, unbiased=False) + 1e-5).sqrt()
         torch.testing.assert_close(classified, normal, rtol=1e-3, atol=1e-3)
         assert head.neck.bias.requires_grad
@@ -291,15 +345,9 @@ def test_triplets_see_features_before_the_neck_and_classifiers_after_it(method):
 
 def test_the_last_epoch_is_the_result_however_bad():
     """A rate that grows ruins the network; the ruined one is what stays."""
-    small = PAPER.network.model_copy(update={"backbone": "small", "height": 96, "width": 32})
-    network = build("top-db-net", small, 4, "released")
-    initialise(network, draws())
-    schedule = PAPER.training.schedule.model_copy(
-        update={"base": 0.3, "warmup_epochs": 3, "stair_epochs": 1, "milestones": ()}
-    )
-    settings = PAPER.training.model_copy(
-        update={"epochs": 3, "people_per_batch": 4, "device": "cpu", "schedule": schedule}
-    )
+    growing = {"rules": {"network": Adam(0.3)}, "schedule": Stairs(3, 1, ())}
+    recipe = recipe_of(scale=SMALL, epochs=3, people=4, **growing)
+    network = network_of("top-db-net", recipe, SMALL, identities=4)
     images = torch.randint(0, 256, (16, 3, 96, 32), dtype=torch.uint8, generator=draws())
     states, losses = [], []
 
@@ -307,7 +355,7 @@ def test_the_last_epoch_is_the_result_however_bad():
         states.append({name: value.clone() for name, value in network.state_dict().items()})
         losses.append(epoch.losses["loss"])
 
-    fit(network, images, np.repeat(np.arange(4), 4), settings, Randomness("d", "m", 0), note)
+    fit(network, images, np.repeat(np.arange(4), 4), ON_CPU, Randomness("d", "m", 0), note)
     assert losses[-1] > min(losses)
     final = network.state_dict()
     assert all(torch.equal(final[name], value) for name, value in states[-1].items())

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from topdb.errors import UserError
-from topdb.params import TrainingSettings
+from topdb.params import HardwareSettings
 from topdb.training.precision import precision
 
 CUDA, CUDNN = torch.backends.cuda.matmul, torch.backends.cudnn
@@ -12,15 +12,8 @@ def flags() -> tuple[bool, bool]:
     return CUDA.allow_tf32, CUDNN.allow_tf32
 
 
-def settings(device: str, tf32: bool) -> TrainingSettings:
-    return TrainingSettings(
-        epochs=2,
-        people_per_batch=2,
-        images_per_person=2,
-        schedule={"kind": "cosine", "base": 0.01, "warmup_epochs": 1.0},
-        device=device,
-        tf32=tf32,
-    )
+def settings(device: str, tf32: bool) -> HardwareSettings:
+    return HardwareSettings(device=device, tf32=tf32)
 
 
 @pytest.mark.parametrize("tf32", [False, True])

@@ -1,5 +1,6 @@
 """Trainings that are interrupted and go on: the bits are those of one that was not."""
 
+import contextlib
 import json
 import os
 import random
@@ -13,13 +14,13 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from networks import network, short
 
 from topdb.datasets.building import build_index
 from topdb.errors import StoppedError, UserError
 from topdb.files import digest
-from topdb.methods import build
-from topdb.methods.parts.network import initialise
-from topdb.params import NetworkSettings, TrainingSettings
+from topdb.methods.contract import SGD, Adam, Milestones
+from topdb.params import HardwareSettings
 from topdb.training.checkpoint import Checkpoints
 from topdb.training.fit import fit, position_of
 from topdb.training.progress import Moment
@@ -27,27 +28,9 @@ from topdb.training.randomness import Randomness
 from topdb.training.run_files import RunFiles
 from topdb.training.stopping import Stop
 
-SMALL = NetworkSettings(
-    backbone="small",
-    height=48,
-    width=16,
-    bottleneck_width=4,
-    global_features=8,
-    drop_features=12,
-)
 LABELS = np.repeat(np.arange(4), 4)
 KILLS = 10
 EPOCHS = 60
-
-
-def settings(**changes) -> TrainingSettings:
-    values = {
-        "epochs": 3,
-        "people_per_batch": 2,
-        "images_per_person": 2,
-        "schedule": {"kind": "cosine", "base": 0.01, "warmup_epochs": 1.0},
-    }
-    return TrainingSettings(**{**values, **changes})
 
 
 def images() -> torch.Tensor:
@@ -62,11 +45,11 @@ def checkpoints(folder: Path, identity: str = "this run", every: float = 1e9) ->
 class Training:
     """One process's part of a training, up to a number of steps."""
 
-    def __init__(self, folder: Path, method="baseline", every=1e9, **changes) -> None:
-        self.network = build(method, SMALL, 4, "released")
-        initialise(self.network, torch.Generator().manual_seed(0))
+    def __init__(self, folder: Path, method="baseline", every=1e9, recipe=None, **hardware) -> None:
+        parts = {"epochs": 3, "people": 2, "images": 2, **(recipe or {})}
+        self.network = network(method, short(method, **parts))
         self.kept = checkpoints(folder, every=every)
-        self.settings = settings(**changes)
+        self.hardware = HardwareSettings(**hardware)
         self.taken_up = self.kept.take_up()
         self.stop = Stop()
         self.told = []
@@ -86,7 +69,7 @@ class Training:
             self.network,
             images(),
             LABELS,
-            self.settings,
+            self.hardware,
             Randomness("d", "m", 1),
             self.told.append,
             checkpoints=self.kept,
@@ -99,6 +82,31 @@ class Training:
 def same(first: torch.nn.Module, second: torch.nn.Module) -> bool:
     others = second.state_dict()
     return all(torch.equal(each, others[name]) for name, each in first.state_dict().items())
+
+
+OTHERS = {
+    "SGD": {"rules": {"network": SGD(0.01, momentum=0.9, nesterov=True, weight_decay=5e-4)}},
+    "AMSGrad": {"rules": {"network": Adam(0.01, amsgrad=True)}},
+    "optimisers that forget": {"fresh": (0.0, 1.2, 2.0)},
+    "a faster clock": {"epochs": 12, "passes": 3, "schedule": Milestones(at=(5, 6), warmup=2)},
+    "a gradient that is cut": {"clip": 0.5},
+}
+
+
+@pytest.mark.parametrize("recipe", OTHERS.values(), ids=OTHERS)
+def test_whatever_the_recipe_says_a_training_can_stop_at_every_step(recipe, whole, tmp_path):
+    undisturbed = Training(tmp_path / "whole", recipe=recipe)
+    epochs = undisturbed.run()
+    assert not same(whole, undisturbed.network)
+    resumed = None
+    while resumed is None:
+        part = Training(tmp_path / "parts", recipe=recipe)
+        with contextlib.suppress(StoppedError):
+            resumed = part.run(1)
+    assert len(part.kept.resumed) > 6
+    assert same(undisturbed.network, part.network)
+    assert [epoch.losses for epoch in resumed] == [epoch.losses for epoch in epochs]
+    assert [epoch.learning_rate for epoch in resumed] == [each.learning_rate for each in epochs]
 
 
 @pytest.mark.parametrize("method", ["baseline", "top-db-net"])
@@ -121,11 +129,11 @@ def test_after_every_step_a_training_can_stop_and_go_on(method, tmp_path):
 
 
 def test_a_training_stopped_at_every_step_is_the_same_too(tmp_path):
-    whole = Training(tmp_path / "whole", epochs=2)
+    whole = Training(tmp_path / "whole", recipe={"epochs": 2})
     epochs = whole.run()
     stops, resumed = 0, None
     while resumed is None:
-        part = Training(tmp_path / "parts", epochs=2)
+        part = Training(tmp_path / "parts", recipe={"epochs": 2})
         try:
             resumed = part.run(1)
         except StoppedError:
@@ -287,12 +295,12 @@ def test_two_checkpoints_are_kept_and_nothing_else(tmp_path):
 
 def test_checkpoints_of_another_run_are_left_alone_with_a_word(tmp_path, capsys):
     content = {"position": {}}
-    nested = {"training": {"epochs": 5, "margin": 0.3}, "seed": 1}
+    nested = {"recipe": {"epochs": 5, "margin": 0.3}, "seed": 1}
     one = Checkpoints(tmp_path, nested, 0, "cpu")
     one.save("epoch-00001-step-000001", {"a": torch.zeros(1)}, content)
-    other = Checkpoints(tmp_path, {**nested, "training": {"epochs": 6, "margin": 0.3}}, 0, "cpu")
+    other = Checkpoints(tmp_path, {**nested, "recipe": {"epochs": 6, "margin": 0.3}}, 0, "cpu")
     assert other.take_up() is None
-    assert "another run (training.epochs): they are left alone" in capsys.readouterr().err
+    assert "another run (recipe.epochs): they are left alone" in capsys.readouterr().err
     other.save("epoch-00001-step-000001", {"a": torch.ones(1)}, content)
     again = Checkpoints(tmp_path, nested, 0, "cpu").take_up()
     assert again.tensors["a"] == 0
@@ -335,10 +343,10 @@ def test_a_broken_loss_keeps_the_last_good_checkpoint(tmp_path):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A disk of 4 MB."""
+    """A disk of 8 MB."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)]
     try:
         subprocess.run(mount, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
@@ -366,7 +374,9 @@ def test_a_full_disk_ends_a_training_and_the_last_checkpoint_serves(whole, small
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("killed")
-    tiny.write_params(folder, {"training.epochs": EPOCHS, "training.checkpoint_seconds": 0.0})
+    changes = {"scale.epochs": EPOCHS, "hardware": {"checkpoint_seconds": 0.0}}
+    changes["changes.baseline.all.epochs"] = EPOCHS
+    tiny.write_params(folder, changes)
     tiny.draw_market(folder / "data/market1501")
     build_index(
         "market1501",

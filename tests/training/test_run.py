@@ -21,6 +21,14 @@ from topdb.training.pretraining import pretrain
 from topdb.training.run import Run, train_run
 
 FILES = ("weights.safetensors", "features.npz", "history.csv", "run.json")
+PRETRAINING = {
+    "kind": "pretraining",
+    "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
+    "epochs": 2,
+    "seed": 0,
+    "people": 3,
+    "images": 2,
+}
 TRAIN_AND_LIST_MODULES = """
 import sys
 from topdb.cli import main
@@ -76,6 +84,11 @@ def train(project, method="top-db-net", seed=1, out="here", profile: Profile | N
     return told
 
 
+def profile_with(**changes) -> Profile:
+    dotted = {key.replace("__", "."): value for key, value in changes.items()}
+    return Profile.model_validate(tiny.content(dotted)["profiles"]["tiny"])
+
+
 def weights(folder):
     return load_file(folder / "weights.safetensors")
 
@@ -129,12 +142,32 @@ def test_the_record_has_the_documented_content(project, processes):
     record = json.loads((project / "out-1/run.json").read_text())
     identity = {"profile": "tiny", "dataset": "market1501", "method": "top-db-net", "seed": 1}
     assert {key: record[key] for key in identity} == identity
-    assert record["recipe"] == "released"
+    assert record["recipe"]["side"] == "released"
+    assert record["title"] == "Top-DB-Net"
+    assert record["backbone"] == "small"
+    assert len(record["code"]) == 64
     assert record["rendered"] is False
     assert record["start"] is record["start_digest"] is record["mlflow_run_id"] is None
-    assert record["network"]["drop_ratio"] == 0.33  # defaults are written out
-    assert record["training"]["weight_decay"] == 5e-4
-    assert (record["training"]["fused"], record["training"]["tf32"]) == (True, False)
+    recipe = record["recipe"]
+    assert recipe["options"]["drop_ratio"] == 0.33  # defaults are written out
+    assert recipe["rules"]["network"]["kind"] == "Adam"
+    assert recipe["rules"]["network"]["weight_decay"] == 5e-4
+    assert (record["hardware"]["fused"], record["hardware"]["tf32"]) == (True, False)
+    # As the profile changed and scaled it, and what it changed.
+    assert (recipe["size"], recipe["people"], recipe["images"]) == ([48, 16], 3, 2)
+    assert (recipe["epochs"], recipe["rules"]["network"]["rate"]) == (2, 0.001)
+    assert recipe["schedule"] == {"kind": "Cosine", "warmup": 1.0}
+    assert [each["kind"] for each in recipe["augmentation"]] == [
+        "Flip",
+        "EnlargeAndCrop",
+        "Normalise",
+        "Erase",
+    ]
+    assert record["scale"] == json.loads(json.dumps(record["scale"] | {"size": [48, 16]}))
+    assert record["changed"][0]["rules"] == {"network": {"rate": 0.001}}
+    (told,) = record["changes"]
+    assert told.startswith("top-db-net: epochs 2, images 2, schedule.")
+    assert "rules.network.rate 0.001" in told
     assert record["environment"]["threads"] == 1
     assert record["peak_memory_mib"] > 0
     assert record["peak_gpu_memory_mib"] is None
@@ -150,27 +183,21 @@ def test_epochs_are_told_as_they_pass_and_the_tracker_is_named(project):
 
 def test_a_run_that_fails_leaves_no_record_of_an_older_one(project):
     train(project, out="again")
-    content = tiny.content({"training.schedule.base": 1e30, "training.epochs": 4})
-    profile = Profile.model_validate(content["profiles"]["tiny"])
+    absurd = {"rules": {"network": {"rate": 1e30}}, "epochs": 4, "images": 2}
+    profile = profile_with(scale__epochs=4, changes={"top-db-net": {"all": absurd}})
     with pytest.raises(UserError, match="epoch"):
         train(project, out="again", profile=profile)
     assert not (project / "again/run.json").exists()
 
 
 def test_pretraining_gives_every_run_its_start(project):
-    start = {
-        "kind": "pretraining",
-        "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
-        "epochs": 2,
-        "seed": 0,
-    }
     # A rate of almost nothing: the trained backbone is then still the start.
-    content = tiny.content({"start": start, "training.schedule.base": 1e-12})
-    profile = Profile.model_validate(content["profiles"]["tiny"])
+    still = {"rules": {"network": {"rate": 1e-12}}, "images": 2}
+    profile = profile_with(start=PRETRAINING, changes={"top-db-net": {"all": still}})
     index = read_index(project / "index.parquet")
     pixels = Pixels.open(project / "pixels.npy", index)
     for name in ("pretraining", "pretraining-again"):
-        pretrain(index, pixels, profile.network, profile.start, profile.training, project / name)
+        pretrain(index, pixels, profile, "small", project / name)
     path = project / "pretraining/backbone.safetensors"
     assert digest(path) == digest(project / "pretraining-again/backbone.safetensors")
     assert len((project / "pretraining/history.csv").read_text().splitlines()) == 3
@@ -185,13 +212,7 @@ def test_pretraining_gives_every_run_its_start(project):
 
 
 def test_a_start_that_is_not_there_is_named(project):
-    start = {
-        "kind": "pretraining",
-        "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
-        "epochs": 2,
-        "seed": 0,
-    }
-    profile = Profile.model_validate(tiny.content({"start": start})["profiles"]["tiny"])
+    profile = profile_with(start=PRETRAINING)
     with pytest.raises(UserError, match=r"none.safetensors does not exist: run `topdb pretrain`"):
         train(project, out="startless", profile=profile, backbone=project / "none.safetensors")
 
@@ -211,10 +232,10 @@ def test_the_index_of_another_data_set_is_refused(project):
             params.profile,
             "market1501",
             "baseline",
-            1,
+            [1],
             project / "another.parquet",
             project / "another.npy",
             None,
-            project / "refused",
+            [project / "refused"],
         )
     assert not (project / "refused").exists()

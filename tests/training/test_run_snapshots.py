@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from networks import network as small_network
+from networks import short
 
 from topdb.datasets.building import build_index
 from topdb.datasets.pixels import Pixels
 from topdb.errors import StoppedError, UserError
 from topdb.evaluation import read_features
 from topdb.files import digest
-from topdb.methods import build
-from topdb.methods.parts.network import initialise
-from topdb.params import NetworkSettings, Profile
+from topdb.methods.parts.augmentation import normalise
+from topdb.params import Profile
 from topdb.snapshots import read_snapshots
 from topdb.training.images import resized
 from topdb.training.run import Run, train_run
 from topdb.training.snapshots import chosen_queries, look_at
 from topdb.training.stopping import Stop
-from topdb.training.transforms import normalise
 
 
 @pytest.fixture(scope="module")
@@ -60,14 +60,13 @@ def train(
 
 
 def looking(data, path, method="top-db-net", **changes):
-    return look_at(path, "market1501", method, 1, profile(**changes), data.index, data.pixels)
+    watching = profile(**changes)
+    passes = watching.scale.epochs
+    return look_at(path, "market1501", method, 1, watching, data.index, data.pixels, passes)
 
 
 def network(method="top-db-net", seed=0):
-    sizes = NetworkSettings.model_validate(tiny.content()["profiles"]["tiny"]["network"])
-    built = build(method, sizes, 4, "released")
-    initialise(built, torch.Generator().manual_seed(seed))
-    return built
+    return small_network(method, short(method), seed=seed)
 
 
 @pytest.mark.parametrize("method", ["baseline", "top-db-net"])
@@ -114,7 +113,7 @@ def test_maps_are_the_bottlenecks_output_and_masks_drop_its_top_rows(data, tmp_p
     assert all(module.training for module in seen.modules())
     snapshots = read_snapshots(path)
     rows = [data.index.paths.index(name) for name in snapshots.paths[:3]]
-    images = normalise(resized(data.pixels, np.array(rows), profile().network))
+    images = normalise(resized(data.pixels, np.array(rows), seen.recipe.size))
     with torch.inference_mode():
         features = seen.eval().feature_map(images).numpy().astype(np.float64)
     expected = (features**2).sum(axis=1)
@@ -151,7 +150,7 @@ def test_images_are_the_data_sets_own_at_one_size(data, tmp_path):
 
 def test_only_the_chosen_epochs_are_kept_and_a_resumed_training_takes_them_anew(data, tmp_path):
     path = tmp_path / "snapshots.npz"
-    changes = {"training__epochs": 6, "snapshots": {"epochs": [2, 4, 5]}}
+    changes = {"scale__epochs": 6, "snapshots": {"epochs": [2, 4, 5]}}
     before = looking(data, path, **changes)
     for epoch in range(1, 6):
         before(epoch, network(seed=epoch))
@@ -168,11 +167,21 @@ def test_only_the_chosen_epochs_are_kept_and_a_resumed_training_takes_them_anew(
 
 def test_default_epochs_are_the_first_the_middle_and_the_last():
     def epochs(count: int) -> tuple[int, ...]:
-        return profile(training__epochs=count).watch.epochs
+        assert profile(scale__epochs=count).watch.epochs is None
+        return profile(scale__epochs=count).watch.of(count)
 
     assert epochs(5) == (1, 3, 5)
     assert epochs(400) == (1, 200, 400)
     assert epochs(2) == (1, 2)
+
+
+def test_an_epoch_that_the_training_does_not_have_is_told_before_it_begins(data):
+    said = r"snapshots\.epochs names 3, and the training of top-db-net has 2: name epochs that it"
+    with pytest.raises(UserError, match=said):
+        # The recipe alone says how long it takes; where the scale does, the parameters are refused.
+        train(data, "later", scale__epochs=None, snapshots={"epochs": [1, 3]})
+    assert not (data.folder / "later/history.csv").exists()
+    assert not list(data.folder.glob("later/checkpoints/*"))
 
 
 def test_queries_are_spread_over_people_who_can_be_found(data):
@@ -217,8 +226,8 @@ def test_the_wrong_query_is_said_before_the_training_begins(data):
 
 def test_a_stopped_training_goes_on_and_ends_with_the_same_snapshots(data):
     changes = {
-        "training__epochs": 4,
-        "training__checkpoint_seconds": 0.0,
+        "scale__epochs": 4,
+        "hardware": {"checkpoint_seconds": 0.0},
         "snapshots": {"epochs": [1, 2, 4]},
     }
     whole = train(data, "whole", **changes)

@@ -18,7 +18,7 @@ OUTPUTS = ("weights.safetensors", "features.npz", "history.csv", "snapshots.npz"
 def trained(tmp_path_factory):
     """A project with a run that was long enough for checkpoints."""
     folder = tmp_path_factory.mktemp("spare")
-    tiny.write_params(folder, {"training.checkpoint_seconds": 0.0})
+    tiny.write_params(folder, {"hardware": {"checkpoint_seconds": 0.0}})
     root = folder / "data/market1501"
     tiny.draw_market(root)
     build_index("market1501", "market1501", root, folder / "index.parquet", folder / "pixels.npy")
@@ -85,14 +85,15 @@ def test_a_damaged_spare_is_not_given_back(here, monkeypatch, capsys):
 def test_the_spare_of_other_parameters_is_not_given_back(here, monkeypatch, capsys):
     delete(here)
     before = spare_of(here)
-    changes = {"training.checkpoint_seconds": 0.0, "training.margin": 0.5}
+    changes = {"hardware": {"checkpoint_seconds": 0.0}}
+    changes["changes.top-db-net.all.options"] = {"margin": 0.5}
     tiny.write_params(here, changes)
     assert tiny.topdb(monkeypatch, *COMMAND) == 0
     told = capsys.readouterr().err
     assert "there again" not in told
     assert "another run" not in told
     record = json.loads((here / "run/run.json").read_text())
-    assert record["training"]["margin"] == 0.5
+    assert record["recipe"]["options"]["margin"] == 0.5
     assert spare_of(here) != before
 
 

@@ -37,14 +37,14 @@ def estimate(
     from topdb.training.estimate_text import lines
 
     imported()
-    here = named or ("cuda" if wanted.training.device == "cuda" and has_gpu() else "cpu")
-    threads = wanted.training.threads
+    here = named or ("cuda" if wanted.hardware.device == "cuda" and has_gpu() else "cpu")
+    threads = wanted.hardware.threads
     prepare(here, threads)
-    if here != wanted.training.device:
+    if here != wanted.hardware.device:
         typer.echo(
-            f"The profile trains on {wanted.training.device}; these are the seconds of {here}.\n"
+            f"The profile trains on {wanted.hardware.device}; these are the seconds of {here}.\n"
         )
-    found = measure(wanted, here, steps, folder)
+    found = measure(wanted, here, steps, folder, settings.method_folders)
     machine = describe(here, threads)["device"]
     where = machine if here == "cuda" else f"{machine}, {threads} thread(s)"
     for line in lines(found, wanted, name, where, here):

@@ -12,8 +12,13 @@ PLAIN = ["plain"]
 
 
 def evaluate(
-    features: Annotated[Path, typer.Argument(help="A features.npz file, from any model.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder; each ranking gets one in it.")],
+    features: Annotated[
+        list[Path], typer.Argument(help="A features.npz file, from any model; one or more.")
+    ],
+    out: Annotated[
+        list[Path],
+        typer.Option("--out", help="Folder, in which each ranking gets one; one for each file."),
+    ],
     ranking: Annotated[
         list[str], typer.Option(help="plain, or rk: k-reciprocal re-ranking. May be repeated.")
     ] = PLAIN,
@@ -51,9 +56,15 @@ def evaluate(
     for name in ranking:
         if name not in known:
             raise UserError(f"--ranking is '{name}': name plain or rk.")
-    for name in ranking:
-        metrics = score(
-            features, known[name], settings, out / name, threads, device=device, quiet=quiet
+    if len(out) != len(features):
+        raise UserError(
+            f"--out is given {len(out)} times for {len(features)} files: give it once for each."
         )
-        typer.echo(f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}  ({name})")
-    forget(features.parent)
+    for file, folder in zip(features, out, strict=True):
+        for name in ranking:
+            metrics = score(
+                file, known[name], settings, folder / name, threads, device=device, quiet=quiet
+            )
+            shown = f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}"
+            typer.echo(f"{shown}  ({name})")
+        forget(file.parent)

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import DeviceName, IndexFile, PixelsFile, device_named, imported
+from topdb.commands.options import (
+    PARAMS,
+    DeviceName,
+    IndexFile,
+    ParamsFile,
+    PixelsFile,
+    device_named,
+    imported,
+)
 
 
 def extract(
@@ -17,14 +25,18 @@ def extract(
         typer.Option("--out", help="File to write; default: features.npz of the run itself."),
     ] = None,
     device: DeviceName = None,
+    params: ParamsFile = PARAMS,
 ) -> None:
     """Extract the test features of a run's query and gallery images."""
     wanted = device_named(device)
     from topdb.datasets.index import read_index
     from topdb.datasets.pixels import Pixels
+    from topdb.params import load
     from topdb.training.extraction import extract_run
 
     imported()
     read = read_index(index)
-    done = extract_run(run, read, Pixels.open(pixels, read), out, wanted)
+    # Without a parameter file there are no folders of methods of one's own.
+    folders = load(params).method_folders if params.exists() else ()
+    done = extract_run(run, read, Pixels.open(pixels, read), out, wanted, folders)
     typer.echo(f"{done.path}: {done.images} images, {done.images / done.seconds:.1f} a second.")

@@ -40,7 +40,8 @@ def import_weights(
     from topdb.params import load
 
     wanted = device_named(device)
-    settings = load(params).selected(profile)
+    parameters = load(params)
+    settings = parameters.selected(profile)
     settings.require_method(method)
     if pixels and not index:
         raise UserError("--pixels needs --index: the index.parquet that was written with them.")
@@ -52,7 +53,17 @@ def import_weights(
     read = read_index(index) if index else None
     opened = Pixels.open(pixels, read) if pixels and read else None
     record = import_run(
-        profile, settings, dataset, method, seed, checkpoint, read, opened, out, wanted
+        profile,
+        settings,
+        dataset,
+        method,
+        seed,
+        checkpoint,
+        read,
+        opened,
+        out,
+        wanted,
+        parameters.method_folders,
     )
     epoch = record["checkpoint"]["epoch"]
     told = f"{method} for {record['dataset'] or 'a data set untold'}, {record['identities']} people"

@@ -10,25 +10,29 @@ from topdb.errors import UserError
 
 
 def pretrain(
+    backbone: Annotated[str, typer.Argument(help="Which backbone, by its name.")],
     index: IndexFile,
     pixels: PixelsFile,
     out: Annotated[Path, typer.Option("--out", help="Folder for backbone.safetensors.")],
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
 ) -> None:
-    """Train the backbone that every run of a profile starts from."""
+    """Train a backbone that runs of a profile start from."""
     from topdb.datasets.index import read_index
     from topdb.datasets.pixels import Pixels
-    from topdb.params import PretrainingSettings, load
+    from topdb.params import dropped_in, load, nearest
     from topdb.training.environment import prepare
     from topdb.training.pretraining import pretrain as train_backbone
 
+    known = dropped_in("methods/backbones")
+    if backbone not in known:
+        raise UserError(
+            f"there is no backbone '{backbone}'{nearest(backbone, known)}: name one of "
+            f"{', '.join(known)}."
+        )
     imported()
     settings = load(params).selected(profile)
-    if not isinstance(settings.start, PretrainingSettings):
-        raise UserError("this profile does not pretrain: its start in params.yaml is another.")
+    settings.require_pretraining()
     read = read_index(index)
-    prepare(settings.training.device, settings.training.threads)
-    train_backbone(
-        read, Pixels.open(pixels, read), settings.network, settings.start, settings.training, out
-    )
+    prepare(settings.hardware.device, settings.hardware.threads)
+    train_backbone(read, Pixels.open(pixels, read), settings, backbone, out)

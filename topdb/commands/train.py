@@ -14,24 +14,38 @@ from topdb.commands.options import (
     ProfileName,
     imported,
 )
+from topdb.errors import UserError
 
 
 def train(
     dataset: DatasetName,
     method: Annotated[str, typer.Argument(help="A method of the profile.")],
-    seed: Annotated[int, typer.Argument(min=0, help="Decides every random choice.")],
+    seed: Annotated[
+        list[int], typer.Argument(min=0, help="Decides every random choice; one or more.")
+    ],
     index: IndexFile,
     pixels: PixelsFile,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the run's files.")],
+    out: Annotated[
+        list[Path], typer.Option("--out", help="Folder of a run's files; one for each seed.")
+    ],
     backbone: Annotated[
         Path | None, typer.Option("--backbone", help="The pretrained backbone's weights.")
+    ] = None,
+    log: Annotated[
+        list[Path] | None,
+        typer.Option("--log", help="File for what a run says; one for each seed, or none."),
     ] = None,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
 ) -> None:
-    """Train one method on one data set with one seed, and extract its test features."""
+    """Train one method on one data set, a run a seed, and extract the test features of each."""
     from topdb.params import load
 
+    for option, given in (("--out", out), ("--log", log or out)):
+        if len(given) != len(seed):
+            raise UserError(
+                f"{option} is given {len(given)} times for {len(seed)} seeds: give each seed one."
+            )
     settings = load(params)
     chosen = settings.selected(profile)
     chosen.dataset(dataset)
@@ -41,5 +55,14 @@ def train(
 
     imported()
     train_and_track(
-        settings, profile or settings.profile, dataset, method, seed, index, pixels, backbone, out
+        settings,
+        profile or settings.profile,
+        dataset,
+        method,
+        seed,
+        index,
+        pixels,
+        backbone,
+        out,
+        log or (),
     )

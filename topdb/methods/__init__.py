@@ -1,25 +1,28 @@
-"""The networks: one file a method, found by its name.
+"""The methods: one file each, found by its name.
 
-To add a method, drop a file into this folder. `my_method.py` becomes the method `my-method`; it
-defines one function::
-
-    def build(network: NetworkSettings, identities: int, recipe: Recipe) -> ReIDNetwork
-
-and returns a module that keeps the contract of `topdb.methods.parts.network.ReIDNetwork`. The
+To add a method, drop a file into this folder, or into a folder that `method_folders` in
+params.yaml names. `my_method.py` becomes the method `my-method`; it defines one class that keeps
+the contract of `topdb.methods.contract.Method` (docs/methods.md takes you through one). The
 conformance test in `tests/methods` then runs on it. No list is edited.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from topdb.params import NetworkSettings, Recipe
-
-if TYPE_CHECKING:
-    from topdb.methods.parts.network import ReIDNetwork
+from topdb.methods.contract.finding import find
+from topdb.methods.contract.method import Method
+from topdb.methods.contract.recipe import Recipe
+from topdb.params.scale import FULL, ScaleSettings
 
 
-def build(method: str, network: NetworkSettings, identities: int, recipe: Recipe) -> "ReIDNetwork":
-    """Build a method's network for `identities` training people, weights not yet initialised."""
-    module = import_module(f"topdb.methods.{method.replace('-', '_')}")
-    built: ReIDNetwork = module.build(network, identities, recipe)
-    return built
+def build(
+    method: type[Method], recipe: Recipe, identities: int, scale: ScaleSettings = FULL
+) -> Method:
+    """Build a method for `identities` training people, weights not yet initialised.
+
+    Raises
+    ------
+    UserError
+        It cannot be trained by this recipe at this scale.
+    """
+    return method(recipe, scale, identities)
+
+
+__all__ = ["build", "find"]

@@ -3,17 +3,17 @@
 Batch DropBlock network (Dai et al., ICCV 2019).
 """
 
-from topdb.methods.parts.streams import StreamNetwork, Streams
-from topdb.params import NetworkSettings, Recipe
+from typing import ClassVar
+
+from topdb.methods.contract import Recipe
+from topdb.methods.parts.streams import StreamNetwork, Streams, recipe
 
 
-def streams(recipe: Recipe) -> Streams:
-    """Return the streams that the recipe gives this method."""
-    if recipe == "released":
-        return Streams(drop="random", regularization=False, bottlenecks=1, neck=False)
-    return Streams(drop="random", regularization=False, neck_shift=False)
+class Baseline(StreamNetwork):
+    """Baseline, as a choice of streams."""
 
-
-def build(network: NetworkSettings, identities: int, recipe: Recipe) -> StreamNetwork:
-    """Build the network for `identities` training people."""
-    return StreamNetwork(network, identities, streams(recipe))
+    title = "Baseline"
+    recipes: ClassVar[dict[str, Recipe]] = {
+        "released": recipe(Streams(drop="random", regularization=False, bottlenecks=1, neck=False)),
+        "described": recipe(Streams(drop="random", regularization=False, neck_shift=False)),
+    }

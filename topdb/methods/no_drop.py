@@ -1,14 +1,16 @@
 """Top-DB-Net without its drop stream: tested with the regularization stream instead."""
 
-from topdb.methods.parts.streams import StreamNetwork, Streams
-from topdb.params import NetworkSettings, Recipe
+from typing import ClassVar
+
+from topdb.methods.contract import Recipe
+from topdb.methods.parts.streams import StreamNetwork, Streams, recipe
 
 
-def streams(recipe: Recipe) -> Streams:
-    """Return the streams that the recipe gives this method."""
-    return Streams(drop=None, regularization=True, neck_shift=recipe == "released")
+class NoDrop(StreamNetwork):
+    """no-drop Top-DB-Net, as a choice of streams."""
 
-
-def build(network: NetworkSettings, identities: int, recipe: Recipe) -> StreamNetwork:
-    """Build the network for `identities` training people."""
-    return StreamNetwork(network, identities, streams(recipe))
+    title = "no-drop Top-DB-Net"
+    recipes: ClassVar[dict[str, Recipe]] = {
+        "released": recipe(Streams(drop=None, regularization=True)),
+        "described": recipe(Streams(drop=None, regularization=True, neck_shift=False)),
+    }

@@ -1,16 +1,18 @@
 """Top-DB-Net: global, Top DropBlock and regularization streams (Quispe & Pedrini, ICPR 2020)."""
 
-from topdb.methods.parts.streams import StreamNetwork, Streams
-from topdb.params import NetworkSettings, Recipe
+from typing import ClassVar
+
+from topdb.methods.contract import Recipe
+from topdb.methods.parts.streams import StreamNetwork, Streams, recipe
 
 
-def streams(recipe: Recipe) -> Streams:
-    """Return the streams that the recipe gives this method."""
-    if recipe == "released":
-        return Streams(drop="top", regularization=True)
-    return Streams(drop="top", regularization=True, neck_shift=False, row_score="mean")
+class TopDBNet(StreamNetwork):
+    """Top-DB-Net, as a choice of streams."""
 
-
-def build(network: NetworkSettings, identities: int, recipe: Recipe) -> StreamNetwork:
-    """Build the network for `identities` training people."""
-    return StreamNetwork(network, identities, streams(recipe))
+    title = "Top-DB-Net"
+    recipes: ClassVar[dict[str, Recipe]] = {
+        "released": recipe(Streams(drop="top", regularization=True)),
+        "described": recipe(
+            Streams(drop="top", regularization=True, neck_shift=False, row_score="mean")
+        ),
+    }

@@ -4,6 +4,7 @@ All objects are frozen; an unknown key is an error that names the key and the ne
 """
 
 from topdb.params.base import Settings
+from topdb.params.changes import RecipeChanges
 from topdb.params.data import DatasetSettings, RenderSettings
 from topdb.params.examples import ExamplesSettings
 from topdb.params.file import (
@@ -12,50 +13,46 @@ from topdb.params.file import (
     TrackingSettings,
     checked,
     load,
+    load_bundled,
 )
+from topdb.params.hardware import HardwareSettings
+from topdb.params.methods import declared, method_files
 from topdb.params.names import Ranking, Recipe, dropped_in, nearest
-from topdb.params.profile import PRETRAINING, Profile, RankingSettings
+from topdb.params.profile import EVERYWHERE, PRETRAINING, Profile, RankingSettings
+from topdb.params.scale import FULL, ScaleSettings
 from topdb.params.snapshots import SnapshotSettings, Watch
+from topdb.params.start import IMAGENET_FILES, ImagenetSettings, PretrainingSettings
 from topdb.params.statistics import StatisticsSettings
-from topdb.params.training import (
-    IMAGENET_FILES,
-    AugmentationSettings,
-    CosineSchedule,
-    ImagenetSettings,
-    NetworkSettings,
-    PretrainingSettings,
-    Schedule,
-    StepSchedule,
-    TrainingSettings,
-)
 
 __all__ = [
+    "EVERYWHERE",
+    "FULL",
     "IMAGENET_FILES",
     "PRETRAINING",
-    "AugmentationSettings",
     "CheckSettings",
-    "CosineSchedule",
     "DatasetSettings",
     "ExamplesSettings",
+    "HardwareSettings",
     "ImagenetSettings",
-    "NetworkSettings",
     "Params",
     "PretrainingSettings",
     "Profile",
     "Ranking",
     "RankingSettings",
     "Recipe",
+    "RecipeChanges",
     "RenderSettings",
-    "Schedule",
+    "ScaleSettings",
     "Settings",
     "SnapshotSettings",
     "StatisticsSettings",
-    "StepSchedule",
     "TrackingSettings",
-    "TrainingSettings",
     "Watch",
     "checked",
+    "declared",
     "dropped_in",
     "load",
+    "load_bundled",
+    "method_files",
     "nearest",
 ]

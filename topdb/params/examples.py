@@ -12,7 +12,8 @@ class ExamplesSettings(Settings):
     """Queries whose ranked lists are kept as small images."""
 
     method: MethodName | None = None
-    """Whose best, worst and most changed queries are shown; null for the profile's last method."""
+    """Whose best, worst and most changed queries are shown; null for Top-DB-Net, or, where the
+    profile does not run it, for its last method."""
     queries: PositiveInt = 2
     """Queries of each kind and data set, all of different people."""
     shown: Annotated[int, Field(ge=1, le=10)] = 10

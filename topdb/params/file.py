@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -11,7 +12,8 @@ from pydantic import Field, PositiveFloat, ValidationError, model_validator
 from topdb.errors import UserError
 from topdb.params.base import Settings
 from topdb.params.examples import ExamplesSettings
-from topdb.params.names import Name, nearest, pick
+from topdb.params.methods import shadowed
+from topdb.params.names import METHOD_FOLDERS, Name, nearest, pick
 from topdb.params.profile import Profile
 from topdb.params.statistics import StatisticsSettings
 
@@ -51,6 +53,8 @@ class TrackingSettings(Settings):
 class Params(Settings):
     """All of `params.yaml`."""
 
+    method_folders: tuple[Path, ...] = ()
+    """Folders of methods of one's own, beside the package's: one file a method."""
     profile: Name
     """The profile that commands use when none is named."""
     profiles: dict[Name, Profile] = Field(min_length=1)
@@ -66,6 +70,17 @@ class Params(Settings):
             raise ValueError(
                 f"profile is '{self.profile}', which is not one of {', '.join(known)}"
                 f"{nearest(self.profile, known)}"
+            )
+        for folder in self.method_folders:
+            if not folder.is_dir():
+                raise ValueError(
+                    f"method_folders names {folder}, which is no folder; name one that holds a "
+                    "file for each method"
+                )
+        twice = shadowed(self.method_folders)
+        if twice:
+            raise ValueError(
+                f"method_folders: there is another method called like {twice[0]}; rename the file"
             )
         guarded = self.check.profile
         if guarded is not None and guarded not in self.profiles:
@@ -110,10 +125,41 @@ def load(path: Path) -> Params:
         The file is missing, is no YAML, names a key twice, or holds an unknown key or a value out
         of range; the message names the key.
     """
+    return _validated(path, _content(path))
+
+
+def load_bundled(path: Path, method_folders: Sequence[Path]) -> Params:
+    """Read the parameter file of a bundle, as far as a verdict needs it.
+
+    `method_folders` stand in for those that the file names. Older files describe networks and
+    training, which are methods' recipes by now: those keys are passed over.
+
+    Raises
+    ------
+    UserError
+        As `load` does.
+    """
+    content = _content(path)
+    if not isinstance(content, dict):
+        return _validated(path, content)
+    profiles = content.get("profiles")
+    if isinstance(profiles, dict):
+        profiles = {name: _without_networks(profile) for name, profile in profiles.items()}
+    folders = [str(folder) for folder in method_folders]
+    return _validated(path, {**content, "profiles": profiles, METHOD_FOLDERS: folders})
+
+
+def _without_networks(profile: object) -> object:
+    if not isinstance(profile, dict):
+        return profile
+    return {key: value for key, value in profile.items() if key not in ("network", "training")}
+
+
+def _content(path: Path) -> object:
     try:
         text = path.read_text(encoding="utf-8")
         _require_shallow(text)
-        content = yaml.load(text, Loader=_UniqueKeys)
+        content: object = yaml.load(text, Loader=_UniqueKeys)
     except FileNotFoundError:
         raise UserError(
             f"{path} does not exist: run from the project's folder, or name the file with --params."
@@ -126,10 +172,21 @@ def load(path: Path) -> Params:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         reason = _printable(str(error) or type(error).__name__)
         raise UserError(f"{path} holds a value that is none ({reason}): correct it.") from None
+    return content
+
+
+def _validated(path: Path, content: object) -> Params:
     try:
-        return Params.model_validate(content)
+        return Params.model_validate(content, context={METHOD_FOLDERS: _folders(content)})
     except ValidationError as error:
         raise UserError(_describe(path, error)) from None
+
+
+def _folders(content: object) -> tuple[Path, ...]:
+    """Return the folders of methods that the file names, before it is checked."""
+    named = content.get(METHOD_FOLDERS) if isinstance(content, dict) else None
+    listed = named if isinstance(named, list) else []
+    return tuple(Path(each) for each in listed if isinstance(each, str))
 
 
 def _require_shallow(text: str) -> None:
@@ -213,7 +270,7 @@ def _describe(path: Path | str, error: ValidationError) -> str:
 
 
 def _is_union_tag(part: int | str) -> bool:
-    return part in ("steps", "cosine", "pretraining", "imagenet")
+    return part in ("cosine", "milestones", "stairs", "pretraining", "imagenet")
 
 
 def _known_keys(where: list[int | str]) -> list[str]:

@@ -4,9 +4,10 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
 from topdb.errors import UserError
+from topdb.params.methods import method_files
 
 Recipe = Literal["released", "described"]
 """How faithful to what: the authors' released code, or the paper's text (docs/recipes.md)."""
@@ -14,6 +15,9 @@ Recipe = Literal["released", "described"]
 Ranking = Literal["plain", "rk"]
 """Nearest features first, or the same after k-reciprocal re-ranking."""
 
+METHOD_FOLDERS = "method_folders"
+"""The key of params.yaml that names folders of further methods; while the file is checked, the
+context of the validators holds them under it."""
 _PACKAGE = Path(__file__).parents[1]
 _Thing = TypeVar("_Thing")
 
@@ -36,6 +40,14 @@ def _exists_in(room: str) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _is_method(name: str, info: ValidationInfo) -> str:
+    folders = (info.context or {}).get(METHOD_FOLDERS, ())
+    known = list(method_files(folders))
+    if name not in known:
+        raise ValueError(f"'{name}' is not one of {', '.join(known)}{nearest(name, known)}")
+    return name
 
 
 def _plain_name(name: str) -> str:
@@ -78,6 +90,6 @@ def _plain_path(path: Path) -> Path:
 Name = Annotated[str, AfterValidator(_plain_name)]
 PlainPath = Annotated[Path, AfterValidator(_plain_path)]
 """Spaces and what a shell takes for commands are fine; Snakemake takes braces for wildcards."""
-MethodName = Annotated[str, _exists_in("methods")]
+MethodName = Annotated[str, AfterValidator(_is_method)]
 LayoutName = Annotated[str, _exists_in("datasets/layouts")]
 BackboneName = Annotated[str, _exists_in("methods/backbones")]

@@ -7,21 +7,20 @@ from pydantic import Field, PositiveInt, model_validator
 
 from topdb.errors import UserError
 from topdb.params.base import Fraction, Settings
+from topdb.params.changes import RecipeChanges
 from topdb.params.data import DatasetSettings
-from topdb.params.names import MethodName, Name, Ranking, Recipe, pick
+from topdb.params.hardware import HardwareSettings
+from topdb.params.names import MethodName, Name, Ranking, Recipe, nearest, pick
 from topdb.params.resources import ResourceSettings
+from topdb.params.scale import FULL, ScaleSettings
 from topdb.params.snapshots import SnapshotSettings, Watch
-from topdb.params.training import (
-    CosineSchedule,
-    NetworkSettings,
-    PretrainingSettings,
-    Start,
-    TrainingSettings,
-)
+from topdb.params.start import PretrainingSettings, Start
 
 PRETRAINING = "pretraining"
 """Name under which the index and the weights of the pretraining's data set are stored."""
 
+EVERYWHERE = "all"
+"""Stands for every data set in a profile's changes."""
 _SHOWN = ("baseline", "top-db-net")
 
 
@@ -43,17 +42,22 @@ class Profile(Settings):
     """Everything that one grid of runs depends on."""
 
     recipe: Recipe
+    """The side of each method's recipe; a method that lacks it has the other instead."""
+    recipes: dict[MethodName, str] = Field(default_factory=dict)
+    """Another side or a variant, by method."""
     methods: tuple[MethodName, ...] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
     rankings: tuple[Ranking, ...] = Field(("plain", "rk"), min_length=1)
     datasets: dict[Name, DatasetSettings] = Field(min_length=1)
-    network: NetworkSettings
+    scale: ScaleSettings = FULL
+    changes: dict[MethodName, dict[str, RecipeChanges]] = Field(default_factory=dict)
+    """What is changed in recipes on purpose: by method, then by data set or `all`."""
     start: Start | None
-    """What the backbone starts from; null for random weights."""
+    """What backbones start from; null for random weights."""
     weights: dict[Name, dict[MethodName, Path]] = Field(default_factory=dict)
     """The authors' released checkpoint of each data set and method; where there are any, every run
     is made of one and nothing is trained."""
-    training: TrainingSettings
+    hardware: HardwareSettings = HardwareSettings()
     ranking: RankingSettings = RankingSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     resources: ResourceSettings = ResourceSettings()
@@ -73,22 +77,27 @@ class Profile(Settings):
         shared = sorted({str(root) for root in drawn if roots.count(root) > 1})
         if shared:
             raise ValueError(f"two data sets draw into the folder {shared[0]}; give each its own")
+        people = self.scale.people or 0
         for name, dataset in self.all_datasets().items():
-            if dataset.render and dataset.render.train_people < self.training.people_per_batch:
+            wanted = people
+            if name == PRETRAINING and isinstance(self.start, PretrainingSettings):
+                wanted = self.start.people
+            if dataset.render and dataset.render.train_people < wanted:
                 key = "start.dataset" if name == PRETRAINING else f"datasets.{name}"
                 raise ValueError(
                     f"{key}.render.train_people is {dataset.render.train_people}, fewer "
-                    f"than the {self.training.people_per_batch} people of a batch"
+                    f"than the {wanted} people of a batch"
                 )
-        if isinstance(self.start, PretrainingSettings):
-            schedule = self.training.schedule
-            if isinstance(schedule, CosineSchedule) and schedule.warmup_epochs >= self.start.epochs:
-                raise ValueError(
-                    f"training.schedule.warmup_epochs is {schedule.warmup_epochs:g}, which leaves "
-                    f"nothing of the {self.start.epochs} of start.epochs"
-                )
-            if PRETRAINING in self.datasets:
-                raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
+        if isinstance(self.start, PretrainingSettings) and PRETRAINING in self.datasets:
+            raise ValueError(f"a data set may not be called '{PRETRAINING}': it is taken")
+        for method, by_dataset in self.changes.items():
+            for name in by_dataset:
+                known = [*self.datasets, EVERYWHERE]
+                if name not in known:
+                    raise ValueError(
+                        f"changes.{method} names the data set '{name}'{nearest(name, known)}; name "
+                        f"one of {', '.join(known)}"
+                    )
         self._check_snapshots()
         return self
 
@@ -105,16 +114,17 @@ class Profile(Settings):
                         f"snapshots.{key} names {value}, which the profile does not run; name one "
                         f"of {', '.join(map(str, known))}"
                     )
-        if watch.epochs and watch.epochs[-1] > self.training.epochs:
+
+        passes = self.scale.epochs
+        if passes and watch.epochs and watch.epochs[-1] > passes:
             raise ValueError(
-                f"snapshots.epochs names {watch.epochs[-1]}, and the training has "
-                f"{self.training.epochs} epochs"
+                f"snapshots.epochs names {watch.epochs[-1]}, and the training has {passes} epochs"
             )
 
     @property
     def watch(self) -> Watch:
         """Which snapshots training keeps, every default filled in."""
-        own, last = self.snapshots, self.training.epochs
+        own = self.snapshots
         shown = [method for method in _SHOWN if method in self.methods]
         return Watch(
             dataset=next(iter(self.datasets)) if own.dataset is None else own.dataset,
@@ -122,7 +132,7 @@ class Profile(Settings):
             seed=self.seeds[0] if own.seed is None else own.seed,
             queries=own.queries,
             query_paths=own.query_paths,
-            epochs=tuple(sorted({1, (last + 1) // 2, last})) if own.epochs is None else own.epochs,
+            epochs=own.epochs,
         )
 
     @property
@@ -145,6 +155,15 @@ class Profile(Settings):
             The profile has no data set of that name.
         """
         return pick("data set", name, self.all_datasets())
+
+    def changes_of(self, method: str, dataset: str) -> list[RecipeChanges]:
+        """Return the changes of a method's recipe on a data set, the general ones first."""
+        by_dataset = self.changes.get(method, {})
+        return [by_dataset[key] for key in (EVERYWHERE, dataset) if key in by_dataset]
+
+    def side(self, method: str) -> str:
+        """Return the side or variant of a method's recipe that the profile asks for."""
+        return self.recipes.get(method, self.recipe)
 
     def require_method(self, name: str) -> None:
         """Raise a UserError where the profile has no method of that name."""
@@ -179,6 +198,18 @@ class Profile(Settings):
             raise UserError(
                 f"recipe is '{self.recipe}', and weights are of 'released': name that recipe."
             )
+
+    def require_pretraining(self) -> PretrainingSettings:
+        """Return how backbones are pretrained.
+
+        Raises
+        ------
+        UserError
+            The profile does not pretrain.
+        """
+        if not isinstance(self.start, PretrainingSettings):
+            raise UserError("this profile does not pretrain: its start in params.yaml is another.")
+        return self.start
 
     def require_backbone(self, backbone: Path | None) -> None:
         """Raise a UserError where runs start from a pretrained backbone and none is given."""

@@ -46,7 +46,13 @@ class Watch:
     seed: int
     queries: int
     query_paths: tuple[str, ...]
-    epochs: tuple[int, ...]
+    epochs: tuple[int, ...] | None
+    """None: the first, the middle and the last of the training."""
+
+    def of(self, passes: int) -> tuple[int, ...]:
+        """Return the epochs, counted from 1, of a training of so many passes."""
+        middle = (passes + 1) // 2
+        return tuple(sorted({1, middle, passes})) if self.epochs is None else self.epochs
 
     def includes(self, dataset: str, method: str, seed: int) -> bool:
         """Return whether a run is one of those that are looked at."""

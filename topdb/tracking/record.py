@@ -56,7 +56,7 @@ class FinishedRun:
         run = self.run
         return {
             **run_tags(self.profile_name, run.dataset, run.method, run.seed),
-            "recipe": self.content["recipe"],
+            "recipe": self.content["recipe"]["side"],
             "rendered": str(self.content.get("rendered")).lower(),
             "git_commit": str(git.get("commit")),
             "git_dirty": str(git.get("dirty")).lower(),
@@ -71,16 +71,16 @@ class FinishedRun:
     def parameters(self) -> dict[str, object]:
         """Everything that can be set, a dotted key each."""
         return {
-            "recipe": self.content["recipe"],
             "start": json.dumps(self.content["start"]),
+            "changes": json.dumps(self.content["changes"]),
             **{
                 f"ranking.{key}": value
                 for key, value in self.profile.ranking.model_dump(mode="json").items()
             },
             **{
                 f"{part}.{key}": value
-                for part in ("network", "training")
-                for key, value in self.content[part].items()
+                for part in ("recipe", "scale", "hardware")
+                for key, value in flat(self.content[part]).items()
             },
         }
 
@@ -165,3 +165,14 @@ def _summary(metrics: Mapping[str, Any]) -> dict[str, float]:
         "mINP": metrics["mINP"],
         **{f"R{rank}": value for rank, value in metrics["cmc"].items()},
     }
+
+
+def flat(content: Mapping[str, Any]) -> dict[str, object]:
+    """Return plain data with a dotted key for each value; lists are JSON."""
+    found: dict[str, object] = {}
+    for key, value in content.items():
+        if isinstance(value, dict):
+            found |= {f"{key}.{inner}": each for inner, each in flat(value).items()}
+        else:
+            found[key] = json.dumps(value) if isinstance(value, list) else value
+    return found

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from topdb.files import replacing
+from topdb.training.saving import save_tensors
 
 _KEY = "sha256"
 
@@ -16,7 +16,7 @@ _KEY = "sha256"
 def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
     """Write contiguous tensors of the CPU as safetensors, their digest among the metadata."""
     with replacing(path) as partial:
-        save_file(dict(weights), partial, metadata={_KEY: _digest(weights)})
+        save_tensors(weights, partial, {_KEY: _digest(weights)})
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -156,13 +156,14 @@ class Checkpoints:
         """Return where a file may lie that goes on with the training, and goes with its end."""
         return self._all / f"{self._folder.name}-{name}"
 
-    def finish(self, files: RunFiles) -> None:
+    def finish(self, files: RunFiles, spare: bool = False) -> None:
         """Remove all checkpoints below the run's folder, those of other parameters too.
 
-        Where there were some of this run, a spare of its files, which are whole, takes their place.
+        Where there were some of this run, or with `spare`, a spare of its files, which are whole,
+        takes their place.
         """
         shutil.rmtree(self._spare, ignore_errors=True)
-        if self._names():
+        if spare or self._names():
             keep(files, self._spare)
         if not self._spare.is_dir():
             shutil.rmtree(self._all, ignore_errors=True)

@@ -38,7 +38,7 @@ def prepare(device: str, threads: int) -> None:
     """
     if device == "cuda" and not has_gpu():
         raise UserError(
-            "training.device is cuda, and torch finds no GPU here: set it to cpu in params.yaml."
+            "hardware.device is cuda, and torch finds no GPU here: set it to cpu in params.yaml."
         )
     torch.set_num_threads(threads)
     _keep_freed_memory()

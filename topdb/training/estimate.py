@@ -1,49 +1,48 @@
 """What a whole grid will cost here, from a few timed steps of each method."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
 from topdb.datasets.index import read_index
 from topdb.datasets.layouts import published
 from topdb.methods import build
-from topdb.methods.parts.network import ReIDNetwork, initialise
-from topdb.params import (
-    DatasetSettings,
-    NetworkSettings,
-    PretrainingSettings,
-    Profile,
-    StepSchedule,
-    TrainingSettings,
-)
+from topdb.methods.contract import Adam, Look, Method, Milestones, Moment
+from topdb.params import DatasetSettings, HardwareSettings, PretrainingSettings, Profile
 from topdb.training.features import extract
 from topdb.training.fit import fit
-from topdb.training.losses import stream_losses, total
 from topdb.training.placement import Placement
 from topdb.training.pretraining import PooledBackbone
+from topdb.training.pretraining import recipe as pretraining_recipe
 from topdb.training.randomness import Randomness
-from topdb.training.sampler import epoch_batches
+from topdb.training.run import chosen
 from topdb.training.state import Epoch
 
 _CPU_SECONDS = 8.0
 """What the timed steps of one method may take on a CPU, about; a batch is cut to fit."""
 _FEWEST_PEOPLE = 2
 _PEOPLE = 64
-"""Classes of the timed networks, or those of a batch: they hardly matter for a step's time."""
-_HARMLESS = StepSchedule(kind="steps", base=1e-6, warmup_epochs=1, stair_epochs=1, milestones=())
-"""So small a rate that no loss on noise becomes infinite."""
+"""Classes of the timed networks: they hardly matter for a step's time."""
+_HARMLESS = 1e-6
+"""So small a learning rate that no loss on noise becomes infinite."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """What one network costs on this machine."""
+    """What one method costs on this machine."""
 
     name: str
+    batch: int
+    """Images in a whole batch."""
+    passes: int
+    """Over the training images."""
     step_seconds: float
     """Of a training step of a whole batch."""
     timed_images: int
@@ -62,8 +61,8 @@ class Workload:
     source: str
     """Where the numbers are from: the index, the drawing's settings, or the publication."""
     train_images: int
-    steps: int
-    """In an epoch: exact with an index, else at most so many."""
+    steps: dict[str, int]
+    """In a pass of each method: exact with an index, else about so many."""
     test_images: int
 
 
@@ -77,118 +76,148 @@ class Estimate:
     """Data sets whose size is not known."""
     pretraining_hours: float
 
-    def run_hours(self, timing: Timing, workload: Workload, epochs: int) -> float:
-        """Return the hours of one run: its training and the extraction of its features."""
-        training = epochs * workload.steps * timing.step_seconds
-        return (training + workload.test_images / timing.extraction_speed) / 3600
+    def run_hours(self, timing: Timing, workload: Workload, trained: bool) -> float:
+        """Return the hours of one run: its training, if it is trained, and its extraction."""
+        steps = timing.passes * workload.steps[timing.name] if trained else 0
+        seconds = steps * timing.step_seconds + workload.test_images / timing.extraction_speed
+        return seconds / 3600
 
 
-def estimate(profile: Profile, device: str, steps: int | None, results: Path) -> Estimate:
+def estimate(
+    profile: Profile,
+    device: str,
+    steps: int | None,
+    results: Path,
+    method_folders: Sequence[Path] = (),
+) -> Estimate:
     """Time every method of a profile on random images, by the loop that trains.
 
     Parameters
     ----------
-    profile : the grid; its network sizes, batches and options are the real ones
+    profile : the grid; its sizes, batches and options are the real ones
     device : cpu or cuda
     steps : timed steps of each method; default: one on a CPU, ten on a GPU
     results : where the indexes of the profile's data sets lie, if they are there
+    method_folders : where methods lie beside the package's own
     """
-    settings = profile.training.model_copy(update={"device": device, "schedule": _HARMLESS})
+    hardware = profile.hardware.model_copy(update={"device": device})
     steps = steps or (10 if device == "cuda" else 1)
-    people = max(_PEOPLE, settings.people_per_batch)
-    timings = tuple(
-        _time(
-            method,
-            build(method, profile.network, people, profile.recipe),
-            profile.network,
-            settings,
-            steps,
-        )
-        for method in profile.methods
-    )
+    networks: dict[str, Method] = {}
+    for name in profile.methods:
+        method = chosen(profile, "", name, method_folders)
+        networks[name] = build(method.method, method.recipe, _PEOPLE, profile.scale)
+    timings = tuple(_time(name, each, hardware, steps) for name, each in networks.items())
     sized = {
-        name: _workload(name, dataset, profile.training, results)
-        for name, dataset in profile.all_datasets().items()
+        name: _workload(name, profile.datasets[name], networks, results)
+        for name in profile.datasets
     }
-    hours = 0.0
-    start = profile.start
-    if isinstance(start, PretrainingSettings) and not profile.weights:
-        network = PooledBackbone(profile.network.backbone, people)
-        timing = _time("pretraining", network, profile.network, settings, steps)
-        first = sized["pretraining"]
-        hours = start.epochs * first.steps * timing.step_seconds / 3600 if first else 0.0
-    found = {name: sized[name] for name in profile.datasets}
     return Estimate(
         timings,
-        tuple(workload for workload in found.values() if workload),
-        tuple(name for name, workload in found.items() if workload is None),
-        hours,
+        tuple(workload for workload in sized.values() if workload),
+        tuple(name for name, workload in sized.items() if workload is None),
+        _pretraining_hours(profile, networks, hardware, steps, results),
     )
 
 
-def _time(
-    name: str,
-    network: ReIDNetwork,
-    sizes: NetworkSettings,
-    settings: TrainingSettings,
+def _pretraining_hours(
+    profile: Profile,
+    networks: dict[str, Method],
+    hardware: HardwareSettings,
     steps: int,
-) -> Timing:
-    initialise(network, torch.Generator().manual_seed(0))
-    people = settings.people_per_batch
-    if settings.device == "cuda":
+    results: Path,
+) -> float:
+    """Return the hours of the pretraining of every backbone that the profile's methods have."""
+    start = profile.start
+    if not isinstance(start, PretrainingSettings) or profile.weights:
+        return 0.0
+    hours = 0.0
+    for name in sorted({profile.scale.backbone(each.backbone_name) for each in networks.values()}):
+        size = next(iter(networks.values())).recipe.size
+        recipe = pretraining_recipe(name, start, size)
+        network = build(PooledBackbone, recipe, _PEOPLE, profile.scale)
+        workload = _workload("pretraining", start.dataset, {name: network}, results)
+        timing = _time(name, network, hardware, steps)
+        if workload:
+            hours += start.epochs * workload.steps[name] * timing.step_seconds / 3600
+    return hours
+
+
+def _time(name: str, network: Method, hardware: HardwareSettings, steps: int) -> Timing:
+    network.initialise(torch.Generator().manual_seed(0))
+    people, images = network.recipe.people, network.recipe.images
+    if hardware.device == "cuda":
         torch.cuda.empty_cache()  # what the method before had reserved counts otherwise
         torch.cuda.reset_peak_memory_stats()
-        seconds = _step_seconds(network, sizes, settings, people, steps)
+        seconds = _step_seconds(network, hardware, people, steps)
         memory = torch.cuda.max_memory_reserved()
     else:
-        people = min(_FEWEST_PEOPLE, people)
-        seconds = _step_seconds(network, sizes, settings, people, 1)
+        wanted, people = people, min(_FEWEST_PEOPLE, people)
+        seconds = _step_seconds(network, hardware, people, 1)
         affordable = int(people * _CPU_SECONDS / (seconds * (steps + 1)))
         if affordable > people or steps > 1:
-            people = min(settings.people_per_batch, max(people, affordable))
-            seconds = _step_seconds(network, sizes, settings, people, steps)
-        memory = _counted_memory(network, sizes, settings)
-    scale = settings.people_per_batch / people
+            people = min(wanted, max(people, affordable))
+            seconds = _step_seconds(network, hardware, people, steps)
+        memory = _counted_memory(network, hardware)
     return Timing(
         name,
-        seconds * scale,
-        people * settings.images_per_person,
+        network.recipe.people * images,
+        network.recipe.whole_passes,
+        seconds * network.recipe.people / people,
+        people * images,
         memory,
-        _extraction_speed(network, sizes, settings),
+        _extraction_speed(network, hardware),
     )
 
 
-def _step_seconds(
-    network: ReIDNetwork,
-    sizes: NetworkSettings,
-    settings: TrainingSettings,
-    people: int,
-    steps: int,
-) -> float:
-    """Train two epochs of so many steps; return the second's seconds a step."""
-    labels = np.repeat(np.arange(people), steps * settings.images_per_person)
+def _step_seconds(network: Method, hardware: HardwareSettings, people: int, steps: int) -> float:
+    """Train two passes of so many steps on noise; return the second's seconds a step."""
+    own = network.recipe
+    rules = {
+        group: replace(rule, rate=_HARMLESS * (1 if isinstance(rule, Adam) else 1e-3))
+        for group, rule in own.rules.items()
+    }
+    network.recipe = replace(
+        own, people=people, rules=rules, schedule=Milestones(), epochs=2, passes=None
+    )
+    labels = np.repeat(np.arange(people), steps * own.images)
+    batches, network.batches = network.batches, _given(labels, people * own.images)  # type: ignore[method-assign]
     epochs: list[Epoch] = []
-    fit(
-        network,
-        _noise(len(labels), sizes),
-        labels,
-        settings.model_copy(update={"epochs": 2, "people_per_batch": people}),
-        Randomness("estimate", "noise", 0),
-        epochs.append,
-    )
+    try:
+        fit(
+            network,
+            _noise(len(labels), own.resize or own.size),
+            labels,
+            hardware,
+            Randomness("estimate", "noise", 0),
+            epochs.append,
+        )
+    finally:
+        network.recipe = own
+        network.batches = batches  # type: ignore[method-assign]
     return epochs[-1].seconds / steps
 
 
-def _counted_memory(
-    network: ReIDNetwork, sizes: NetworkSettings, settings: TrainingSettings
-) -> int:
+def _given(labels: NDArray[np.int64], size: int) -> Callable[..., list[NDArray[np.int64]]]:
+    """Return what draws the same whole batches in every pass, of whichever method."""
+    order = np.argsort(np.arange(len(labels)) % (len(labels) // size), kind="stable")
+
+    def batches(
+        people: NDArray[np.int64], moment: Moment, rng: np.random.Generator, look: Look
+    ) -> list[NDArray[np.int64]]:
+        return list(order.reshape(-1, size))
+
+    return batches
+
+
+def _counted_memory(network: Method, hardware: HardwareSettings) -> int:
     """Count the bytes of a training step of a whole batch.
 
-    Weights, gradients, and Adam's two moments; and what the forward pass keeps for the backward
-    pass, counted on a few images and scaled to the batch.
+    Weights, gradients, and two moments; and what the forward pass keeps for the backward pass,
+    counted on a few images and scaled to the batch.
     """
-    few = _FEWEST_PEOPLE * settings.images_per_person
-    place = Placement.of(settings)
+    recipe = network.recipe
+    few = _FEWEST_PEOPLE * recipe.images
+    place = Placement.of(hardware)
     place.network(network)
     weights = {each.data_ptr() for each in network.state_dict().values()}
     kept: dict[int, int] = {}
@@ -198,63 +227,75 @@ def _counted_memory(
             kept[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
         return tensor
 
+    moment, drawing = Moment(0, 0.0), torch.Generator().manual_seed(0)
     network.train()
-    images = place.images(_noise(few, sizes).float() / 255.0)
-    labels = torch.arange(_FEWEST_PEOPLE).repeat_interleave(settings.images_per_person)
+    network.begin(moment)
+    images = place.images(_noise(few, recipe.size).float() / 255.0)
+    people = torch.arange(_FEWEST_PEOPLE).repeat_interleave(recipe.images)
     with saved_tensors_hooks(note, lambda tensor: tensor):
-        outputs = network(images, torch.Generator().manual_seed(0))
-        total(stream_losses(outputs, labels, settings.margin, settings.label_smoothing))
+        network.losses(network(images, moment, drawing), people, moment, drawing)
     parameters = sum(each.numel() * each.element_size() for each in network.parameters())
-    batch = settings.people_per_batch * settings.images_per_person
-    return 4 * parameters + sum(kept.values()) * batch // few
+    return 4 * parameters + sum(kept.values()) * recipe.people * recipe.images // few
 
 
-def _extraction_speed(
-    network: ReIDNetwork, sizes: NetworkSettings, settings: TrainingSettings
-) -> float:
+def _extraction_speed(network: Method, hardware: HardwareSettings) -> float:
     """Return images a second of `extract`, after a first pass that is not timed."""
-    count = 4 * settings.extraction_batch if settings.device == "cuda" else 16
-    images = _noise(count, sizes)
-    extract(network, images[:16], settings)
+    count = 4 * hardware.extraction_batch if hardware.device == "cuda" else 16
+    images = _noise(count, network.recipe.size)
+    extract(network, images[:16], hardware)
     started = time.perf_counter()
-    extract(network, images, settings)
+    extract(network, images, hardware)
     return count / (time.perf_counter() - started)
 
 
-def _noise(count: int, sizes: NetworkSettings) -> Tensor:
-    shape = (count, 3, sizes.height, sizes.width)
+def _noise(count: int, size: tuple[int, int]) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+    return torch.randint(0, 256, (count, 3, *size), dtype=torch.uint8, generator=generator)
+
+
+def _steps(network: Method, labels: NDArray[np.int64]) -> int:
+    """Count the batches of a pass; what a method looks at is noise, which decides on no number."""
+
+    def look(
+        rows: NDArray[np.int64], embed: Callable[[Tensor], Tensor] | None = None
+    ) -> NDArray[np.float32]:
+        network.eval()
+        with torch.inference_mode():
+            shape = (embed or network.embed)(torch.rand(2, 3, *network.recipe.size)).shape[1:]
+        found: NDArray[np.float32] = np.random.default_rng(0).random(
+            (len(rows), *shape), dtype=np.float32
+        )
+        return found
+
+    network.cpu()
+    return len(network.batches(labels, Moment(0, 0.0), np.random.default_rng(0), look))
 
 
 def _workload(
-    name: str, dataset: DatasetSettings, settings: TrainingSettings, results: Path
+    name: str, dataset: DatasetSettings, networks: dict[str, Method], results: Path
 ) -> Workload | None:
     """Return a data set's size from the best source that there is; None where there is none."""
-    batch = settings.people_per_batch * settings.images_per_person
     path = results / name / "index.parquet"
     if path.is_file():
         index = read_index(path)
         train = index.split("train")
-        steps = len(
-            epoch_batches(
-                train.labels,
-                settings.people_per_batch,
-                settings.images_per_person,
-                np.random.default_rng(0),
-            )
-        )
         tested = len(index.split("query")) + len(index.split("gallery"))
-        return Workload(name, "index", len(train), steps, tested)
-    drawn = dataset.render
-    if drawn:
+        labels, source = train.labels, "index"
+    elif dataset.render:
+        drawn = dataset.render
         tested = drawn.query_images + drawn.gallery_images + drawn.distractors
-        steps = drawn.train_images // batch
-        return Workload(name, "settings", drawn.train_images, steps, tested)
-    images = {split: each.images for split, each in published(dataset.layout).items()}
-    train_images, query_images = images.get("train"), images.get("query")
-    gallery_images = images.get("gallery")
-    if train_images is None or query_images is None or gallery_images is None:
-        return None
-    tested = query_images + gallery_images
-    return Workload(name, "published", train_images, train_images // batch, tested)
+        labels, source = np.arange(drawn.train_images) % drawn.train_people, "settings"
+    else:
+        counts = published(dataset.layout)
+        train_images, people = (
+            (counts["train"].images, counts["train"].people) if "train" in counts else (None, None)
+        )
+        sizes = [
+            counts[split].images if split in counts else None for split in ("query", "gallery")
+        ]
+        if train_images is None or people is None or sizes[0] is None or sizes[1] is None:
+            return None
+        tested = sizes[0] + sizes[1]
+        labels, source = np.arange(train_images) % people, "published"
+    steps = {method: _steps(each, labels) for method, each in networks.items()}
+    return Workload(name, source, len(labels), steps, tested)

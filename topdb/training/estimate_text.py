@@ -10,33 +10,30 @@ _GIB = 2**30
 
 def lines(found: Estimate, profile: Profile, name: str, machine: str, device: str) -> Iterator[str]:
     """Yield an estimate as text for people; `device`, cpu or cuda, is whose time it is."""
-    training = profile.training
-    batch = training.people_per_batch * training.images_per_person
-    yield f"Profile {name} on {machine}; batches of {batch}, {training.epochs} epochs."
+    yield f"Profile {name} on {machine}."
     yield ""
     yield (
-        f"{'method':14}{'s/step':>9}{'images/s':>10}{'memory':>11}{'extraction':>13}  timed images"
+        f"{'method':14}{'batch':>6}{'passes':>8}{'s/step':>9}{'images/s':>10}{'memory':>11}"
+        f"{'extraction':>13}  timed images"
     )
     for each in found.timings:
-        note = "" if each.timed_images == batch else f", extrapolated to {batch}"
+        note = "" if each.timed_images == each.batch else f", extrapolated to {each.batch}"
         yield (
-            f"{each.name:14}{each.step_seconds:9.3g}{batch / each.step_seconds:10.1f}"
-            f"{each.memory_bytes / _GIB:7.2f} GiB{each.extraction_speed:11.1f}/s  "
-            f"{each.timed_images}{note}"
+            f"{each.name:14}{each.batch:6}{each.passes:8}{each.step_seconds:9.3g}"
+            f"{each.batch / each.step_seconds:10.1f}{each.memory_bytes / _GIB:7.2f} GiB"
+            f"{each.extraction_speed:11.1f}/s  {each.timed_images}{note}"
         )
     yield ""
-    epochs = 0 if profile.weights else training.epochs
-    columns = "".join(f"{each.name:>12}" for each in found.timings)
-    yield f"{'time of a run':18}{'images':>8}{'steps':>7}  {'source':10}{columns}"
+    trained = not profile.weights
+    names = [workload.name for workload in found.workloads]
+    yield f"{'time of a run':14}" + "".join(f"{each:>18}" for each in names)
     grid = found.pretraining_hours
-    for workload in found.workloads:
-        hours = [found.run_hours(each, workload, epochs) for each in found.timings]
+    for each in found.timings:
+        hours = [found.run_hours(each, workload, trained) for workload in found.workloads]
         grid += sum(hours) * len(profile.seeds)
-        shown = "".join(f"{_span(each):>12}" for each in hours)
-        yield (
-            f"{workload.name:18}{workload.train_images:8}{workload.steps:7}  "
-            f"{workload.source:10}{shown}"
-        )
+        yield f"{each.name:14}" + "".join(f"{_span(hour):>18}" for hour in hours)
+    sources = ", ".join(f"{each.name} {each.source}" for each in found.workloads)
+    yield f"Sizes of the data sets: {sources}." if sources else "No data set has a known size."
     yield ""
     runs = len(found.workloads) * len(profile.methods) * len(profile.seeds)
     if profile.weights:

@@ -1,6 +1,8 @@
 """Test features of a run that is already there, trained or imported."""
 
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,9 +15,10 @@ from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
 from topdb.errors import UserError
 from topdb.files import digest, read_json, write_json
-from topdb.methods import build
-from topdb.methods.parts.network import ReIDNetwork
-from topdb.params import NetworkSettings, TrainingSettings, dropped_in
+from topdb.methods import build, find
+from topdb.methods.contract import Method
+from topdb.methods.contract.resolving import plain, resolved
+from topdb.params import HardwareSettings, RecipeChanges, ScaleSettings
 from topdb.training.environment import prepare
 from topdb.training.features import write_features
 from topdb.training.importing import on_device, require_identities
@@ -37,6 +40,7 @@ def extract_run(
     pixels: Pixels,
     out: Path | None,
     device: Literal["cpu", "cuda"] | None,
+    method_folders: Sequence[Path] = (),
 ) -> Extraction:
     """Extract the test features of a run's query and gallery, one forward pass a batch.
 
@@ -49,6 +53,7 @@ def extract_run(
     index, pixels : the data set
     out : the features.npz to write; None for the run's own
     device : where to compute; None for the device that the run states
+    method_folders : where methods lie beside the package's own
 
     Raises
     ------
@@ -60,12 +65,12 @@ def extract_run(
     record = read_json(files.record)
     if out is None:
         _require_own_data(record, index, files)
-    network, sizes, settings = _load(record, files, index)
+    network, settings = _load(record, files, index, method_folders)
     settings = on_device(settings, device)
     prepare(settings.device, settings.threads)
     path = out or files.features
     started = time.perf_counter()
-    images = write_features(path, network, index, pixels, sizes, settings)
+    images = write_features(path, network, index, pixels, settings)
     seconds = time.perf_counter() - started
     if out is None:
         record["dataset"] = index.name
@@ -89,21 +94,33 @@ def _require_own_data(record: dict[str, Any], index: Index, files: RunFiles) -> 
 
 
 def _load(
-    record: dict[str, Any], files: RunFiles, index: Index
-) -> tuple[ReIDNetwork, NetworkSettings, TrainingSettings]:
-    """Build the network that `run.json` describes, and load its weights."""
+    record: dict[str, Any], files: RunFiles, index: Index, method_folders: Sequence[Path]
+) -> tuple[Method, HardwareSettings]:
+    """Build the method that `run.json` describes, and load its weights."""
     try:
-        sizes = NetworkSettings.model_validate(record["network"])
-        settings = TrainingSettings.model_validate(record["training"])
-        method, recipe, expected = record["method"], record["recipe"], record["weights_digest"]
-    except (KeyError, ValidationError) as error:
-        reason = error.args[0] if isinstance(error, KeyError) else error.errors()[0]["loc"]
+        scale = ScaleSettings.model_validate(record["scale"])
+        changes = [RecipeChanges.model_validate(each) for each in record["changed"]]
+        settings = HardwareSettings.model_validate(record["hardware"])
+        name, stated, expected = record["method"], record["recipe"], record["weights_digest"]
+        side = stated["side"]
+    except (KeyError, TypeError, ValidationError) as error:
+        if isinstance(error, ValidationError):
+            reason: object = error.errors()[0]["loc"]
+        else:
+            reason = error.args[0] if error.args else "something"
         raise UserError(
             f"{files.record} does not describe a run ({reason} is missing or wrong): make the run "
             "again."
         ) from None
-    if method not in dropped_in("methods"):
-        raise UserError(f"{files.record} is of the method '{method}', which is not there.")
+    method = find(str(name), method_folders)
+    recipe = resolved(method, name, side, scale, changes)
+    today = json.loads(json.dumps(plain(recipe)))
+    for key in ("size", "interpolation", "options"):
+        if today[key] != stated.get(key):
+            raise UserError(
+                f"{files.record} states another {key} than the method {name} has today: make the "
+                "run again, or extract its features with the code that trained it."
+            )
     try:
         if digest(files.weights) != expected:
             raise UserError(
@@ -112,7 +129,7 @@ def _load(
             )
         weights = load_file(files.weights)
         identities = record.get("identities") or index.split("train").counts.people
-        network = build(method, sizes, identities, recipe)
+        network = build(method, recipe, identities, scale)
         network.load_state_dict(weights)
     except (SafetensorError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
@@ -121,4 +138,4 @@ def _load(
         ) from None
     if record.get("index_digest") is None:
         require_identities(identities, index, files.weights)
-    return network, sizes, settings
+    return network, settings

@@ -12,31 +12,31 @@ from torch import Tensor
 from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
 from topdb.files import replacing
-from topdb.methods.parts.network import ReIDNetwork
-from topdb.params import NetworkSettings, TrainingSettings
+from topdb.methods.contract import Method
+from topdb.methods.parts.augmentation import normalise
+from topdb.params import HardwareSettings
 from topdb.training.batches import loaded
 from topdb.training.images import resized
 from topdb.training.placement import Placement
 from topdb.training.precision import precision
-from topdb.training.transforms import normalise
 
 
-def extract(
-    network: ReIDNetwork, images: Tensor, settings: TrainingSettings
-) -> NDArray[np.float32]:
-    """Embed images (N, 3, height, width) uint8; return (N, D). One forward pass a batch."""
+def extract(network: Method, images: Tensor, settings: HardwareSettings) -> NDArray[np.float32]:
+    """Embed images (N, 3, height, width) uint8; return (N, D) or (N, parts, D).
+
+    One forward pass a batch.
+    """
     batches = map(Placement.of(settings).pinned, torch.split(images, settings.extraction_batch))
     return _embed(network, batches, settings)
 
 
 def extract_rows(
-    network: ReIDNetwork,
+    network: Method,
     pixels: Pixels,
     rows: NDArray[np.int64],
-    sizes: NetworkSettings,
-    settings: TrainingSettings,
+    settings: HardwareSettings,
 ) -> NDArray[np.float32]:
-    """Embed the images of some rows (N,) of the index; return (N, D).
+    """Embed the images of some rows (N,) of the index; return (N, D) or (N, parts, D).
 
     Images are resized a batch at a time: a gallery of 82,000 would take 12 GB at full size.
     """
@@ -45,13 +45,15 @@ def extract_rows(
 
     def load(start: int) -> Tensor:
         chunk = rows[start : start + settings.extraction_batch]
-        return place.pinned(resized(pixels, chunk, sizes))
+        return place.pinned(
+            resized(pixels, chunk, network.recipe.size, network.recipe.interpolation)
+        )
 
     return _embed(network, loaded(starts, load, settings.workers), settings)
 
 
 def _embed(
-    network: ReIDNetwork, batches: Iterable[Tensor], settings: TrainingSettings
+    network: Method, batches: Iterable[Tensor], settings: HardwareSettings
 ) -> NDArray[np.float32]:
     place = Placement.of(settings)
     place.network(network)
@@ -66,21 +68,21 @@ def _embed(
 
 def write_features(
     path: Path,
-    network: ReIDNetwork,
+    network: Method,
     index: Index,
     pixels: Pixels,
-    sizes: NetworkSettings,
-    settings: TrainingSettings,
+    settings: HardwareSettings,
 ) -> int:
     """Write `features.npz` of the index's query and gallery; return the number of images.
 
-    The file holds `query_features` (Q, D) and `gallery_features` (G, D) float32, their `_pids` and
+    The file holds `query_features` (Q, D) and `gallery_features` (G, D) float32,
+    or (Q, parts, D) and (G, parts, D) of a method whose test features have parts, their `_pids` and
     `_camids` int64 and their `_paths`.
     """
     arrays: dict[str, Any] = {}
     for split in ("query", "gallery"):
         part = index.split(split)
-        arrays[f"{split}_features"] = extract_rows(network, pixels, part.rows, sizes, settings)
+        arrays[f"{split}_features"] = extract_rows(network, pixels, part.rows, settings)
         arrays[f"{split}_pids"] = part.pids
         arrays[f"{split}_camids"] = part.camids
         arrays[f"{split}_paths"] = np.array(part.paths)

@@ -1,8 +1,7 @@
-"""The training loop."""
+"""The training loop: it names no method, and nothing of a recipe is fixed here."""
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,46 +9,51 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from topdb.errors import UserError
-from topdb.methods.parts.network import ReIDNetwork
-from topdb.params import TrainingSettings
+from topdb.methods.contract import Look, Method, Moment
+from topdb.methods.parts.augmentation import augmented, normalise
+from topdb.params import HardwareSettings
 from topdb.training.batches import loaded
 from topdb.training.checkpoint import Checkpoint, Checkpoints
-from topdb.training.optimiser import Adam
+from topdb.training.optimiser import Optimisers
 from topdb.training.placement import Placement
 from topdb.training.precision import precision
-from topdb.training.progress import Moment, Progress, silent
+from topdb.training.progress import Moment as Shown
+from topdb.training.progress import Progress, silent
 from topdb.training.randomness import Randomness
 from topdb.training.recording import Recorded
-from topdb.training.sampler import epoch_batches
-from topdb.training.schedule import learning_rate
 from topdb.training.state import Epoch, Position, State, read, written
-from topdb.training.step import forward_pass, train_step
+from topdb.training.step import forward_pass, rates, train_step
 from topdb.training.stopping import Stop
-from topdb.training.transforms import augment
+
+Images = Callable[[NDArray[np.int64]], Tensor]
+"""Returns the images (n, 3, height, width) uint8 of rows (n,) of the training split."""
 
 
 def fit(
-    network: ReIDNetwork,
+    network: Method,
     images: Tensor,
     labels: NDArray[np.int64],
-    settings: TrainingSettings,
+    hardware: HardwareSettings,
     randomness: Randomness,
     on_epoch: Callable[[Epoch], None],
+    *,
+    looked_at: Images | None = None,
     checkpoints: Checkpoints | None = None,
     taken_up: Checkpoint | None = None,
     stop: Stop | None = None,
     progress: Progress = silent,
 ) -> list[Epoch]:
-    """Train a network in place; return what happened in each epoch.
+    """Train a method in place, by its own recipe; return what happened in each pass.
 
     Parameters
     ----------
     network : its weights are the start
-    images : (N, 3, height, width) uint8
+    images : (N, 3, height, width) uint8, at the recipe's `resize` or `size`
     labels : (N,) class of each image
-    settings : epochs, batches, schedule, optimiser, augmentation, device
-    randomness : decides on batches, augmentation and dropped blocks
-    on_epoch : called after each epoch that ends here; not for those of `taken_up`
+    hardware : device, memory layout, precision
+    randomness : decides on batches, augmentation, dropped blocks and dropout
+    on_epoch : called after each pass that ends here; not for those of `taken_up`
+    looked_at : images at the input size, where those for training have another
     checkpoints : where to write them, as often as the parameters say
     taken_up : the checkpoint to go on from; the weights are then bit for bit what they would
         have been without the interruption
@@ -59,73 +63,100 @@ def fit(
     Raises
     ------
     UserError
-        There are too few people for a batch, a loss is no longer a finite number, or a
+        There are too few people or images for a batch, a loss is no longer a finite number, or a
         checkpoint cannot be written.
     StoppedError
         `stop` asked for it.
     """
-    place = Placement.of(settings)
+    place, recipe = Placement.of(hardware), network.recipe
     place.network(network)
     network.train()
-    optimiser = Adam(network.parameters(), settings.betas, settings.weight_decay, settings.fused)
-    state = State.begin(network, optimiser, randomness)
+    state = State.begin(network, Optimisers(network, hardware.fused), randomness)
     position, recorded = Position(), Recorded(1)
     if taken_up:
         position, recorded = _restore(state, taken_up)
-    forward = forward_pass(network, settings)
+    forward = forward_pass(network, hardware)
     classes = torch.from_numpy(labels)
     stop = stop or Stop()
+    passes = recipe.whole_passes
+    speed = recipe.epochs / passes
+    look = _looking(network, looked_at or (lambda rows: images[torch.from_numpy(rows)]), hardware)
 
     def load(batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         positions = torch.from_numpy(batch)
         return place.pinned(images[positions]), place.pinned(classes[positions])
 
-    def pause(sampler: dict[str, Any]) -> None:
+    def pause() -> None:
         """Write a checkpoint where one is due, and end where somebody asked for it."""
         # Asked once: a request that comes after this look waits for the next one.
         asked = stop.asked
-        if checkpoints and (asked or checkpoints.due(last=position.epoch == settings.epochs)):
-            _save(checkpoints, state, position, recorded, sampler)
+        if checkpoints and (asked or checkpoints.due(last=position.epoch == passes)):
+            _save(checkpoints, state, position, recorded)
         if asked:
             stop.end(str(position), saved=checkpoints is not None)
 
-    with precision(settings), stop.after_the_step():
-        while position.epoch < settings.epochs:
-            epoch, began = position.epoch, time.perf_counter() - position.seconds
-            sampler = dict(state.sampling.bit_generator.state)
-            batches = epoch_batches(
-                labels, settings.people_per_batch, settings.images_per_person, state.sampling
-            )
-            todo = batches[position.step :]
-            for shown, targets in loaded(todo, load, settings.workers):
-                step = position.step + 1
-                rate = learning_rate(settings.schedule, epoch, step / len(batches), settings.epochs)
-                moved = augment(place.tensor(shown), settings.augmentation, state.augmenting)
+    devices = [torch.cuda.current_device()] if place.device.type == "cuda" else []
+    with (
+        precision(hardware),
+        # Dropout draws from torch's own generator, which belongs to somebody else.
+        torch.random.fork_rng(devices),
+        stop.after_the_step(),
+    ):
+        while position.epoch < passes:
+            number, began = position.epoch, time.perf_counter() - position.seconds
+            if position.step == 0:
+                opening = Moment(number, number * speed, number * speed)
+                state.batches = network.batches(labels, opening, state.sampling, look)
+                if not state.batches:
+                    raise UserError(
+                        "the method drew no batch: the training split is too small for its recipe "
+                        "(lower scale.people in params.yaml or add images)."
+                    )
+            batches, begun = state.batches, -1
+            for shown, people in loaded(batches[position.step :], load, hardware.workers):
+                step, steps = position.step, len(batches)
+                moment = Moment(
+                    number,
+                    (number + step / steps) * speed,
+                    (number + (step + 1) / steps) * speed,
+                )
+                if any(position.clock < each <= moment.epoch for each in recipe.fresh):
+                    state.optimisers.forget()
+                if moment.whole != begun:
+                    network.begin(moment)
+                    begun = moment.whole
+                torch.manual_seed(randomness.step(number, step))
+                moved = augmented(
+                    place.tensor(shown), recipe.augmentation, state.augmenting, moment
+                )
                 loss, losses = train_step(
+                    network,
                     forward,
-                    optimiser,
+                    state.optimisers,
                     place.images(moved),
-                    place.tensor(targets),
-                    rate,
-                    settings,
-                    state.dropping,
+                    place.tensor(people),
+                    moment,
+                    state.drawing,
                 )
                 recorded.add(loss, losses)
-                if step % settings.log_every == 0 or step == len(batches):
+                if (step + 1) % hardware.log_every == 0 or step + 1 == steps:
                     recorded.values()
-                size, loss_seen = len(targets), recorded.latest
-                progress(Moment(epoch + 1, settings.epochs, step, len(batches), size, loss_seen))
-                position.step, position.seconds = step, time.perf_counter() - began
-                if step < len(batches):
-                    pause(sampler)
+                size, seen = len(people), recorded.latest
+                progress(Shown(number + 1, passes, step + 1, steps, size, seen))
+                position.step, position.clock = step + 1, moment.epoch
+                position.seconds = time.perf_counter() - began
+                if step + 1 < steps:
+                    pause()
 
-            done = Epoch(epoch + 1, rate, batches.size, position.seconds, recorded.means())
+            rate = next(iter(rates(network, moment).values()))
+            count = sum(map(len, batches))
+            done = Epoch(number + 1, rate, count, position.seconds, recorded.means())
             on_epoch(done)
-            position = Position(epoch + 1, history=[*position.history, done])
-            recorded = Recorded(epoch + 2)
-            pause(dict(state.sampling.bit_generator.state))
+            position = Position(number + 1, history=[*position.history, done], clock=position.clock)
+            recorded, state.batches = Recorded(number + 2), []
+            pause()
     if stop.asked:  # after the last look, and before requests were raised at once again
-        pause(dict(state.sampling.bit_generator.state))
+        pause()
     return position.history
 
 
@@ -134,22 +165,40 @@ def position_of(checkpoint: Checkpoint) -> Position:
     return read(checkpoint.content["position"])
 
 
-def _save(
-    checkpoints: Checkpoints,
-    state: State,
-    position: Position,
-    recorded: Recorded,
-    sampler: dict[str, Any],
-) -> None:
+def _looking(network: Method, images: Images, hardware: HardwareSettings) -> Look:
+    """Return what gives a method the features of training rows by the weights of this moment."""
+    place = Placement.of(hardware)
+
+    def look(
+        rows: NDArray[np.int64], embed: Callable[[Tensor], Tensor] | None = None
+    ) -> NDArray[np.float32]:
+        network.eval()
+        found = []
+        with torch.inference_mode():
+            for first in range(0, len(rows), hardware.extraction_batch):
+                chunk = images(rows[first : first + hardware.extraction_batch])
+                shown = place.images(normalise(place.tensor(place.pinned(chunk))))
+                found.append((embed or network.embed)(shown).float().cpu())
+        features: NDArray[np.float32] = torch.cat(found).numpy()
+        return features
+
+    return look
+
+
+def _save(checkpoints: Checkpoints, state: State, position: Position, recorded: Recorded) -> None:
     """Write a checkpoint, of finite numbers alone."""
     tensors = state.tensors() | {"losses": recorded.values()}
     for name, values in tensors.items():
         if values.is_floating_point() and values.numel() and not _finite(values):
             raise UserError(
-                f"{name} is no longer finite after {position}: lower training.schedule.base in "
-                "params.yaml, or look for broken images."
+                f"{name} is no longer finite after {position}: lower the learning rate (`changes` "
+                "or `scale.rate` in params.yaml), or look for broken images."
             )
-    content = {"position": written(position), "losses": recorded.names, "sampler": sampler}
+    content = {
+        "position": written(position),
+        "losses": recorded.names,
+        "sampler": state.sampler(),
+    }
     checkpoints.save(position.name, tensors, content)
 
 

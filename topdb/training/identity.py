@@ -5,11 +5,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from topdb.files import code_digest
-from topdb.params import Profile, TrainingSettings
-
-CODE = ("methods", "training")
-"""The rooms whose code a run's weights come from."""
+from topdb.methods.contract import Recipe
+from topdb.methods.contract.resolving import plain
+from topdb.params import HardwareSettings, Profile
 
 
 def identity(
@@ -17,6 +15,8 @@ def identity(
     dataset: str,
     method: str,
     seed: int,
+    recipe: Recipe,
+    code: str,
     index_digest: str,
     start_digest: str | None,
 ) -> dict[str, Any]:
@@ -29,14 +29,14 @@ def identity(
         "dataset": dataset,
         "method": method,
         "seed": seed,
-        "recipe": profile.recipe,
-        "network": profile.network.model_dump(mode="json"),
-        "training": profile.training.model_dump(
-            mode="json", exclude=TrainingSettings.WITHOUT_EFFECT | {"extraction_batch"}
+        "recipe": plain(recipe),
+        "scale": profile.scale.model_dump(mode="json"),
+        "hardware": profile.hardware.model_dump(
+            mode="json", exclude=HardwareSettings.WITHOUT_EFFECT | {"extraction_batch"}
         ),
         "index_digest": index_digest,
         "start_digest": start_digest,
-        "code": code_digest(CODE),
+        "code": code,
         "torch": torch.__version__,
         "numpy": np.__version__,
     }

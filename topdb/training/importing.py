@@ -1,6 +1,7 @@
 """A run made of the authors' released weights instead of training."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,7 +10,7 @@ from topdb.datasets.layouts import published
 from topdb.datasets.pixels import Pixels
 from topdb.errors import UserError
 from topdb.files import digest, read_json, write_csv, write_json
-from topdb.params import Profile, TrainingSettings
+from topdb.params import HardwareSettings, Profile
 from topdb.training.alone import alone_in
 from topdb.training.environment import (
     describe,
@@ -20,7 +21,7 @@ from topdb.training.environment import (
 )
 from topdb.training.features import write_features
 from topdb.training.released import read_checkpoint
-from topdb.training.run import TRAINED, Run, parameters_of, save_weights
+from topdb.training.run import TRAINED, Run, chosen, parameters_of, save_weights
 from topdb.training.run_files import RunFiles
 
 AUTHORS = "authors' weights"
@@ -40,6 +41,7 @@ def import_run(
     pixels: Pixels | None,
     folder: Path,
     device: Literal["cpu", "cuda"] | None = None,
+    method_folders: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Write a run of a released checkpoint; with a data set, its features too.
 
@@ -59,6 +61,7 @@ def import_run(
     index, pixels : the data set that it was trained on; without them `topdb extract` comes later
     folder : of the run's files
     device : where features are computed; None for the profile's
+    method_folders : where methods lie beside the package's own
 
     Returns
     -------
@@ -76,7 +79,8 @@ def import_run(
             "are of 'released': name a profile of that recipe."
         )
     started = time.perf_counter()
-    read = read_checkpoint(checkpoint, method, profile.network)
+    imported = chosen(profile, dataset or "", method, method_folders)
+    read = read_checkpoint(checkpoint, method, imported, profile, method_folders)
     if dataset:
         profile.dataset(dataset)
     name = dataset or (index.name if index else _trained_on(read.identities, profile))
@@ -84,9 +88,9 @@ def import_run(
         if index.name != name:
             raise UserError(f"the index is of {index.name}, not of {name}: name the right one.")
         require_identities(read.identities, index, checkpoint)
-    settings = profile.training.model_copy(update={"device": "cpu"})
+    settings = profile.hardware.model_copy(update={"device": "cpu"})
     if pixels:
-        settings = on_device(profile.training, device)
+        settings = on_device(profile.hardware, device)
         prepare(settings.device, settings.threads)
     files = RunFiles(folder)
     _require_no_training(files)  # before it would be waited for
@@ -97,9 +101,7 @@ def import_run(
         prepared = time.perf_counter()
         extracted = None
         if index and pixels:
-            extracted = write_features(
-                files.features, read.network, index, pixels, profile.network, settings
-            )
+            extracted = write_features(files.features, read.network, index, pixels, settings)
         done = time.perf_counter()
         write_csv(files.history, _NO_EPOCHS, [])
         save_weights(read.network, files.weights)
@@ -111,7 +113,9 @@ def import_run(
                 "epoch": read.epoch,
                 "rank1": read.rank1,
             },
-            **parameters_of(Run(profile_name, name or "", method, seed), profile),
+            **parameters_of(
+                Run(profile_name, name or "", method, seed), profile, imported, read.network.less
+            ),
             "dataset": name,
             "identities": read.identities,
             "index_digest": index.digest if index else None,
@@ -153,8 +157,8 @@ def _require_no_training(files: RunFiles) -> None:
 
 
 def on_device(
-    settings: TrainingSettings, device: Literal["cpu", "cuda"] | None
-) -> TrainingSettings:
+    settings: HardwareSettings, device: Literal["cpu", "cuda"] | None
+) -> HardwareSettings:
     """Return the settings with another device, where one is named.
 
     Raises

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from topdb.params import TrainingSettings
+from topdb.params import HardwareSettings
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Placement:
     layout: torch.memory_format
 
     @classmethod
-    def of(cls, settings: TrainingSettings) -> "Placement":
+    def of(cls, settings: HardwareSettings) -> "Placement":
         """Return the placement that the parameters ask for."""
         layout = torch.channels_last if settings.channels_last else torch.contiguous_format
         return cls(torch.device(settings.device), layout)

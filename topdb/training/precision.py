@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 import torch
 
-from topdb.params import TrainingSettings
+from topdb.params import HardwareSettings
 
 
 @contextmanager
-def precision(settings: TrainingSettings) -> Iterator[None]:
+def precision(settings: HardwareSettings) -> Iterator[None]:
     """Let a GPU round products and convolutions to TF32, or not, as the parameters say.
 
     torch's own defaults differ between the two, so both are set; they are put back at the end. On

@@ -31,6 +31,10 @@ class Randomness:
         """Return a new torch generator, on the CPU, for one purpose."""
         return torch.Generator().manual_seed(self._derived(purpose))
 
-    def _derived(self, purpose: Purpose) -> int:
+    def step(self, number: int, step: int) -> int:
+        """Return the seed of torch's own generator (dropout) for a step of a pass."""
+        return self._derived(f"step {number} {step}")
+
+    def _derived(self, purpose: str) -> int:
         identity = f"{purpose}\n{self.dataset}\n{self.method}\n{self.seed}"
         return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8]) >> 1

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from topdb.errors import UserError
-from topdb.training.losses import StreamLoss
+from topdb.methods.contract import Losses
 
 
 class Recorded:
@@ -27,11 +27,11 @@ class Recorded:
         self._seen = [] if values is None or not len(values) else [values]
         self._unseen: list[Tensor] = []
 
-    def add(self, loss: Tensor, losses: list[StreamLoss]) -> None:
-        """Note the losses of one step: their sum, and both of each stream."""
-        parts = [part for each in losses for part in (each.cross_entropy, each.triplet)]
-        self._unseen.append(torch.stack([loss.detach(), *(part.detach() for part in parts)]))
-        self.names = ["loss", *_names(losses)]
+    def add(self, loss: Tensor, losses: Losses) -> None:
+        """Note the losses of one step: their sum, and each by name."""
+        values = [loss.detach(), *(each.detach() for each in losses.values())]
+        self._unseen.append(torch.stack(values).float())
+        self.names = ["loss", *losses]
 
     def values(self) -> Tensor:
         """Return all losses (steps, names) float32 on the CPU.
@@ -39,7 +39,7 @@ class Recorded:
         Raises
         ------
         UserError
-            One is no finite number; the message names epoch, step and stream.
+            One is no finite number; the message names epoch, step and loss.
         """
         if self._unseen:
             fresh = torch.stack(self._unseen).cpu()
@@ -67,15 +67,11 @@ class Recorded:
         if not broken.any():
             return
         step = int(broken.any(dim=1).int().argmax())
-        streams = [name for name, bad in zip(self.names, broken[step], strict=True) if bad]
-        named = streams[1] if len(streams) > 1 else streams[0]
+        broken_names = [name for name, bad in zip(self.names, broken[step], strict=True) if bad]
+        named = broken_names[1] if len(broken_names) > 1 else broken_names[0]
         value = values[step][self.names.index(named)].item()
         raise UserError(
             f"the loss {named} became {'NaN' if math.isnan(value) else 'infinite'} in epoch "
-            f"{self._epoch}, step {steps_before + step + 1}: lower training.schedule.base in "
-            "params.yaml, or look for broken images."
+            f"{self._epoch}, step {steps_before + step + 1}: lower the learning rate (`changes` or "
+            "`scale.rate` in params.yaml), or look for broken images."
         )
-
-
-def _names(losses: list[StreamLoss]) -> list[str]:
-    return [f"{loss.name}_{part}" for loss in losses for part in ("cross_entropy", "triplet")]

@@ -1,5 +1,6 @@
 """The authors' released checkpoints: read without running code, checked entry by entry."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,19 @@ from torch import Tensor
 
 from topdb.errors import UserError
 from topdb.methods import build
-from topdb.methods.parts.released import GLOBAL_CLASSIFIER, released_names, unused_layer
-from topdb.methods.parts.streams import StreamNetwork
-from topdb.params import NetworkSettings, dropped_in
+from topdb.methods.contract import Method, Names
+from topdb.params import Profile, method_files
 from topdb.training.pickled import load_pickled
+from topdb.training.run import Chosen, chosen
 
+_INSIDE = ("state_dict", "state_dicts", "model", "net", "model_state_dict")
+"""Under which of these a checkpoint may hold its state dict; of a list the first is the model's."""
+_PREFIXES = ("module.", "_orig_mod.")
+"""What `DataParallel` and torch's compiler put before names."""
 _COUNTER = "num_batches_tracked"
 """Counts batches, and decides nothing here: old versions of torch do not save it."""
+_TEXT = "described"
+"""The side that released code does not follow: looked at last."""
 _MOST = 2**53
 """No number of epochs is larger, and NaN is not smaller."""
 
@@ -24,7 +31,7 @@ _MOST = 2**53
 class Checkpoint:
     """What a released checkpoint holds."""
 
-    network: StreamNetwork
+    network: Method
     """With the checkpoint's weights."""
     identities: int
     """People that it was trained to tell apart."""
@@ -34,68 +41,79 @@ class Checkpoint:
     """Rank-1 that the file states, a fraction; whatever data it was measured on."""
 
 
-def read_checkpoint(path: Path, method: str, settings: NetworkSettings) -> Checkpoint:
-    """Read a checkpoint that the authors' code saved.
+def read_checkpoint(
+    path: Path,
+    method: str,
+    imported: Chosen,
+    profile: Profile,
+    method_folders: Sequence[Path] = (),
+) -> Checkpoint:
+    """Read a checkpoint that released code saved.
 
-    It is a dict with the entries `state_dict`, `epoch`, `rank1` and `optimizer`, or the state dict
-    alone; names may begin with `module.`, since training ran in a `DataParallel`. Beside the
-    weights, everything is optional, and the optimiser's state is left aside.
+    It is a state dict, alone or inside of what the code saves beside it (`state_dict`, the first
+    of `state_dicts`, `model`, ...); names may begin with `module.`, since training ran in a
+    `DataParallel`. Beside the weights everything is optional, and an optimiser's state is left
+    aside.
 
     Parameters
     ----------
     path : the file
-    method : what the network is
-    settings : the network's sizes
+    method : whose checkpoint it is
+    imported : the method with its recipe
+    profile : its scale, and its other methods' for the message
+    method_folders : where methods lie beside the package's own
 
     Raises
     ------
     UserError
-        The file is missing or broken, is of another method, or an entry is missing, unknown, of
-        another shape, or no finite number.
+        The file is missing or broken, is of another method or variant, or an entry is missing,
+        unknown, of another shape, or no finite number.
     """
     content = load_pickled(path, "the released checkpoint")
     entries = _entries(path, content)
-    classifier = entries.get(GLOBAL_CLASSIFIER)
-    if classifier is None or classifier.ndim != 2:
+    names = _names(imported, profile, entries)
+    if names is None:
+        raise UserError(f"method {method} has no released checkpoints: name another method.")
+    wrong = _wrong_names(imported, profile, entries)
+    if wrong:
+        others = _others(method, imported, profile, entries, method_folders)
+        raise UserError(f"{path} is no checkpoint of {method}: it {wrong}{others}.")
+    classifier = entries[names.classifier]
+    if classifier.ndim < 2:
         raise UserError(
-            f"{path} has no {GLOBAL_CLASSIFIER}, which every released checkpoint has: name one."
+            f"{path}: {names.classifier} is {_shape(classifier)}, and tells no number of people: "
+            f"name a checkpoint of {method}."
         )
     identities = len(classifier)
-    network = _built(method, settings, identities)
-    if network is None:
-        raise UserError(
-            f"method {method} has no released checkpoints, since it is not made of streams: name "
-            "another method."
-        )
+    network = build(imported.method, imported.recipe, identities, profile.scale)
     own = network.state_dict()
-    names = released_names(network)
-    missing, unknown = _differing_names(network, entries)
-    if missing or unknown:
-        wrong = f"lacks {missing[0]}" if missing else f"has {unknown[0]}, which is unknown"
-        raise UserError(
-            f"{path} is no checkpoint of {method}: it {wrong}{_others(method, settings, entries)}."
-        )
     weights = {}
-    for name, released in names.items():
-        value = entries.get(released, own[name])
-        if value.shape != own[name].shape or value.is_floating_point() != (
-            own[name].is_floating_point()
-        ):
+    for name, held in own.items():
+        released = names.released(name)
+        value = entries.get(released, held) if released else held
+        if value.shape != held.shape or value.is_floating_point() != held.is_floating_point():
             raise UserError(
                 f"{path}: {released} is {_shape(value)}, and {method} with {identities} people "
-                f"has {_shape(own[name])} there: name the profile whose network it is."
+                f"has {_shape(held)} there: name the profile whose network it is."
             )
         if not value.isfinite().all():
             raise UserError(f"{path}: {released} holds NaN or infinity: get the file again.")
-        weights[name] = value.to(own[name].dtype)
+        weights[name] = value.to(held.dtype)
     network.load_state_dict(weights)
     told = content if isinstance(content, dict) else {}
-    return Checkpoint(network, identities, _whole(told.get("epoch")), _share(told.get("rank1")))
+    epoch = told.get("epoch", told.get("ep"))
+    return Checkpoint(network, identities, _whole(epoch), _share(told.get("rank1")))
 
 
 def _entries(path: Path, content: Any) -> dict[str, Tensor]:
-    """Return the state dict without the prefix that `DataParallel` gives its names."""
-    nested = content.get("state_dict", content) if isinstance(content, dict) else None
+    """Return the state dict without the prefixes that its names have all."""
+    nested = content
+    for key in _INSIDE:
+        if isinstance(nested, dict) and key in nested and not isinstance(nested[key], Tensor):
+            nested = nested[key]
+            break
+    if isinstance(nested, list | tuple) and nested:
+        nested = nested[0]
     if not isinstance(nested, dict) or not nested:
         raise UserError(f"{path} holds no state dict: name a checkpoint of the released code.")
     for name, value in nested.items():
@@ -104,39 +122,77 @@ def _entries(path: Path, content: Any) -> dict[str, Tensor]:
                 f"{path}: the entry {name!r} of its state dict is no tensor: name a checkpoint of "
                 "the released code."
             )
-    return {name.removeprefix("module."): value for name, value in nested.items()}
+    found: dict[str, Tensor] = dict(nested)
+    while prefix := next((p for p in _PREFIXES if all(n.startswith(p) for n in found)), None):
+        found = {name.removeprefix(prefix): value for name, value in found.items()}
+    return found
 
 
-def _built(method: str, settings: NetworkSettings, identities: int) -> StreamNetwork | None:
-    """Build a method as released; None where it is none of the authors'."""
-    network = build(method, settings, identities, "released")
-    return network if isinstance(network, StreamNetwork) else None
+def _on_meta(imported: Chosen, profile: Profile) -> Method:
+    """Build the method without memory, for two people: its names are those of any number."""
+    with torch.device("meta"):
+        return build(imported.method, imported.recipe, 2, profile.scale)
 
 
-def _differing_names(
-    network: StreamNetwork, entries: dict[str, Tensor]
-) -> tuple[list[str], list[str]]:
-    """Return the released names that the entries lack, and those that they have too many."""
-    wanted = set(released_names(network).values())
-    unused = unused_layer(network)
+def _names(imported: Chosen, profile: Profile, entries: dict[str, Tensor]) -> Names | None:
+    return _on_meta(imported, profile).released(entries)
+
+
+def _wrong_names(imported: Chosen, profile: Profile, entries: dict[str, Tensor]) -> str | None:
+    """Say which released name the entries lack, or have too many; None where all fit."""
+    network = _on_meta(imported, profile)
+    names = network.released(entries)
+    if names is None:
+        return "has no released names"
+    wanted = {released for own in network.state_dict() if (released := names.released(own))}
     missing = [name for name in wanted - entries.keys() if not name.endswith(_COUNTER)]
+    if missing:
+        return f"lacks {min(missing)}"
     unknown = [
-        name for name in entries.keys() - wanted if unused is None or not name.startswith(unused)
+        name
+        for name in entries.keys() - wanted
+        if not any(name == each or name.startswith(each + ".") for each in names.unused)
     ]
-    return sorted(missing), sorted(unknown)
+    return f"has {min(unknown)}, which is unknown" if unknown else None
 
 
-def _others(method: str, settings: NetworkSettings, entries: dict[str, Tensor]) -> str:
-    """Say which other method the entries fit, or to check the name where none does."""
-    for other in dropped_in("methods"):
-        with torch.device("meta"):
-            network = _built(other, settings, identities=2)
-        if other != method and network and _differing_names(network, entries) == ([], []):
-            return f"; its names are those of {other}: name --method {other}"
+def _others(
+    method: str,
+    imported: Chosen,
+    profile: Profile,
+    entries: dict[str, Tensor],
+    method_folders: Sequence[Path],
+) -> str:
+    """Say which variant or other method the entries fit, or to check the name where none does."""
+
+    def told(side: str) -> str | None:
+        other = profile.model_copy(update={"recipes": {**profile.recipes, method: side}})
+        if side == imported.side or not _fits(method, other, entries, method_folders):
+            return None
+        return f"; its names are those of its variant {side}: name it under recipes.{method}"
+
+    sides = [side for side in imported.method.recipes if side != _TEXT]
+    if found := next(filter(None, map(told, sides)), None):
+        return found
+    for name in method_files(method_folders):
+        if name != method and _fits(name, profile, entries, method_folders):
+            return f"; its names are those of {name}: name --method {name}"
+    if _TEXT in imported.method.recipes and (found := told(_TEXT)):
+        return found
     return (
         "; no other method has its names either: name a checkpoint of the released code, or the "
         "profile whose network it is"
     )
+
+
+def _fits(
+    method: str, profile: Profile, entries: dict[str, Tensor], method_folders: Sequence[Path]
+) -> bool:
+    try:
+        other = chosen(profile, "", method, method_folders)
+        return _wrong_names(other, profile, entries) is None
+    except UserError:
+        return False
 
 
 def _shape(value: Tensor) -> str:

@@ -4,20 +4,21 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
+from topdb.code import method_code
 from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
 from topdb.files import digest, replacing, write_csv, write_json
-from topdb.methods import build
-from topdb.methods.parts.network import ReIDNetwork, initialise
-from topdb.params import ImagenetSettings, PretrainingSettings, Profile
+from topdb.methods import build, find
+from topdb.methods.contract import Method, Recipe
+from topdb.methods.contract.resolving import plain, resolved, side_of
+from topdb.params import EVERYWHERE, ImagenetSettings, Profile, method_files
 from topdb.training.alone import alone_in
 from topdb.training.checkpoint import Checkpoints, plain_digest
 from topdb.training.environment import describe, device_name, peak_gpu_memory_mib, peak_memory_mib
@@ -28,6 +29,7 @@ from topdb.training.images import resized
 from topdb.training.progress import watching
 from topdb.training.randomness import Randomness
 from topdb.training.run_files import RunFiles
+from topdb.training.saving import save_tensors
 from topdb.training.snapshots import look_at
 from topdb.training.spare import give_back
 from topdb.training.start import load_backbone, load_imagenet
@@ -48,6 +50,40 @@ class Run:
     seed: int
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """A method as a profile trains it on a data set."""
+
+    method: type[Method]
+    recipe: Recipe
+    side: str
+    backbone: str
+    """That is built, under the profile's scale."""
+    code: str
+    """Digest of the code that decides on its runs."""
+
+
+def chosen(
+    profile: Profile, dataset: str, method: str, method_folders: Sequence[Path] = ()
+) -> Chosen:
+    """Return a method with its recipe as a profile trains it on a data set.
+
+    Raises
+    ------
+    UserError
+        There is no such method, its file breaks the contract, or the recipe has no such side,
+        group or option.
+    """
+    found = find(method, method_folders)
+    wanted = profile.side(method)
+    recipe = resolved(found, method, wanted, profile.scale, profile.changes_of(method, dataset))
+    backbone = profile.scale.backbone(found.backbone_name)
+    file = method_files(method_folders)[method]
+    return Chosen(
+        found, recipe, side_of(found, method, wanted), backbone, method_code(file, backbone)
+    )
+
+
 def train_run(
     run: Run,
     profile: Profile,
@@ -58,6 +94,8 @@ def train_run(
     on_epoch: Callable[[Epoch], None],
     tracked_as: str | None,
     stop: Stop | None = None,
+    method_folders: Sequence[Path] = (),
+    keep_spare: bool = False,
 ) -> None:
     """Train, extract features, and write the four files of the run; a chosen one's snapshots too.
 
@@ -75,6 +113,8 @@ def train_run(
     on_epoch : called for each epoch, those before an interruption too
     tracked_as : MLflow's run id, where it is tracked live
     stop : asked after each step whether to end
+    method_folders : where methods lie beside the package's own
+    keep_spare : whether even a short run leaves a spare, as where its job goes on with others
 
     Raises
     ------
@@ -84,11 +124,21 @@ def train_run(
     StoppedError
         `stop` asked for it.
     """
-    started_from = _start_file(profile.start, backbone)
+    trained = chosen(profile, run.dataset, run.method, method_folders)
+    started_from = _start_file(profile, trained.backbone, backbone)
     # A missing file is told by whoever loads it, with what to do.
     there = started_from is not None and started_from.is_file()
     start_digest = digest(started_from) if started_from and there else None
-    decisive = identity(profile, run.dataset, run.method, run.seed, index.digest, start_digest)
+    decisive = identity(
+        profile,
+        run.dataset,
+        run.method,
+        run.seed,
+        trained.recipe,
+        trained.code,
+        index.digest,
+        start_digest,
+    )
     with alone_in(folder) as waited:
         files = RunFiles(folder)
         watched = profile.watch.includes(run.dataset, run.method, run.seed)
@@ -103,7 +153,18 @@ def train_run(
             return
         files.record.unlink(missing_ok=True)
         _train(
-            run, profile, index, pixels, started_from, decisive, files, on_epoch, tracked_as, stop
+            run,
+            trained,
+            profile,
+            index,
+            pixels,
+            started_from,
+            decisive,
+            files,
+            on_epoch,
+            tracked_as,
+            stop,
+            keep_spare,
         )
 
 
@@ -123,6 +184,7 @@ def _is_whole(files: RunFiles, decisive: dict[str, Any]) -> bool:
 
 def _train(
     run: Run,
+    method: Chosen,
     profile: Profile,
     index: Index,
     pixels: Pixels,
@@ -132,24 +194,37 @@ def _train(
     on_epoch: Callable[[Epoch], None],
     tracked_as: str | None,
     stop: Stop | None,
+    keep_spare: bool,
 ) -> None:
     started = time.perf_counter()
     people = index.split("train")
     randomness = Randomness(run.dataset, run.method, run.seed)
-    network = build(run.method, profile.network, people.counts.people, profile.recipe)
-    initialise(network, randomness.torch("weights"))
+    recipe = method.recipe
+    network = build(method.method, recipe, people.counts.people, profile.scale)
+    network.initialise(randomness.torch("weights"))
     if started_from:
-        load = load_imagenet if isinstance(profile.start, ImagenetSettings) else load_backbone
-        load(network.backbone, started_from)
-    images = resized(pixels, people.rows, profile.network)
+        if isinstance(profile.start, ImagenetSettings):
+            load_imagenet(network, method.backbone, started_from)
+        else:
+            load_backbone(network, started_from)
+    images = resized(pixels, people.rows, recipe.resize or recipe.size, recipe.interpolation)
     checkpoints = Checkpoints(
         files.folder,
         decisive,
-        profile.training.checkpoint_seconds,
-        device_name(profile.training.device),
+        profile.hardware.checkpoint_seconds,
+        device_name(profile.hardware.device),
     )
     snapshots = checkpoints.companion(files.snapshots.name)
-    look = look_at(snapshots, run.dataset, run.method, run.seed, profile, index, pixels)
+    look = look_at(
+        snapshots,
+        run.dataset,
+        run.method,
+        run.seed,
+        profile,
+        index,
+        pixels,
+        recipe.whole_passes,
+    )
     taken_up = checkpoints.take_up()
     ready = time.perf_counter()
 
@@ -167,9 +242,12 @@ def _train(
             network,
             images,
             people.labels,
-            profile.training,
+            profile.hardware,
             randomness,
             record,
+            looked_at=lambda rows: resized(
+                pixels, people.rows[rows], recipe.size, recipe.interpolation
+            ),
             checkpoints=checkpoints,
             taken_up=taken_up,
             stop=stop,
@@ -177,9 +255,7 @@ def _train(
         )
     del images  # gigabytes at the paper's size
     trained = time.perf_counter()
-    extracted = write_features(
-        files.features, network, index, pixels, profile.network, profile.training
-    )
+    extracted = write_features(files.features, network, index, pixels, profile.hardware)
     done = time.perf_counter()
 
     rows = [epoch.row() for epoch in epochs]
@@ -189,14 +265,14 @@ def _train(
     training_seconds = sum(epoch.seconds for epoch in epochs)
     content: dict[str, Any] = {
         "origin": TRAINED,
-        **parameters_of(run, profile),
+        **parameters_of(run, profile, method, network.less),
         "identities": people.counts.people,
         "index_digest": index.digest,
         "start_digest": decisive["start_digest"],
         "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
-        "environment": describe(profile.training.device, profile.training.threads),
+        "environment": describe(profile.hardware.device, profile.hardware.threads),
         "resumed": checkpoints.resumed,
         "seconds": {
             "prepare": round(ready - started, 3),
@@ -208,11 +284,11 @@ def _train(
             "extract": round(extracted / (done - trained), 1),
         },
         "peak_memory_mib": round(peak_memory_mib(), 1),
-        "peak_gpu_memory_mib": peak_gpu_memory_mib(profile.training.device),
+        "peak_gpu_memory_mib": peak_gpu_memory_mib(profile.hardware.device),
         "mlflow_run_id": tracked_as,
     }
     write_json(files.record, content)
-    checkpoints.finish(files)
+    checkpoints.finish(files, keep_spare)
 
 
 def _keep(snapshots: Path, path: Path) -> None:
@@ -228,33 +304,58 @@ def _keep(snapshots: Path, path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def parameters_of(run: Run, profile: Profile) -> dict[str, Any]:
-    """Return the part of `run.json` that says which run it is, and under which parameters."""
+def parameters_of(run: Run, profile: Profile, method: Chosen, less: str) -> dict[str, Any]:
+    """Return the part of `run.json` that says which run it is, and under which parameters.
+
+    `less` is what the network lacks of the real method; it joins the recipe's note.
+    """
     dataset = profile.datasets.get(run.dataset)
+    changes = profile.changes_of(run.method, run.dataset)
+    note = "; ".join(filter(None, (method.recipe.note, less)))
     return {
         "profile": run.profile,
         "dataset": run.dataset,
         "method": run.method,
         "seed": run.seed,
-        "recipe": profile.recipe,
         "rendered": dataset is not None and dataset.render is not None,
-        "network": profile.network.model_dump(mode="json"),
+        "title": method.method.title,
+        "recipe": {**plain(method.recipe), "side": method.side, "note": note},
+        "scale": profile.scale.model_dump(mode="json"),
+        "changes": list(_sentences(run.method, run.dataset, profile)),
+        "changed": [each.model_dump(mode="json", exclude_defaults=True) for each in changes],
+        "backbone": method.backbone,
         "start": profile.start.model_dump(mode="json") if profile.start else None,
-        "training": profile.training.model_dump(mode="json"),
+        "hardware": profile.hardware.model_dump(mode="json"),
+        "code": method.code,
     }
 
 
-def _start_file(
-    start: PretrainingSettings | ImagenetSettings | None, backbone: Path | None
-) -> Path | None:
+def _sentences(method: str, dataset: str, profile: Profile) -> Iterator[str]:
+    """Say what a profile changes in a method's recipe, for the notes below a table."""
+    for where, changes in profile.changes.get(method, {}).items():
+        if where in (EVERYWHERE, dataset):
+            content = changes.model_dump(mode="json", exclude_defaults=True)
+            place = "" if where == EVERYWHERE else f" on {where}"
+            yield f"{method}{place}: {', '.join(_told(content))}"
+
+
+def _told(content: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _told(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key} {value}"
+
+
+def _start_file(profile: Profile, backbone: str, pretrained: Path | None) -> Path | None:
     """Return the file that the backbone's weights come from; None for random weights."""
-    if isinstance(start, ImagenetSettings):
-        return start.found()
-    return backbone if start else None
+    if isinstance(profile.start, ImagenetSettings):
+        return profile.start.found(backbone)
+    return pretrained if profile.start else None
 
 
-def save_weights(network: ReIDNetwork, path: Path) -> None:
+def save_weights(network: Method, path: Path) -> None:
     """Write a network's state as `weights.safetensors`; the network moves to the CPU."""
     network.cpu().to(memory_format=torch.contiguous_format)
     with replacing(path) as partial:
-        save_file(network.state_dict(), partial)
+        save_tensors(network.state_dict(), partial)

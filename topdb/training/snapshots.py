@@ -13,20 +13,22 @@ from torch.nn.functional import normalize
 from topdb.datasets.index import Index
 from topdb.datasets.pixels import Pixels
 from topdb.errors import UserError
+from topdb.methods.contract import Method
+from topdb.methods.parts.augmentation import normalise
 from topdb.methods.parts.drop import activation_map
-from topdb.methods.parts.network import ReIDNetwork
 from topdb.params import Profile, Watch
 from topdb.snapshots import NO_IMAGE, Snapshots, with_earlier, write_snapshots
 from topdb.training.features import extract_rows
 from topdb.training.images import resized
 from topdb.training.placement import Placement
-from topdb.training.transforms import normalise
 
 SHOWN_RANKS = 3
+POWER = 2.0
+"""p of the activation maps that figures show, whatever the method (as in the paper's Figure 2)."""
 SHOWN_SIZE = (128, 64)
 """Height and width of the images that a snapshot keeps: Market-1501's own."""
 
-Look = Callable[[int, ReIDNetwork], None]
+Look = Callable[[int, Method], None]
 """Called after each epoch, with its number and the network."""
 
 
@@ -38,26 +40,34 @@ def look_at(
     profile: Profile,
     index: Index,
     pixels: Pixels,
+    passes: int,
 ) -> Look:
     """Return what to call after each epoch; it keeps snapshots where the profile chooses the run.
 
     A snapshot of epoch e replaces what the file at `path` holds of epoch e and later ones, as a
-    killed and resumed training needs it. No generator of the training is touched, and the network
-    is given back in the mode in which it came.
+    killed and resumed training needs it. The training has so many `passes`. No generator of it is
+    touched, and the network is given back in the mode in which it came.
 
     Raises
     ------
     UserError
-        The profile names a query image that the data set does not have, or no query has a match.
+        The profile names a query image that the data set does not have, or an epoch that the
+        training does not have, or no query has a match.
     """
     watch = profile.watch
     if not watch.includes(dataset, method, seed):
         return lambda epoch, network: None
+    epochs = watch.of(passes)
+    if epochs[-1] > passes:
+        raise UserError(
+            f"snapshots.epochs names {epochs[-1]}, and the training of {method} has {passes}: "
+            "name epochs that it has."
+        )
     queries = chosen_queries(index, watch)
-    identity = json.dumps([dataset, method, seed, profile.recipe, index.digest])
+    identity = json.dumps([dataset, method, seed, profile.side(method), index.digest])
 
-    def look(epoch: int, network: ReIDNetwork) -> None:
-        if epoch in watch.epochs:
+    def look(epoch: int, network: Method) -> None:
+        if epoch in epochs:
             taken = _take(identity, epoch, network, index, pixels, queries, profile)
             write_snapshots(path, with_earlier(path, taken))
 
@@ -107,7 +117,7 @@ def chosen_queries(index: Index, watch: Watch) -> NDArray[np.int64]:
 def _take(
     identity: str,
     epoch: int,
-    network: ReIDNetwork,
+    network: Method,
     index: Index,
     pixels: Pixels,
     queries: NDArray[np.int64],
@@ -141,20 +151,20 @@ def _take(
 
 
 def _maps(
-    network: ReIDNetwork,
+    network: Method,
     pixels: Pixels,
     rows: NDArray[np.int64],
     epoch: int,
     profile: Profile,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return activation maps (Q, h, w) and kept rows (Q, h); the epoch seeds a random block."""
-    place = Placement.of(profile.training)
-    images = place.tensor(resized(pixels, rows, profile.network))
+    place, recipe = Placement.of(profile.hardware), network.recipe
+    images = place.tensor(resized(pixels, rows, recipe.size, recipe.interpolation))
     network.eval()
     with torch.inference_mode():
         features = network.feature_map(place.images(normalise(images)))
         mask = network.drop_mask(features, torch.Generator().manual_seed(epoch))
-        activation = activation_map(features, profile.network.activation_power)
+        activation = activation_map(features, POWER)
         maps = normalize(activation.flatten(1), dim=1).view_as(activation)
         kept = torch.ones_like(features) if mask is None else mask.expand_as(features)
         keep = kept.bool().any(dim=3).any(dim=1)
@@ -162,7 +172,7 @@ def _maps(
 
 
 def _ranked(
-    network: ReIDNetwork,
+    network: Method,
     index: Index,
     pixels: Pixels,
     queries: NDArray[np.int64],
@@ -172,16 +182,16 @@ def _ranked(
     from topdb.retrieval import top_matches
 
     query, gallery = index.split("query"), index.split("gallery")
-    sizes, training = profile.network, profile.training
+    hardware = profile.hardware
     return top_matches(
-        extract_rows(network, pixels, query.rows[queries], sizes, training),
-        extract_rows(network, pixels, gallery.rows, sizes, training),
+        extract_rows(network, pixels, query.rows[queries], hardware),
+        extract_rows(network, pixels, gallery.rows, hardware),
         query.pids[queries],
         gallery.pids,
         query.camids[queries],
         gallery.camids,
         SHOWN_RANKS,
-        threads=training.threads,
+        threads=hardware.threads,
     )
 
 

@@ -1,32 +1,41 @@
 """What a backbone starts from: weights of our own pretraining, of ImageNet, or random ones."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from safetensors import SafetensorError
-from torch import nn
+from torch import Tensor
 
 from topdb.errors import UserError
 from topdb.files import digest
+from topdb.methods.contract import Method
 from topdb.params import IMAGENET_FILES
 from topdb.training.backbone_file import read_weights
 from topdb.training.pickled import load_pickled
 
-IMAGENET1K_V1 = (
-    "19c8e3572231adff6824a2da93fd67b5986919a2e65f8b6007eab4edee220097",
-    "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
-)
-"""SHA-256 of torchvision's files of ResNet-50's weights IMAGENET1K_V1.
+IMAGENET1K_V1 = {
+    "resnet50": (
+        "19c8e3572231adff6824a2da93fd67b5986919a2e65f8b6007eab4edee220097",
+        "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a",
+    ),
+    "resnet101": ("5d3b4d8f", "63fe2227"),
+    "densenet201": ("c1103571",),
+}
+"""SHA-256 of torchvision's files of the weights IMAGENET1K_V1, whole or as its names tell it.
 
-The first is the one that was there when the paper was written. The second holds the same weights
-as a newer version of torch saves them; torchvision fetches it today.
+The first is the one that was there when the papers were written. A second holds the same weights
+as a newer version of torch saves them; torchvision fetches it today. Of OSNet's file no digest is
+published: what it holds is checked entry by entry, and `run.json` names its digest.
 """
-_V2 = "11ad3fa6"
+_V2 = {"resnet50": "11ad3fa6", "resnet101": "cd907fc2"}
 """How the digest of IMAGENET1K_V2 begins, as torchvision's name of the file tells."""
+_CLASSIFIERS = ("fc.", "classifier.")
+"""What ImageNet's classifier is called where it is no part of the backbone."""
 
 
-def load_backbone(backbone: nn.Module, path: Path) -> None:
-    """Load a backbone's weights, written by `topdb pretrain`.
+def load_backbone(network: Method, path: Path) -> None:
+    """Start a method from a backbone's weights, written by `topdb pretrain`.
 
     Raises
     ------
@@ -34,53 +43,72 @@ def load_backbone(backbone: nn.Module, path: Path) -> None:
         The file is missing, damaged, or of another network.
     """
     try:
-        backbone.load_state_dict(read_weights(path))
+        network.start(read_weights(path))
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run `topdb pretrain` first.") from None
-    except (SafetensorError, ValueError, RuntimeError) as error:
+    except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(
             f"{path} does not fit this backbone ({reason}): delete it and run `topdb pretrain`."
         ) from None
 
 
-def load_imagenet(backbone: nn.Module, path: Path, known: Sequence[str] = IMAGENET1K_V1) -> None:
-    """Load torchvision's ImageNet weights; the classifier's entries are left out.
+def load_imagenet(
+    network: Method, backbone: str, path: Path, known: Sequence[str] | None = None
+) -> None:
+    """Start a method from published ImageNet weights.
 
     Parameters
     ----------
-    backbone : ResNet-50
+    network : a method with that backbone
+    backbone : its name
     path : the file, of whatever name
-    known : SHA-256 of each file that will do
+    known : how the SHA-256 of each file that will do begins; None for the published ones
 
     Raises
     ------
     UserError
         The file is missing, is another one than those known, or of another network.
     """
+    known = IMAGENET1K_V1.get(backbone, ()) if known is None else known
     try:
         found = digest(path)
     except OSError as error:
         raise UserError(
             f"{path} (the ImageNet weights) cannot be read ({error.strerror}): name another as "
-            "start.weights in params.yaml."
+            f"start.weights.{backbone} in params.yaml."
         ) from None
-    if found.startswith(_V2):
+    second = _V2.get(backbone)
+    if second and found.startswith(second):
         raise UserError(
             f"{path} holds the weights IMAGENET1K_V2, whose features are others than those that "
-            f"the paper's networks start from: name V1 ({', '.join(IMAGENET_FILES)}) as "
-            "start.weights in params.yaml."
+            f"the methods' networks start from: name V1 ({', '.join(IMAGENET_FILES[backbone])}) as "
+            f"start.weights.{backbone} in params.yaml."
         )
-    if found not in known:
+    if known and not found.startswith(tuple(known)):
         raise UserError(
-            f"{path} has the SHA-256 {found[:16]}..., and IMAGENET1K_V1 has "
+            f"{path} has the SHA-256 {found[:16]}..., and the published weights of {backbone} have "
             f"{' or '.join(f'{each[:16]}...' for each in known)}: it is damaged or another file; "
             "fetch it again."
         )
     weights = load_pickled(path, "the ImageNet weights")
     try:
-        kept = {name: value for name, value in weights.items() if not name.startswith("fc.")}
-        backbone.load_state_dict(kept)
-    except (RuntimeError, AttributeError) as error:
+        network.start(_named_as_today(weights, backbone))
+    except (RuntimeError, AttributeError, KeyError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path} does not fit this backbone ({reason}): name another.") from None
+
+
+def _named_as_today(weights: Mapping[str, Tensor], backbone: str) -> dict[str, Tensor]:
+    """Return torchvision's entries without their classifier, by the backbone's own names.
+
+    Old files of DenseNet have a dot within the names of layers (`norm.1`), and all of its layers
+    lie below `features`. OSNet's `fc` is not a classifier, and its file has one beside it.
+    """
+    found = {}
+    for name, value in weights.items():
+        name = re.sub(r"(norm|conv|relu)\.(\d)\.", r"\1\2.", name.removeprefix("features."))
+        gone = ("classifier.",) if backbone == "osnet" else _CLASSIFIERS
+        if not name.startswith(gone):
+            found[name] = value
+    return found

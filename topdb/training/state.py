@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from topdb.training.optimiser import Adam
+from topdb.methods.contract import Method
+from topdb.training.optimiser import Optimisers
 from topdb.training.randomness import Randomness
 
 _NETWORK = "network."
@@ -16,17 +18,17 @@ _OPTIMISER = "optimiser."
 
 @dataclass(frozen=True)
 class Epoch:
-    """What happened in one epoch."""
+    """What happened in one pass over the training images."""
 
     number: int
     """Counted from 1."""
     learning_rate: float
-    """Of its last step."""
+    """Of its last step, in the recipe's first group."""
     images: int
     seconds: float
     """Spent in its steps, by all processes that had a part in it."""
     losses: dict[str, float]
-    """Mean over the epoch's steps, by name: `loss`, then `<stream>_cross_entropy`, ..."""
+    """Mean over the epoch's steps, by name: `loss`, their sum, then each of the method's."""
 
     def row(self) -> dict[str, float]:
         """Return it as a row of `history.csv`."""
@@ -44,13 +46,15 @@ class Position:
     """Where a training stands."""
 
     epoch: int = 0
-    """The epoch in progress, counted from 0."""
+    """The pass in progress, counted from 0."""
     step: int = 0
     """Steps of that epoch which are done."""
     seconds: float = 0.0
     """Spent in them."""
     history: list[Epoch] = field(default_factory=list)
     """The epochs that are whole."""
+    clock: float = -1.0
+    """Where the recipe's clock stood at the last step's start; before the first step below 0."""
 
     @property
     def name(self) -> str:
@@ -61,55 +65,58 @@ class Position:
         return f"epoch {self.epoch + 1}, step {self.step}"
 
 
-@dataclass(frozen=True)
+@dataclass
 class State:
-    """A training's moving parts: weights, optimiser and the generators that its loop draws from.
+    """A training's moving parts: weights, optimisers, generators, and the batches of the pass.
 
-    Nothing else decides on a bit: the loop draws from no global generator, its order of batches
-    follows from the sampler's state at the epoch's start, and loader threads draw nothing.
+    Nothing else decides on a bit: torch's own generator is seeded before each step, and loader
+    threads draw nothing. The batches are kept as they were drawn, since a method may choose them
+    by the weights of that moment.
     """
 
-    network: nn.Module
-    optimiser: Adam
+    network: Method
+    optimisers: Optimisers
     sampling: np.random.Generator
     augmenting: torch.Generator
-    dropping: torch.Generator
+    drawing: torch.Generator
+    batches: list[NDArray[np.int64]] = field(default_factory=list)
+    """Of the pass in progress."""
 
     @classmethod
-    def begin(cls, network: nn.Module, optimiser: Adam, randomness: Randomness) -> "State":
+    def begin(cls, network: Method, optimisers: Optimisers, randomness: Randomness) -> "State":
         """Return the state before the first step."""
         return cls(
             network,
-            optimiser,
+            optimisers,
             randomness.numpy("sampler"),
             randomness.torch("augmentation"),
             randomness.torch("drop"),
         )
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return copies of all tensors on the CPU, contiguous: weights, BN's, Adam's, generators'.
-
-        The sampler's state is not among them, since an epoch draws its batches at its start.
-        """
+        """Return copies of all tensors on the CPU, contiguous."""
         named = {f"{_NETWORK}{name}": each for name, each in self.network.state_dict().items()}
-        named |= {f"{_OPTIMISER}{name}": each for name, each in self.optimiser.state().items()}
+        named |= {f"{_OPTIMISER}{name}": each for name, each in self.optimisers.state().items()}
         named["augmenting"] = self.augmenting.get_state()
-        named["dropping"] = self.dropping.get_state()
+        named["drawing"] = self.drawing.get_state()
+        named["batches"] = torch.from_numpy(np.concatenate([*self.batches, np.empty(0, np.int64)]))
+        named["batch_sizes"] = torch.tensor([len(each) for each in self.batches], dtype=torch.int64)
         return {name: each.detach().cpu().contiguous() for name, each in named.items()}
 
-    def restore(self, tensors: dict[str, Tensor], sampler: dict[str, Any]) -> None:
-        """Set weights, optimiser and generators to what `tensors` returned.
+    def sampler(self) -> dict[str, Any]:
+        """Return the state of the generator that batches are drawn from, as plain data."""
+        return dict(self.sampling.bit_generator.state)
 
-        Parameters
-        ----------
-        tensors : as `tensors` returned them
-        sampler : the state of the sampler's generator when the epoch began
-        """
+    def restore(self, tensors: dict[str, Tensor], sampler: dict[str, Any]) -> None:
+        """Set everything to what `tensors` and `sampler` returned."""
         self.network.load_state_dict(_below(_NETWORK, tensors))
-        self.optimiser.load(_below(_OPTIMISER, tensors))
+        self.optimisers.load(_below(_OPTIMISER, tensors))
         self.augmenting.set_state(tensors["augmenting"])
-        self.dropping.set_state(tensors["dropping"])
+        self.drawing.set_state(tensors["drawing"])
         self.sampling.bit_generator.state = sampler
+        edges = np.cumsum(tensors["batch_sizes"].numpy())[:-1]
+        split = np.split(tensors["batches"].numpy(), edges)
+        self.batches = list(split) if len(tensors["batch_sizes"]) else []
 
 
 def written(position: Position) -> dict[str, Any]:

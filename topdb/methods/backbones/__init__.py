@@ -1,12 +1,25 @@
-"""Backbones: one file each, found by its name; `build()` returns the module and its channels."""
+"""Backbones: one file each, found by its name.
+
+To add one, drop a file into this folder. `my_backbone.py` becomes the backbone `my-backbone`; it
+defines one function::
+
+    def build(scale: ScaleSettings, ...) -> Stages
+
+whose further arguments, all optional, are what methods may ask of it.
+"""
 
 from importlib import import_module
+from typing import Any
 
-from torch import nn
+from topdb.methods.parts.stages import Stages
+from topdb.params.scale import ScaleSettings
 
 
-def build_backbone(name: str) -> tuple[nn.Module, int]:
-    """Build a backbone that maps (B, 3, H, W) to (B, channels, h, w); return it and `channels`."""
-    module = import_module(f"topdb.methods.backbones.{name.replace('-', '_')}")
-    backbone: tuple[nn.Module, int] = module.build()
+def build_backbone(name: str, scale: ScaleSettings, **choices: Any) -> Stages:
+    """Build the backbone of that name, or what stands in for it under the scale.
+
+    It maps (B, 3, H, W) to (B, channels, h, w); `choices` are its builder's own.
+    """
+    module = import_module(f"topdb.methods.backbones.{scale.backbone(name).replace('-', '_')}")
+    backbone: Stages = module.build(scale, **choices)
     return backbone

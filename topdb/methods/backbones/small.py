@@ -2,6 +2,9 @@
 
 from torch import Tensor, nn
 
+from topdb.methods.parts.stages import Stages
+from topdb.params.scale import ScaleSettings
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut (He et al., CVPR 2016)."""
@@ -27,14 +30,27 @@ class BasicBlock(nn.Module):
         return result
 
 
-def build() -> tuple[nn.Module, int]:
-    """Build the network and return it with its number of channels."""
-    layers = nn.Sequential(
-        nn.Conv2d(3, 16, 6, stride=4, padding=1, bias=False),
-        nn.BatchNorm2d(16),
-        nn.ReLU(inplace=True),
-        BasicBlock(16, 16, stride=1),
-        BasicBlock(16, 32, stride=2),
-        BasicBlock(32, 64, stride=1),
+def build(scale: ScaleSettings, last_stride: int = 1, stem_relu: bool = True) -> Stages:
+    """Build the network; it stands in for a ResNet, whose third stage it lacks.
+
+    Parameters
+    ----------
+    scale : not used: it is small as it is
+    last_stride : of the last stage
+    stem_relu : whether the stem has its ReLU
+    """
+    layers: dict[str, nn.Module] = {
+        "0": nn.Conv2d(3, 16, 6, stride=4, padding=1, bias=False),
+        "1": nn.BatchNorm2d(16),
+        "2": nn.ReLU(inplace=True) if stem_relu else nn.Identity(),
+        "3": BasicBlock(16, 16, stride=1),
+        "4": BasicBlock(16, 32, stride=2),
+        "5": BasicBlock(32, 64, stride=last_stride),
+    }
+    return Stages(
+        layers,
+        ends={"stem": "2", "layer1": "3", "layer2": "4", "layer3": "4", "layer4": "5"},
+        channels={"stem": 16, "layer1": 16, "layer2": 32, "layer3": 32, "layer4": 64},
+        strides={"stem": 4, "layer1": 4, "layer2": 8, "layer3": 8, "layer4": 8 * last_stride},
+        rounds_down=4,
     )
-    return layers, 64

@@ -1,16 +1,19 @@
 """Random changes to training images: a whole batch at once, on the batch's device.
 
-The order is the authors': flip, enlarge and crop, normalise, erase; resizing to the input size
-comes before all of them and is done once (`topdb.training.images`). Draws come from a generator
-on the CPU, so that they are the same on every device. What is drawn goes to a GPU by pinned
-memory, and nothing comes back: a batch is changed without waiting for the one before.
+A recipe puts them in order. Resizing comes before all of them and is done once. Draws come from a
+generator on the CPU, so that they are the same on every device. What is drawn goes to a GPU by
+pinned memory, and nothing comes back: a batch is changed without waiting for the one before.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, pad
 
-from topdb.params import AugmentationSettings
+from topdb.methods.contract.recipe import Moment, Transform
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -26,22 +29,119 @@ def normalise(images: Tensor) -> Tensor:
     return (images.float() / 255.0 - mean) / std
 
 
-def augment(images: Tensor, settings: AugmentationSettings, generator: torch.Generator) -> Tensor:
-    """Return normalised training images.
+def augmented(
+    images: Tensor, transforms: Sequence[Transform], generator: torch.Generator, moment: Moment
+) -> Tensor:
+    """Return a batch (B, 3, H, W) uint8 after all transforms, float32."""
+    for transform in transforms:
+        images = transform(images, generator, moment)
+    return images
 
-    Parameters
-    ----------
-    images : (B, 3, H, W) uint8
-    settings : probabilities and ranges
-    generator : on the CPU
 
-    Returns
-    -------
-    (B, 3, H, W) float32
-    """
-    flipped = flip(images, settings.flip, generator)
-    moved = enlarge_and_crop(flipped, settings.crop, generator)
-    return erase(normalise(moved), settings, generator)
+@dataclass(frozen=True)
+class _Unscaled:
+    """What does not depend on the size of images."""
+
+    def scaled(self, share: float) -> "Transform":
+        """Return it as it is."""
+        return self  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Flip(_Unscaled):
+    """Mirror each image left to right with a probability."""
+
+    name: ClassVar[str] = "flip"
+    p: float = 0.5
+
+    def __call__(self, images: Tensor, generator: torch.Generator, moment: Moment) -> Tensor:
+        """Return the batch with some images mirrored."""
+        return flip(images, self.p, generator)
+
+    def off(self) -> "Flip":
+        """Return it with probability 0."""
+        return replace(self, p=0.0)
+
+
+@dataclass(frozen=True)
+class EnlargeAndCrop(_Unscaled):
+    """With a probability, enlarge an image by an eighth and cut a window of its old size."""
+
+    name: ClassVar[str] = "crop"
+    p: float = 0.5
+
+    def __call__(self, images: Tensor, generator: torch.Generator, moment: Moment) -> Tensor:
+        """Return the batch with some images enlarged and cut."""
+        return enlarge_and_crop(images, self.p, generator)
+
+    def off(self) -> "EnlargeAndCrop":
+        """Return it with probability 0."""
+        return replace(self, p=0.0)
+
+
+@dataclass(frozen=True)
+class PadAndCrop:
+    """Surround each image by black pixels and cut a window of its old size anywhere."""
+
+    name: ClassVar[str] = "crop"
+    by: int
+    """Pixels on every side."""
+
+    def __call__(self, images: Tensor, generator: torch.Generator, moment: Moment) -> Tensor:
+        """Return the batch with every image moved."""
+        batch, _, height, width = images.shape
+        places = torch.randint(0, 2 * self.by + 1, (2, batch), generator=generator).tolist()
+        padded = pad(images, (self.by,) * 4)
+        windows = [
+            image[:, top : top + height, left : left + width]
+            for image, top, left in zip(padded, *places, strict=True)
+        ]
+        return torch.stack(windows)
+
+    def scaled(self, share: float) -> "PadAndCrop":
+        """Return it with as many pixels less."""
+        return replace(self, by=max(1, round(self.by * share)))
+
+    def off(self) -> "PadAndCrop":
+        """Return it without pixels to move by."""
+        return replace(self, by=0)
+
+
+@dataclass(frozen=True)
+class Normalise(_Unscaled):
+    """Map grey levels to ImageNet's mean 0 and deviation 1."""
+
+    name: ClassVar[str] = "normalise"
+
+    def __call__(self, images: Tensor, generator: torch.Generator, moment: Moment) -> Tensor:
+        """Return the batch as float32."""
+        return normalise(images)
+
+    def off(self) -> "Normalise":
+        """Return it as it is: networks are fed nothing else."""
+        return self
+
+
+@dataclass(frozen=True)
+class Erase(_Unscaled):
+    """With a probability, overwrite one rectangle of each image (Zhong et al., AAAI 2020)."""
+
+    name: ClassVar[str] = "erase"
+    p: float = 0.5
+    area: tuple[float, float] = (0.02, 0.4)
+    """Share of the image, drawn uniformly between these."""
+    aspect: tuple[float, float] = (0.3, 3.33)
+    """Height by width, drawn uniformly between these."""
+    fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Value of the rectangle, in the units of the images at this place of the order."""
+
+    def __call__(self, images: Tensor, generator: torch.Generator, moment: Moment) -> Tensor:
+        """Return the batch with rectangles in some images."""
+        return erase(images, self, generator)
+
+    def off(self) -> "Erase":
+        """Return it with probability 0."""
+        return replace(self, p=0.0)
 
 
 def flip(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -72,7 +172,7 @@ def enlarge_and_crop(images: Tensor, probability: float, generator: torch.Genera
     return result
 
 
-def erase(images: Tensor, settings: AugmentationSettings, generator: torch.Generator) -> Tensor:
+def erase(images: Tensor, settings: Erase, generator: torch.Generator) -> Tensor:
     """With a probability, overwrite one rectangle of each image.
 
     Source: Zhong et al., Random Erasing (AAAI 2020), algorithm 1, with the aspect ratio drawn
@@ -80,8 +180,8 @@ def erase(images: Tensor, settings: AugmentationSettings, generator: torch.Gener
     """
     batch, _, height, width = images.shape
     shape = (batch, _ERASING_ATTEMPTS)
-    area = _uniform(shape, settings.erase_area, generator) * height * width
-    aspect = _uniform(shape, settings.erase_aspect, generator)
+    area = _uniform(shape, settings.area, generator) * height * width
+    aspect = _uniform(shape, settings.aspect, generator)
     heights = (area * aspect).sqrt().round()
     widths = (area / aspect).sqrt().round()
     fits = (heights < height) & (widths < width)
@@ -90,7 +190,7 @@ def erase(images: Tensor, settings: AugmentationSettings, generator: torch.Gener
     rectangle_width = widths.gather(1, first)[:, 0]
     top = (torch.rand(batch, generator=generator) * (height - rectangle_height + 1)).floor()
     left = (torch.rand(batch, generator=generator) * (width - rectangle_width + 1)).floor()
-    chosen = (torch.rand(batch, generator=generator) < settings.erase) & fits.any(dim=1)
+    chosen = (torch.rand(batch, generator=generator) < settings.p) & fits.any(dim=1)
 
     edges = torch.stack((top, top + rectangle_height, left, left + rectangle_width))
     top, bottom, left, right = _sent(edges, images.device)[:, :, None]
@@ -99,7 +199,7 @@ def erase(images: Tensor, settings: AugmentationSettings, generator: torch.Gener
     in_rows = (rows >= top) & (rows < bottom)
     in_columns = (columns >= left) & (columns < right) & _sent(chosen, images.device)[:, None]
     inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    fill = _sent(torch.tensor(settings.erase_fill), images.device)[:, None, None]
+    fill = _sent(torch.tensor(settings.fill), images.device)[:, None, None]
     return torch.where(inside, fill, images)
 
 

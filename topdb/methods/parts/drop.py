@@ -31,8 +31,8 @@ def dropped_rows(rows: int, ratio: float) -> int:
     dropped = round(ratio * rows)
     if not 0 < dropped < rows:
         raise UserError(
-            f"network.drop_ratio is {ratio:g}, which drops {'every one' if dropped else 'none'} of "
-            f"the {rows} rows of the feature map: name a share that is at least one row, and "
+            f"drop_ratio is {ratio:g}, which drops {'every one' if dropped else 'none'} of the "
+            f"{rows} rows of the feature map: name a share that is at least one row, and "
             "leaves one."
         )
     return dropped

@@ -3,9 +3,16 @@
 The names are those of the repository that the paper's abstract gives (`models/bdnet.py` there).
 """
 
-from topdb.methods.parts.streams import StreamNetwork
+from typing import TYPE_CHECKING
 
-_NAMES = {
+from torch import nn
+
+from topdb.methods.contract import Names
+
+if TYPE_CHECKING:
+    from topdb.methods.parts.streams import Streams
+
+_HEADS = {
     "global_reduction": "reduction_global",
     "global_head.neck": "bottleneck_global",
     "global_head.classifier": "classifier_global",
@@ -23,35 +30,20 @@ _WITHOUT_DROP = {
     "regularization_head.neck": "bottleneck_regularization",
     "regularization_head.classifier": "classifier_regularization",
 }
-GLOBAL_CLASSIFIER = "classifier_global.weight"
-"""Every released network has it; its first dimension is the number of training people."""
 
 
-def released_names(network: StreamNetwork) -> dict[str, str]:
-    """Return the released name of each entry of a network's state dict."""
-    return {own: _released_name(network, own) for own in network.state_dict()}
+def released_names(streams: "Streams", backbone: nn.Module) -> Names:
+    """Return the released name of each entry of a stream network with that backbone.
 
-
-def unused_layer(network: StreamNetwork) -> str | None:
-    """Return the prefix of a layer that released checkpoints carry and never run, or None.
-
-    With a neck, the released network has one for the regularization stream even where there is no
-    such stream.
+    With a neck, the released network has one for the regularization stream even where there is
+    no such stream: that layer is never run.
     """
-    streams = network.streams
+    layers = [name for name, _ in backbone.named_children()]
+    prefixes = {f"backbone.{name}": f"base.{place}" for place, name in enumerate(layers)}
+    prefixes |= _HEADS | (_WITH_DROP if streams.drop else _WITHOUT_DROP)
+    if streams.bottlenecks == 1:  # the released network does not number a single one
+        prefixes["bottlenecks.0"] = prefixes["bottlenecks"]
+    unused: tuple[str, ...] = ()
     if streams.drop and streams.neck and not streams.regularization:
-        return _WITH_DROP["regularization_head.neck"] + "."
-    return None
-
-
-def _released_name(network: StreamNetwork, own: str) -> str:
-    if own.startswith("backbone."):
-        _, layer, rest = own.split(".", 2)
-        layers = [name for name, _ in network.backbone.named_children()]
-        return f"base.{layers.index(layer)}.{rest}"
-    names = _NAMES | (_WITH_DROP if network.streams.drop else _WITHOUT_DROP)
-    prefix = next(prefix for prefix in names if own.startswith(prefix + "."))
-    rest = own[len(prefix) :]
-    if prefix == "bottlenecks" and network.streams.bottlenecks == 1:
-        rest = rest.removeprefix(".0")  # the released network does not number a single one
-    return names[prefix] + rest
+        unused = (_WITH_DROP["regularization_head.neck"],)
+    return Names(prefixes, classifier="classifier_global.weight", unused=unused)

@@ -5,19 +5,24 @@ the first sees their output with rows dropped, the second without. Which of the 
 rows are chosen, is a `Streams` object; the methods differ in nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 
 from topdb.methods.backbones import build_backbone
+from topdb.methods.contract import Adam, Losses, Method, Moment, Names, Recipe, Stairs
+from topdb.methods.parts.augmentation import EnlargeAndCrop, Erase, Flip, Normalise
 from topdb.methods.parts.bottleneck import Bottleneck
-from topdb.methods.parts.drop import RowScore, random_drop_mask, top_drop_mask
-from topdb.methods.parts.network import ReIDNetwork, StreamOutput
+from topdb.methods.parts.drop import RowScore, dropped_rows, random_drop_mask, top_drop_mask
+from topdb.methods.parts.losses import batch_hard_triplet
 from topdb.methods.parts.pooling import average
-from topdb.params import NetworkSettings
+from topdb.methods.parts.released import released_names
+from topdb.params.scale import ScaleSettings
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,14 @@ class Streams:
     neck_shift: bool = True
     """Whether the neck's shift is trained, or stays zero as Luo et al. (CVPRW 2019) have it."""
     row_score: RowScore = "normalised-max"
+    drop_ratio: float = 0.33
+    """Share of the map's rows that are dropped, rounded to whole rows."""
+    activation_power: float = 2.0
+    """p of A = sum over channels of |F|^p, by which rows are scored."""
+    margin: float = 0.3
+    """Of the batch-hard triplet loss of each stream, on features before the neck."""
+    label_smoothing: float = 0.1
+    """Spread evenly over all people, the true one included (Szegedy et al., CVPR 2016)."""
 
     def __post_init__(self) -> None:
         if self.drop is None and not self.regularization:
@@ -56,41 +69,69 @@ class Head(nn.Module):
             self.neck.bias.requires_grad_(streams.neck_shift)
         self.classifier = nn.Linear(features, identities)
 
-    def forward(self, name: str, features: Tensor) -> StreamOutput:
+    def forward(self, features: Tensor) -> Tensor:
         """Classify features (B, D); the triplet loss sees them as they are, before the neck."""
-        return StreamOutput(name, features, self.classifier(self.neck(features)))
+        logits: Tensor = self.classifier(self.neck(features))
+        return logits
 
 
-class StreamNetwork(ReIDNetwork):
+def recipe(streams: Streams, note: str = "") -> Recipe:
+    """Return how the paper trains each of its four methods.
+
+    Source: the released code (its README's commands); the paper's text says the same.
+    """
+    return Recipe(
+        size=(384, 128),
+        epochs=400,
+        augmentation=(
+            Flip(0.5),
+            EnlargeAndCrop(0.5),
+            Normalise(),
+            Erase(0.5, fill=(0.4914, 0.4822, 0.4465)),
+        ),
+        rules={"network": Adam(5e-4)},
+        schedule=Stairs(warmup=45, stair=5, milestones=(200, 300)),
+        options=streams,
+        note=note,
+    )
+
+
+class StreamNetwork(Method):
     """ResNet-like backbone with global, drop and regularization streams."""
 
-    def __init__(self, settings: NetworkSettings, identities: int, streams: Streams) -> None:
-        super().__init__()
+    title: ClassVar[str]
+
+    def __init__(self, recipe: Recipe, scale: ScaleSettings, identities: int) -> None:
+        super().__init__(recipe, scale, identities)
+        streams: Streams = recipe.options
         self.streams = streams
         self._top_mask = partial(
             top_drop_mask,
-            ratio=settings.drop_ratio,
-            power=settings.activation_power,
+            ratio=streams.drop_ratio,
+            power=streams.activation_power,
             score=streams.row_score,
         )
-        self._random_mask = partial(random_drop_mask, ratio=settings.drop_ratio)
-        self.backbone, channels = build_backbone(settings.backbone)
+        self._random_mask = partial(random_drop_mask, ratio=streams.drop_ratio)
+        self.backbone = build_backbone(self.backbone_name, scale)
+        channels = self.backbone.channels
+        global_features, drop_features = scale.channels(512), scale.channels(1024)
         self.global_reduction = nn.Sequential(
-            nn.Conv2d(channels, settings.global_features, 1),
-            nn.BatchNorm2d(settings.global_features),
+            nn.Conv2d(channels, global_features, 1),
+            nn.BatchNorm2d(global_features),
             nn.ReLU(),
         )
-        self.global_head = Head(settings.global_features, identities, streams)
+        self.global_head = Head(global_features, identities, streams)
         self.bottlenecks = nn.Sequential(
-            *(Bottleneck(channels, settings.bottleneck_width) for _ in range(streams.bottlenecks))
+            *(Bottleneck(channels, channels // 4) for _ in range(streams.bottlenecks))
         )
         if streams.drop:
+            dropped_rows(self.backbone.rows(recipe.size[0]), streams.drop_ratio)
             self.drop_reduction = nn.Sequential(
-                nn.Linear(channels, settings.drop_features),
-                nn.BatchNorm1d(settings.drop_features),
+                nn.Linear(channels, drop_features),
+                nn.BatchNorm1d(drop_features),
                 nn.ReLU(),
             )
-            self.drop_head = Head(settings.drop_features, identities, streams)
+            self.drop_head = Head(drop_features, identities, streams)
         if streams.regularization:
             self.regularization_head = Head(channels, identities, streams)
 
@@ -107,18 +148,50 @@ class StreamNetwork(ReIDNetwork):
             return self._top_mask(features)
         return self._random_mask(features, generator=generator)
 
-    def forward(self, images: Tensor, generator: torch.Generator) -> list[StreamOutput]:
-        """Run the training pass: the global, the drop and the regularization stream, in order."""
+    def forward(
+        self, images: Tensor, moment: Moment, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Run the training pass: the global, the drop and the regularization stream, in order.
+
+        Of each stream `<name>_features` (B, D) and `<name>_logits` (B, identities).
+        """
         shared = self.backbone(images)
         refined = self.bottlenecks(shared)
-        outputs = [self.global_head("global", self._global_features(shared))]
+        features = {"global": self._global_features(shared)}
+        heads = {"global": self.global_head}
         mask = self.drop_mask(refined, generator)
         if mask is not None:
-            outputs.append(self.drop_head("drop", self._drop_features(refined * mask)))
+            features["drop"] = self._drop_features(refined * mask)
+            heads["drop"] = self.drop_head
         if self.streams.regularization:
-            pooled = average(refined)
-            outputs.append(self.regularization_head("regularization", pooled))
+            features["regularization"] = average(refined)
+            heads["regularization"] = self.regularization_head
+        outputs = {}
+        for name, values in features.items():
+            outputs[f"{name}_features"] = values
+            outputs[f"{name}_logits"] = heads[name](values)
         return outputs
+
+    def losses(
+        self,
+        outputs: dict[str, Tensor],
+        people: Tensor,
+        moment: Moment,
+        generator: torch.Generator,
+    ) -> Losses:
+        """Return both losses of each stream, each with weight 1."""
+        found = {}
+        for name in ("global", "drop", "regularization"):
+            if f"{name}_logits" in outputs:
+                found[f"{name}_cross_entropy"] = cross_entropy(
+                    outputs[f"{name}_logits"],
+                    people,
+                    label_smoothing=self.streams.label_smoothing,
+                )
+                found[f"{name}_triplet"] = batch_hard_triplet(
+                    outputs[f"{name}_features"], people, self.streams.margin
+                )
+        return found
 
     def embed(self, images: Tensor) -> Tensor:
         """Return the necks' outputs of the global and the second stream, not normalised.
@@ -142,3 +215,7 @@ class StreamNetwork(ReIDNetwork):
     def _drop_features(self, refined: Tensor) -> Tensor:
         features: Tensor = self.drop_reduction(refined.amax(dim=(2, 3)))
         return features
+
+    def released(self, entries: Mapping[str, Tensor]) -> Names:
+        """Return the names of the authors' checkpoints."""
+        return released_names(self.streams, self.backbone)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import cos, log, pi, sin
 from pathlib import Path
 
@@ -6,11 +7,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from networks import START, network, recipe_of
 
-from topdb.methods.parts.network import StreamOutput
-from topdb.training.losses import batch_hard_triplet, stream_losses, total
+from topdb.methods.parts.losses import batch_hard_triplet
+from topdb.params import HardwareSettings
+from topdb.training.optimiser import Optimisers
+from topdb.training.step import train_step
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "losses.npz"
+KINDS = ("cross_entropy", "triplet")
+
+
+def stream_losses(outputs, labels, margin=0.3, smoothing=0.1):
+    """The losses of a stream network, which depend on its outputs and on its options alone."""
+    plain = recipe_of()
+    options = replace(plain.options, margin=margin, label_smoothing=smoothing)
+    built = network("top-db-net", replace(plain, options=options))
+    return built.losses(outputs, labels, START, torch.Generator())
 
 
 def on_a_circle(*degrees: float) -> torch.Tensor:
@@ -26,12 +39,12 @@ def test_both_losses_equal_the_authors():
         features, logits, labels = (
             torch.from_numpy(golden[name]) for name in ("features", "logits", "labels")
         )
-        output = StreamOutput("global", features, logits)
-        (losses,) = stream_losses([output], labels, margin=0.3, label_smoothing=0.1)
-        assert losses.triplet.item() == pytest.approx(golden["triplet"].item(), rel=1e-4)
-        assert losses.cross_entropy.item() == pytest.approx(
-            golden["cross_entropy"].item(), rel=1e-4
-        )
+        outputs = {"global_features": features, "global_logits": logits}
+        losses = stream_losses(outputs, labels)
+        assert list(losses) == ["global_cross_entropy", "global_triplet"]
+        for name, value in losses.items():
+            expected = golden[name.removeprefix("global_")].item()
+            assert value.item() == pytest.approx(expected, rel=1e-4)
 
 
 def test_triplet_of_points_on_a_circle():
@@ -99,23 +112,35 @@ def test_triplet_equals_its_definition_and_ignores_the_order(seed, people, image
 def test_smoothed_cross_entropy_worked_out_by_hand():
     # Probabilities 1/2 for the true person and 1/4 for both others; targets 0.9 + 0.1/3 and 0.1/3.
     logits = torch.tensor([[log(2.0), 0.0, 0.0]])
-    output = StreamOutput("global", torch.zeros(1, 2), logits)
+    outputs = {"global_features": torch.zeros(1, 2), "global_logits": logits}
     labels = torch.tensor([0])
-    (smoothed,) = stream_losses([output], labels, 0.3, 0.1)
+    smoothed = stream_losses(outputs, labels)["global_cross_entropy"]
     expected = (0.9 + 0.1 / 3) * log(2) + 2 * (0.1 / 3) * log(4)
-    assert smoothed.cross_entropy.item() == pytest.approx(expected, abs=1e-6)
-    (plain,) = stream_losses([output], labels, 0.3, 0.0)
-    assert plain.cross_entropy.item() == pytest.approx(log(2), abs=1e-6)
+    assert smoothed.item() == pytest.approx(expected, abs=1e-6)
+    plain = stream_losses(outputs, labels, smoothing=0.0)["global_cross_entropy"]
+    assert plain.item() == pytest.approx(log(2), abs=1e-6)
+
+
+def test_the_margin_is_the_recipes():
+    outputs = {"global_features": on_a_circle(0, 0, 90, 90), "global_logits": torch.zeros(4, 2)}
+    labels = torch.tensor([0, 0, 1, 1])
+    wide = stream_losses(outputs, labels, margin=2.0)["global_triplet"]
+    assert wide.item() == pytest.approx(2.0 - chord(90), abs=1e-5)
 
 
 def test_the_total_adds_every_loss_of_every_stream_once():
     labels = torch.tensor([0, 0, 1, 1])
-    outputs = [
-        StreamOutput(name, on_a_circle(0, 90, 20, 130 + shift), torch.eye(4)[:, :2])
-        for name, shift in (("global", 0.0), ("drop", 9.0))
-    ]
-    losses = stream_losses(outputs, labels, 0.3, 0.1)
-    assert [loss.name for loss in losses] == ["global", "drop"]
-    parts = [value.item() for loss in losses for value in (loss.cross_entropy, loss.triplet)]
+    outputs = {}
+    for name, shift in (("global", 0.0), ("drop", 9.0)):
+        outputs[f"{name}_features"] = on_a_circle(0, 90, 20, 130 + shift).requires_grad_()
+        outputs[f"{name}_logits"] = torch.eye(4)[:, :2].contiguous().requires_grad_()
+    built = network("top-db-net", recipe_of())
+    optimisers = Optimisers(built, HardwareSettings().fused)
+    loss, losses = train_step(
+        built, lambda *_: outputs, optimisers, torch.empty(0), labels, START, torch.Generator()
+    )
+    streams = [f"{stream}_{kind}" for stream in ("global", "drop") for kind in KINDS]
+    assert list(losses) == streams
+    parts = [value.item() for value in losses.values()]
     assert min(parts) > 0
-    assert total(losses).item() == pytest.approx(sum(parts), rel=1e-6)
+    assert loss.item() == pytest.approx(sum(parts), rel=1e-6)

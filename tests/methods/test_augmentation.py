@@ -4,19 +4,41 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import interpolate
 
-from topdb.params import AugmentationSettings
-from topdb.training.transforms import (
+from topdb.methods.contract import Moment
+from topdb.methods.parts.augmentation import (
     IMAGENET_MEAN,
     IMAGENET_STD,
-    augment,
+    EnlargeAndCrop,
+    Erase,
+    Flip,
+    Normalise,
+    PadAndCrop,
+    augmented,
     enlarge_and_crop,
     erase,
     flip,
     normalise,
 )
 
-STILL = AugmentationSettings(flip=0.0, crop=0.0, erase=0.0)
-FILL = torch.tensor([0.4914, 0.4822, 0.4465])
+FILLED = (0.4914, 0.4822, 0.4465)
+FILL = torch.tensor(FILLED)
+
+
+def recipe(flips: float = 0.5, crops: float = 0.5, erases: float = 0.5) -> tuple:
+    """The paper's changes with these probabilities."""
+    return (
+        Flip(flips),
+        EnlargeAndCrop(crops),
+        Normalise(),
+        Erase(erases, fill=FILLED),
+    )
+
+
+STILL = recipe(0.0, 0.0, 0.0)
+
+
+def augment(shown: torch.Tensor, transforms: tuple, generator: torch.Generator) -> torch.Tensor:
+    return augmented(shown, transforms, generator, Moment(0, 0.0))
 
 
 def draws(seed: int = 0) -> torch.Generator:
@@ -43,27 +65,24 @@ def test_without_any_change_the_images_are_normalised_and_that_is_all():
 
 
 def test_every_change_keeps_shape_and_gives_float32():
-    settings = AugmentationSettings(flip=1.0, crop=1.0, erase=1.0)
-    changed = augment(images(), settings, draws())
+    changed = augment(images(), recipe(1.0, 1.0, 1.0), draws())
     assert changed.shape == images().shape
     assert changed.dtype == torch.float32
     assert changed.isfinite().all()
 
 
 def test_the_generator_decides():
-    settings = AugmentationSettings()
-    assert torch.equal(augment(images(), settings, draws(1)), augment(images(), settings, draws(1)))
-    assert not torch.equal(
-        augment(images(), settings, draws(1)), augment(images(), settings, draws(2))
-    )
+    one, again, other = (augment(images(), recipe(), draws(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
     before = torch.get_rng_state()
-    augment(images(), settings, draws())
+    augment(images(), recipe(), draws())
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_given_images_stay_as_they_are():
     shown = images()
-    augment(shown, AugmentationSettings(flip=1.0, crop=1.0, erase=1.0), draws())
+    augment(shown, recipe(1.0, 1.0, 1.0), draws())
     assert torch.equal(shown, images())
 
 
@@ -114,7 +133,7 @@ def test_windows_reach_every_corner():
 def test_an_erased_part_is_one_rectangle_within_its_bounds(seed):
     height, width = 64, 32
     blank = torch.full((3, 3, height, width), 7.0)
-    erased = erase(blank, AugmentationSettings(erase=1.0), draws(seed))
+    erased = erase(blank, Erase(1.0, fill=FILLED), draws(seed))
     for image in erased:
         inside = image[0] != 7.0
         rows, columns = inside.any(dim=1).nonzero()[:, 0], inside.any(dim=0).nonzero()[:, 0]
@@ -132,8 +151,7 @@ def test_an_erased_part_is_one_rectangle_within_its_bounds(seed):
 
 
 def test_erasing_comes_after_normalisation():
-    settings = AugmentationSettings(flip=0.0, crop=0.0, erase=1.0)
-    changed = augment(images(), settings, draws())
+    changed = augment(images(), recipe(0.0, 0.0, 1.0), draws())
     differing = changed != normalise(images())
     assert differing.any(dim=1).flatten(1).any(dim=1).all()
     for image, mask in zip(changed, differing.all(dim=1), strict=True):
@@ -142,10 +160,40 @@ def test_erasing_comes_after_normalisation():
 
 def test_erase_probability_zero_changes_nothing():
     shown = normalise(images())
-    assert torch.equal(erase(shown, AugmentationSettings(erase=0.0), draws()), shown)
+    assert torch.equal(erase(shown, Erase(0.0), draws()), shown)
 
 
 def test_an_image_that_no_rectangle_fits_is_left_whole():
-    settings = AugmentationSettings(erase=1.0, erase_area=(0.99, 1.0), erase_aspect=(30.0, 40.0))
+    never = Erase(1.0, area=(0.99, 1.0), aspect=(30.0, 40.0))
     shown = normalise(images())
-    assert torch.equal(erase(shown, settings, draws()), shown)
+    assert torch.equal(erase(shown, never, draws()), shown)
+
+
+def test_padding_surrounds_by_black_and_cuts_a_window_of_each_image_on_its_own():
+    shown = images(300, 12, 8)
+    moved = augment(shown, (PadAndCrop(3),), draws())
+    assert moved.dtype == torch.uint8
+    padded = torch.nn.functional.pad(shown, (3, 3, 3, 3))
+    windows = padded.unfold(2, 12, 1).unfold(3, 8, 1).permute(0, 2, 3, 1, 4, 5)
+    fits = (windows == moved[:, None, None]).flatten(3).all(dim=3)
+    assert (fits.flatten(1).sum(dim=1) == 1).all()
+    places = fits.flatten(1).int().argmax(dim=1)
+    assert len(places.unique()) == 7 * 7
+
+
+@pytest.mark.parametrize(
+    "transform", [Flip(1.0), EnlargeAndCrop(1.0), PadAndCrop(3), Erase(1.0)], ids=lambda t: t.name
+)
+def test_what_is_switched_off_changes_nothing_and_keeps_its_name(transform):
+    shown = images()
+    assert not torch.equal(augment(shown, (transform,), draws()), shown)
+    still = transform.off()
+    assert still.name == transform.name
+    assert torch.equal(augment(shown, (still,), draws()), shown)
+
+
+def test_pixels_follow_the_size_and_shares_stay():
+    assert PadAndCrop(10).scaled(96 / 256) == PadAndCrop(4)
+    assert PadAndCrop(2).scaled(0.1) == PadAndCrop(1)  # at least one pixel
+    for transform in (Flip(), EnlargeAndCrop(), Normalise(), Erase()):
+        assert transform.scaled(0.5) == transform

@@ -1,0 +1,30 @@
+"""`topdb recipes`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from topdb.commands.options import PARAMS, ParamsFile, ProfileName, imported
+
+
+def recipes(
+    params: ParamsFile = PARAMS,
+    profile: ProfileName = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="File to write; default: print.")
+    ] = None,
+) -> None:
+    """Check and show the recipe of every method of a profile, as it will be trained."""
+    from topdb.files import write_json
+    from topdb.params import load
+    from topdb.training.recipes import recipes as read
+
+    imported()
+    settings = load(params)
+    found = read(settings.selected(profile), settings.method_folders)
+    if out is None:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        write_json(out, found)

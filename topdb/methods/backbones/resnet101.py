@@ -1,0 +1,12 @@
+"""ResNet-101 (He et al., CVPR 2016)."""
+
+from topdb.methods.backbones._resnet import stages
+from topdb.methods.parts.stages import Stages
+from topdb.params.scale import ScaleSettings
+
+
+def build(scale: ScaleSettings, last_stride: int = 1, stem_relu: bool = True) -> Stages:
+    """Build the network without pooling and classifier; it has 2048 channels."""
+    from torchvision.models import resnet101  # here: it costs a second that other backbones save
+
+    return stages(resnet101, last_stride, stem_relu)

@@ -1,0 +1,90 @@
+"""What a profile changes in a method's recipe on purpose; shown below every table."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+
+from topdb.params.base import Settings
+
+
+class CosineSchedule(Settings):
+    """Learning rate that rises in a straight line, then falls along half a cosine to zero."""
+
+    kind: Literal["cosine"]
+    warmup: Annotated[float, Field(ge=0.0)] = 0.0
+    """In epochs."""
+
+
+class MilestoneSchedule(Settings):
+    """Learning rate that is cut by a factor at each milestone."""
+
+    kind: Literal["milestones"]
+    at: tuple[PositiveFloat, ...] = ()
+    """Epochs, counted from 0, from which on the rate is `factor` times what it was."""
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
+    warmup: Annotated[int, Field(ge=0)] = 0
+    start: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Share of the base with which the warm-up begins."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "MilestoneSchedule":
+        moments = [*([self.warmup] if self.warmup else []), *self.at]
+        if moments != sorted(set(moments)):
+            raise ValueError("milestones have to rise, and to come after the warm-up")
+        return self
+
+
+class StairSchedule(Settings):
+    """Learning rate of Top-DB-Net: warm-up in stairs, then a tenth at each milestone."""
+
+    kind: Literal["stairs"]
+    warmup: PositiveInt
+    """The rate reaches its base in the last of these epochs."""
+    stair: PositiveInt
+    """The warm-up rises once every so many epochs."""
+    milestones: tuple[PositiveInt, ...]
+    """Epochs, counted from 1, from which on the rate is a tenth of what it was."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "StairSchedule":
+        moments = [self.warmup, *self.milestones]
+        if moments != sorted(set(moments)):
+            raise ValueError("milestones have to rise, and to come after the warm-up")
+        return self
+
+
+ScheduleChange = Annotated[
+    CosineSchedule | MilestoneSchedule | StairSchedule, Field(discriminator="kind")
+]
+
+
+class RuleChange(Settings):
+    """What is changed in the optimiser of one group."""
+
+    rate: PositiveFloat | None = None
+    weight_decay: Annotated[float, Field(ge=0.0)] | None = None
+
+
+class RecipeChanges(Settings):
+    """Parts of a recipe that replace the method's own."""
+
+    epochs: PositiveInt | None = None
+    people: Annotated[int, Field(ge=2)] | None = None
+    images: PositiveInt | None = None
+    size: tuple[PositiveInt, PositiveInt] | None = None
+    clip: PositiveFloat | None = None
+    schedule: ScheduleChange | None = None
+    rules: dict[str, RuleChange] = Field(default_factory=dict)
+    """By group of parameters; `all` stands for every group."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """The method's own choices, by name."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "RecipeChanges":
+        schedule = self.schedule
+        if schedule and self.epochs and schedule.warmup >= self.epochs:
+            raise ValueError(
+                f"schedule.warmup is {schedule.warmup:g}, which leaves nothing of {self.epochs} "
+                "epochs"
+            )
+        return self

@@ -1,0 +1,70 @@
+"""The files of methods: which there are, and what they declare, without torch."""
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).parents[1] / "methods"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a method's file says of itself in plain literals."""
+
+    title: str | None
+    backbone: str
+
+
+def method_files(folders: Sequence[Path] = ()) -> dict[str, Path]:
+    """Return the file of every method by name: the package's, then those of further folders.
+
+    The name of `my_method.py` is `my-method`; a file whose name begins with `_` is none.
+    """
+    found: dict[str, Path] = {}
+    for folder in (_PACKAGE, *folders):
+        for file in sorted(folder.glob("*.py")):
+            if not file.stem.startswith("_"):
+                found.setdefault(file.stem.replace("_", "-"), file)
+    return dict(sorted(found.items()))
+
+
+def shadowed(folders: Sequence[Path]) -> list[Path]:
+    """Return the files of further folders that have the name of a method that comes first."""
+    found = method_files(folders)
+    return [
+        file
+        for folder in folders
+        for file in sorted(folder.glob("*.py"))
+        if not file.stem.startswith("_") and not found[file.stem.replace("_", "-")].samefile(file)
+    ]
+
+
+@cache
+def declared(file: Path) -> Declared:
+    """Return what a method's file declares: `title` and `backbone_name` of its class.
+
+    Files are read as text, since importing them would import torch. What a file inherits from the
+    contract is filled in: the backbone is ResNet-50.
+    """
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return Declared(None, "resnet50")
+    values: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            for statement in node.body:
+                name, value = _assigned(statement)
+                if name and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    values[name] = value.value
+    return Declared(values.get("title"), values.get("backbone_name", "resnet50"))
+
+
+def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:
+    if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+        return statement.targets[0].id, statement.value
+    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+        return statement.target.id, statement.value
+    return None, None

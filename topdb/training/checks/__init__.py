@@ -1,0 +1,4 @@
+"""What the contract asks of a method, one thing a function; each raises a UserError if not so.
+
+Together they are `topdb.training.conformance`.
+"""
