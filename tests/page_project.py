@@ -41,7 +41,7 @@ class Study:
         shutil.copytree(tiny.ROOT / "reports/published", self.published)
         self._add_hostile_row()
         self._run(root)
-        self.comparisons = folder / "comparisons.parquet"
+        self.comparisons = folder / "table2.parquet"
         write_comparisons(
             compare(self.params, "tiny", self.results, self.published), self.comparisons
         )
@@ -95,7 +95,7 @@ class Study:
             "params": self.params,
             "profile": "tiny",
             "results": self.results,
-            "comparisons": self.comparisons,
+            "comparisons": [self.comparisons],
             "published": self.published,
             "out": [out],
             "examples": self.examples,

@@ -5,6 +5,7 @@ rule figure2:
     input:
         SNAPSHOTS,
         beside(RECORD),
+        ROWS,
     output:
         png=report(
             "reports/figure2.png",
@@ -29,6 +30,7 @@ rule figure3:
     input:
         SNAPSHOTS,
         beside(RECORD),
+        ROWS,
     output:
         png=report(
             "reports/figure3.png",
@@ -52,6 +54,7 @@ rule figure3:
 rule figure_differences:
     input:
         beside(RECORD),
+        ROWS,
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -67,7 +70,7 @@ rule figure_differences:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, parent=True),
+        results=subpath(input.comparisons, ancestor=2),
     shell:
         "topdb figure differences --results {params.results:q} --comparisons {input.comparisons:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
@@ -76,6 +79,7 @@ rule figure_differences:
 rule figure_variance:
     input:
         beside(RECORD),
+        ROWS,
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -91,7 +95,7 @@ rule figure_variance:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, parent=True),
+        results=subpath(input.comparisons, ancestor=2),
     shell:
         "topdb figure variance --results {params.results:q} --comparisons {input.comparisons:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
@@ -100,6 +104,7 @@ rule figure_variance:
 rule figure_published:
     input:
         beside(RECORD),
+        ROWS,
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -115,7 +120,7 @@ rule figure_published:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, parent=True),
+        results=subpath(input.comparisons, ancestor=2),
     shell:
         "topdb figure published --results {params.results:q} --comparisons {input.comparisons:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
@@ -140,7 +145,7 @@ rule figure_seeds:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input[0], parent=True),
+        results=subpath(input[0], ancestor=2),
     shell:
         "topdb figure seeds --results {params.results:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
@@ -150,6 +155,7 @@ rule figure_cmc:
     input:
         COMPARISONS,
         beside(RECORD, QUERIES, METRICS),
+        ROWS,
     output:
         svg=report(
             "reports/plots/cmc.svg",
@@ -164,7 +170,7 @@ rule figure_cmc:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input[0], parent=True),
+        results=subpath(input[0], ancestor=2),
     shell:
         "topdb figure cmc --results {params.results:q} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
@@ -174,6 +180,7 @@ rule figure_training:
     input:
         grid(HISTORY),
         beside(RECORD),
+        ROWS,
     output:
         svg=report(
             "reports/plots/training.svg",

@@ -26,7 +26,7 @@ rule page:
     input:
         TRACKED,
         beside(HISTORY, QUERIES, METRICS),
-        comparisons=COMPARISONS,
+        comparisons=[COMPARISONS, COMPARED.format(table="table1")],
         examples=EXAMPLES,
         figures=FIGURES,
         runs=grid(RECORD),
@@ -45,10 +45,11 @@ rule page:
         settings=PLAN["statistics"],
         recipe=PLAN["train"],
         source=PLAN["source"]["report"],
+        comparisons=repeated("--comparisons", "comparisons"),
         figures=repeated("--figure", "figures"),
-        results=subpath(input.comparisons, parent=True),
+        results=subpath(input.examples, parent=True),
     shell:
-        "topdb report page --results {params.results:q} --comparisons {input.comparisons:q} "
+        "topdb report page --results {params.results:q} {params.comparisons} "
         "--examples {input.examples:q} {params.figures} --out {output:q} >{log:q} 2>&1"
 
 

@@ -3,36 +3,67 @@
 # whose records their notes quote.
 
 
+def of_table(pattern):
+    """Return an input: the pattern's files for every run that a table measures."""
+    return lambda wildcards: expand(
+        pattern,
+        dataset=PLAN["datasets"],
+        method=PLAN["tables"][wildcards.table],
+        seed=PLAN["seeds"],
+        ranking=PLAN["rankings"],
+    )
+
+
+def beside_table(*patterns):
+    """Return an input: what `beside` names, of the runs that a table measures."""
+    return lambda wildcards: [
+        file for pattern in patterns for file in of_table(pattern)(wildcards) if FETCHED
+    ]
+
+
+def told(wildcards):
+    """Return what tells of the runs of a table that has all; they are told together."""
+    return TRACKED if list(PLAN["tables"][wildcards.table]) == PLAN["methods"] else []
+
+
 rule compare:
     input:
-        grid(QUERIES),
-        beside(METRICS),
+        of_table(QUERIES),
+        beside_table(METRICS),
         published=PUBLISHED,
     output:
-        COMPARISONS,
+        COMPARED,
     log:
-        f"logs/{PROFILE}/compare.log",
+        f"logs/{PROFILE}/compare-{{table}}.log",
+    wildcard_constraints:
+        table="table[12]",
     resources:
         mem_mb=memory("report"),
         runtime=minutes("report"),
     params:
         settings=PLAN["statistics"],
         source=PLAN["source"]["compare"],
-        grid=[PLAN["methods"], PLAN["datasets"], PLAN["seeds"], PLAN["rankings"]],
+        grid=lambda wildcards: [
+            PLAN["tables"][wildcards.table],
+            PLAN["datasets"],
+            PLAN["seeds"],
+            PLAN["rankings"],
+        ],
         rendered=sorted(PLAN["render"]),
-        results=subpath(output[0], parent=True),
+        results=subpath(output[0], ancestor=2),
     shell:
-        "topdb compare --results {params.results:q} --out {output:q} >{log:q} 2>&1"
+        "topdb compare --table {wildcards.table} --results {params.results:q} --out {output:q} "
+        ">{log:q} 2>&1"
 
 
 rule table:
     input:
-        TRACKED,
-        beside(METRICS),
-        runs=grid(RECORD),
-        comparisons=COMPARISONS,
+        told,
+        beside_table(METRICS),
+        runs=of_table(RECORD),
+        comparisons=COMPARED,
         published=local("reports/published/{table}.csv"),
-        oddities=ODDITIES,
+        others=[ROWS, ODDITIES],
     output:
         md="reports/{table}.md",
         csv="reports/{table}.csv",
@@ -49,7 +80,7 @@ rule table:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, parent=True),
+        results=subpath(input.comparisons, ancestor=2),
     shell:
         "topdb report {wildcards.table} --results {params.results:q} "
         "--comparisons {input.comparisons:q} --out {output.md:q} --out {output.csv:q} "

@@ -71,6 +71,12 @@ def test_a_method_that_is_not_run_is_named(study, tmp_path):
         write_examples(params, "tiny", study.results, tmp_path / "out.parquet")
 
 
+def test_top_db_net_is_shown_whichever_method_is_the_last(study, rows, tmp_path):
+    changes = {**study.changes, "methods": ["top-db-net", "baseline"]}
+    write_examples(tiny.params(tmp_path, changes), "tiny", study.results, tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == rows
+
+
 def test_nothing_run_yet_is_no_example(study, tmp_path):
     write_examples(study.params, "tiny", tmp_path, tmp_path / "out.parquet")
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 0

@@ -98,6 +98,36 @@ def test_an_opened_bundle_has_the_same_files(project):
     assert not folder.exists()
 
 
+def test_a_bundle_names_the_methods_of_ones_own_and_holds_none_of_their_code(
+    project, monkeypatch, capfd
+):
+    own = project / "own"
+    own.mkdir()
+    (own / "my_method.py").write_text('SECRET = 7\nclass A:\n    title = "It\'s mine"\n')
+    (own / "bare.py").write_text("SECRET = 7\n")
+    changes = {"rankings": ["plain"], "methods": ["baseline", "my-method"]}
+    tiny.write_params(project, {**changes, "method_folders": ["own"]})
+    for seed in (1, 2):
+        folder = tiny.write_run(project / "results", "market1501", "my-method", seed)
+        tiny.write_queries(folder, [0.5, 0.6 + seed / 10, 0.7])
+    monkeypatch.chdir(project)
+    command = ["bundle", "--published", PUBLISHED, "--results", "results", "--out", "b"]
+    assert tiny.topdb(monkeypatch, *command) == 0
+    methods = {
+        name: text.decode()
+        for name, text in contents(project / "b").items()
+        if name.startswith("methods/")
+    }
+    assert methods == {
+        "methods/my_method.py": 'class Method:\n    title = "It\'s mine"\n',
+        "methods/bare.py": "class Method:\n    pass\n",
+    }
+    shutil.rmtree(own)
+    assert tiny.topdb(monkeypatch, "verdict", "b", "--out", "again") == 0, capfd.readouterr().err
+    for table in ("table1", "table2"):
+        assert "| It's mine |" in (project / f"again/{table}.md").read_text()
+
+
 def test_a_bundle_of_no_run_is_not_written(project):
     shutil.rmtree(project / "results/market1501")
     with pytest.raises(UserError, match="no finished run of profile tiny"):
@@ -202,7 +232,9 @@ def test_a_sparse_file_that_claims_to_be_enormous_is_refused(project):
     assert "'results/x', which is no plain file" in refused(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar"), b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", gzip.compress(b"no tar", mtime=0), b"\x1f\x8b\x08"]
+)
 def test_what_is_no_archive_is_named(project, content):
     path = project / "broken.tar.gz"
     path.write_bytes(content)

@@ -42,9 +42,9 @@ def test_five_seeds_can_decide_every_family():
 
 def test_the_printed_numbers_bear_out_the_claims():
     from topdb.grid import Cell
-    from topdb.reporting.published import published_difference, read_own
+    from topdb.reporting.published import published_difference, read_paper
 
-    paper = read_own(PUBLISHED)
+    paper = read_paper(PUBLISHED)
     for claim in read_claims(PUBLISHED / "claims.csv"):
         for dataset in paper_study.DATASETS:
             better = Cell(dataset, claim.better_method, claim.better_ranking)

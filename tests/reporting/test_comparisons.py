@@ -37,6 +37,7 @@ def comparisons():
     return Comparisons(
         "tiny",
         rendered=True,
+        table="table1",
         cells=(cell, gap),
         differences=(row(KINDS["difference"]),),
         checkpoints=(row(KINDS["checkpoints"]),),

@@ -93,7 +93,7 @@ def test_other_parameters_than_the_references_are_noted_and_other_seeds_are_not(
     reference = {"settings_digest": digest, "cells": {"market1501/baseline/plain": REFERENCE}}
     same = check(means, reference, {"seeds": [2, 1]})[1]
     assert not any("note:" in line for line in same)
-    other = check(means, reference, {"network.drop_ratio": 0.5})[1]
+    other = check(means, reference, {"scale.rate": 0.5})[1]
     assert other[0].startswith("note: reference.json was measured with other parameters")
 
 

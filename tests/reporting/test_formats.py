@@ -36,8 +36,8 @@ def study(tmp_path_factory):
     missing = (GridRun("market1501", "no-reg", 5),)
     params, results = paper_study.write_study(folder, missing)
     published = paper_study.PUBLISHED
-    compared = compare(params, "tiny", results, published)
     for table in ("table1", "table2"):
+        compared = compare(params, "tiny", results, published, table)
         files = [folder / f"{table}{suffix}" for suffix in FORMATS]
         write_table(table, params, "tiny", results, compared, published, files)
     return folder

@@ -7,6 +7,7 @@ import pytest
 import tiny
 
 from topdb.errors import UserError
+from topdb.files import digest
 from topdb.grid import GridRun
 from topdb.reporting.bundles import write_bundle
 from topdb.reporting.comparing import compare
@@ -40,7 +41,8 @@ def test_stored_runs_give_all_tables_and_verdicts_again(study):
     }
     figures = [path for name in figure_names() for path in files_of(name, folder)]
     assert written == {
-        "comparisons.parquet",
+        "comparisons/table1.parquet",
+        "comparisons/table2.parquet",
         *(f"table{number}.{suffix}" for number in (1, 2) for suffix in ("md", "csv", "tex")),
         "verdict.json",
         "metrics.json",
@@ -49,8 +51,9 @@ def test_stored_runs_give_all_tables_and_verdicts_again(study):
         "index.html",
         *(path.relative_to(folder).as_posix() for path in figures),
     }
-    found = read_comparisons(folder / "out/comparisons.parquet", "tiny")
-    assert repr(found) == repr(compare(params, "tiny", results, PUBLISHED))
+    for table in ("table1", "table2"):
+        found = read_comparisons(folder / f"out/comparisons/{table}.parquet", "tiny")
+        assert repr(found) == repr(compare(params, "tiny", results, PUBLISHED, table))
 
 
 def test_the_summary_for_machines_counts_every_verdict(study):
@@ -103,6 +106,39 @@ def test_the_command_takes_an_unpacked_bundle_and_refuses_another_profile(
     (tmp_path / "unpacked/params.yaml").write_text("changed")
     assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 2
     assert "another SHA-256" in capfd.readouterr().err
+
+
+FORMER = """
+    network: {backbone: small, height: 48, width: 16, activation_power: 2.0}
+    training: &training
+      epochs: 2
+      schedule: {kind: steps, base: 0.001, warmup_epochs: 1, stair_epochs: 1, milestones: [2]}
+"""
+"""What a profile said of its networks before methods had recipes."""
+
+
+def test_a_bundle_of_before_there_were_competitors_is_judged_the_same(
+    study, tmp_path, monkeypatch, capfd
+):
+    folder, params, results = study
+    path = tmp_path / "bundle.tar.gz"
+    write_bundle(folder / "params.yaml", params.selected(), "tiny", results, PUBLISHED, path)
+    unpacked = tmp_path / "unpacked"
+    shutil.unpack_archive(path, unpacked, "gztar", filter="data")
+    (unpacked / "published/rows.csv").unlink()
+    text = (unpacked / "params.yaml").read_text().replace("  tiny:\n", f"  tiny:{FORMER}")
+    (unpacked / "params.yaml").write_text(text)
+    manifest = json.loads((unpacked / "manifest.json").read_text())
+    del manifest["files"]["published/rows.csv"]
+    manifest["files"]["params.yaml"] = digest(unpacked / "params.yaml")
+    (unpacked / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.chdir(tmp_path)
+    assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 0, capfd.readouterr()
+    for table in ("table1", "table2"):
+        name = f"comparisons/{table}.parquet"
+        assert (tmp_path / "out" / name).read_bytes() == (folder / "out" / name).read_bytes()
+    assert (tmp_path / "out/index.html").is_file()
+    assert not (unpacked / "published/rows.csv").exists()
 
 
 def project(folder, **changes):

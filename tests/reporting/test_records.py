@@ -7,7 +7,7 @@ import tiny
 from topdb.errors import UserError
 from topdb.reporting.metrics import write_plots
 from topdb.reporting.recomputing import recompute
-from topdb.reporting.records import inner, number, read_history
+from topdb.reporting.records import UsedRecipe, inner, number, read_history, used_recipe
 
 PUBLISHED = tiny.ROOT / "reports/published"
 HEAD = "epoch,learning_rate,loss\n"
@@ -22,6 +22,27 @@ def test_a_number_stays_and_an_object_is_one_or_empty():
     assert (number(3), number(0.5)) == (3.0, 0.5)
     assert inner({"a": {"b": 1}}, "a") == {"b": 1}
     assert inner({"a": [1]}, "a") == inner({}, "a") == {}
+
+
+def test_older_runs_name_the_side_of_their_recipe_alone():
+    assert used_recipe({"recipe": "released"}) == UsedRecipe("released")
+    stated = {"side": "described", "note": " As its paper says. ", "epochs": 80}
+    found = used_recipe({"recipe": stated, "changes": ["epochs 300", ""]})
+    assert found == UsedRecipe("described", "As its paper says.", ("epochs 300",))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {},
+        {"recipe": None, "changes": None},
+        {"recipe": 3, "changes": "epochs 300"},
+        {"recipe": ["released"], "changes": {"epochs": 300}},
+        {"recipe": {"side": 3, "note": ["x"]}, "changes": [{"epochs": 300}, 7, None]},
+    ],
+)
+def test_what_is_no_recipe_says_nothing(record):
+    assert used_recipe(record) == UsedRecipe()
 
 
 def test_a_loss_that_is_no_longer_finite_is_read(tmp_path):

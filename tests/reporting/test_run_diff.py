@@ -42,14 +42,17 @@ def test_equal_runs_are_said_to_be_the_same_part_by_part(run):
 
 
 def test_parameters_are_named_by_their_dotted_keys(run):
-    training = tiny.TINY["profiles"]["tiny"]["training"]
-    other = training | {"schedule": {**training["schedule"], "base": 0.5}, "threads": 2}
-    found = lines(run("a"), run("b", seed=7, training=other, weights_digest="x"))["parameters"]
-    assert found.splitlines() == [
+    recipe = {"side": "released", "rules": {"network": {"rate": 0.001}}}
+    other = {"side": "described", "rules": {"network": {"rate": 0.5, "momentum": 0.9}}}
+    one = run("a", recipe=recipe, changes=[])
+    found = lines(one, run("b", seed=7, recipe=other, changes=["x"], weights_digest="x"))
+    assert found["parameters"].splitlines() == [
         "parameters:",
-        "  seed                    1 -> 7",
-        "  training.schedule.base  0.001 -> 0.5",
-        "  training.threads        – -> 2",
+        "  seed                           1 -> 7",
+        "  recipe.side                    released -> described",
+        "  recipe.rules.network.rate      0.001 -> 0.5",
+        "  changes                        [] -> ['x']",
+        "  recipe.rules.network.momentum  – -> 0.9",
     ]
 
 

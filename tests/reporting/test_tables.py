@@ -24,12 +24,11 @@ def write_results(results, dataset="market1501", rankings=("plain", "rk")):
 
 def render(folder, what="table1", changes=None, published=PUBLISHED) -> str:
     params = tiny.params(folder, changes)
-    compared = compare(params, "tiny", folder / "results", published)
+    compared = compare(params, "tiny", folder / "results", published, what)
     write_comparisons(compared, folder / "comparisons.parquet")
     out = folder / f"{what}.md"
-    write_report(
-        what, params, "tiny", folder / "results", folder / "comparisons.parquet", published, [out]
-    )
+    files = [folder / "comparisons.parquet"]
+    write_report(what, params, "tiny", folder / "results", files, published, [out])
     return out.read_text(encoding="utf-8")
 
 
@@ -139,6 +138,51 @@ def test_notes_name_data_code_machine_and_evaluator(tmp_path):
     assert "re-ranking `torchreid`, k1 = 20, k2 = 6, lambda = 0.3." in document
 
 
+def recipe_notes(document):
+    notes = document.partition("## Notes")[2].splitlines()
+    return [note for note in notes if note.startswith(("- Recipe of", "- **Changed**"))]
+
+
+def test_notes_say_whose_recipe_is_another_one_and_what_was_changed(tmp_path):
+    results = tmp_path / "results"
+    note = "Its authors released no code"
+    for seed in (1, 2):
+        tiny.write_run(
+            results,
+            "market1501",
+            "baseline",
+            seed,
+            recipe={"side": "described", "note": note},
+            changes=["baseline: epochs 300", "baseline on market1501: rate 0.1"],
+        )
+        tiny.write_run(
+            results,
+            "market1501",
+            "top-db-net",
+            seed,
+            recipe={"side": "released", "note": "Half as wide.", "epochs": 2},
+            changes=["baseline: epochs 300"],
+        )
+    assert recipe_notes(render(tmp_path)) == [
+        "- Recipe of `baseline`: `described`. Its authors released no code.",
+        "- Recipe of `top-db-net`: `released`. Half as wide.",
+        "- **Changed** in the recipes: baseline: epochs 300; baseline on market1501: rate 0.1.",
+    ]
+
+
+@pytest.mark.parametrize(
+    "recipe", ["released", {"side": "released"}, {"side": "released", "note": ""}]
+)
+def test_notes_say_nothing_of_a_recipe_that_is_the_profiles(tmp_path, recipe):
+    tiny.write_run(tmp_path / "results", "market1501", "baseline", 1, recipe=recipe)
+    assert recipe_notes(render(tmp_path)) == []
+
+
+def test_a_method_of_the_other_recipe_is_named_whether_there_is_a_note_or_not(tmp_path):
+    tiny.write_run(tmp_path / "results", "market1501", "baseline", 1, recipe="described")
+    assert recipe_notes(render(tmp_path)) == ["- Recipe of `baseline`: `described`."]
+
+
 def test_code_that_was_changed_or_is_no_checkout_is_called_so(tmp_path):
     environment = {"versions": {"torch": "2"}, "device": "x", "threads": 1}
     for seed, git in ((1, None), (2, {"commit": "f" * 40, "dirty": True})):
@@ -175,7 +219,7 @@ def test_p_values_have_the_digits_that_matter(p, text):
 
 def test_an_unknown_report_and_a_missing_option_are_named(tmp_path):
     params = tiny.params(tmp_path)
-    arguments = (params, "tiny", tmp_path, None, PUBLISHED, [tmp_path / "x"])
+    arguments = (params, "tiny", tmp_path, [], PUBLISHED, [tmp_path / "x"])
     with pytest.raises(
         UserError, match="no report 'table3': name table1, table2, verdict, metrics, plots"
     ):
@@ -224,7 +268,7 @@ def test_a_table_has_three_formats_and_no_others(tmp_path):
     write_results(tmp_path / "results")
     render(tmp_path)
     params = tiny.params(tmp_path)
-    arguments = ("tiny", tmp_path / "results", tmp_path / "comparisons.parquet", PUBLISHED)
+    arguments = ("tiny", tmp_path / "results", [tmp_path / "comparisons.parquet"], PUBLISHED)
     with pytest.raises(UserError, match=r"t.html has no format: end its name in .md, .csv, .tex"):
         write_report("table1", params, *arguments, [tmp_path / "t.md", tmp_path / "t.html"])
     assert not (tmp_path / "t.md").exists()

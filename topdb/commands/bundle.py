@@ -28,5 +28,13 @@ def bundle(
     from topdb.reporting.bundles import write_bundle
 
     settings, name, folder = chosen(params, profile, results)
-    finished, planned = write_bundle(params, settings.selected(name), name, folder, published, out)
+    finished, planned = write_bundle(
+        params,
+        settings.selected(name),
+        name,
+        folder,
+        published,
+        out,
+        settings.method_folders,
+    )
     typer.echo(f"{finished} of {planned} runs of profile {name}; sha256 {digest(out)}  {out}")

@@ -17,7 +17,11 @@ from topdb.commands.options import (
 
 
 def compare(
-    out: Annotated[Path, typer.Option("--out", help="The comparisons.parquet to write.")],
+    out: Annotated[Path, typer.Option("--out", help="The .parquet file to write.")],
+    table: Annotated[
+        str,
+        typer.Option("--table", help="Whose methods: table1, or table2, which has all of them."),
+    ] = "table2",
     published: PublishedFolder = PUBLISHED,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
@@ -27,4 +31,4 @@ def compare(
     from topdb.reporting.comparing import compare as compared
     from topdb.reporting.comparisons import write_comparisons
 
-    write_comparisons(compared(*chosen(params, profile, results), published), out)
+    write_comparisons(compared(*chosen(params, profile, results), published, table), out)

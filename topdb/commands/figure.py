@@ -30,7 +30,8 @@ def figure(
     comparisons: Annotated[
         Path | None,
         typer.Option(
-            "--comparisons", help="Of `topdb compare`; for differences, published, variance."
+            "--comparisons",
+            help="Of `topdb compare`, of table2; for differences, published, variance.",
         ),
     ] = None,
     published: PublishedFolder = PUBLISHED,

@@ -26,8 +26,12 @@ def report(
         ),
     ],
     comparisons: Annotated[
-        Path | None,
-        typer.Option("--comparisons", help="Of `topdb compare`; for tables, verdict, page."),
+        list[Path] | None,
+        typer.Option(
+            "--comparisons",
+            help="Of `topdb compare`; for a table its own, for the verdict table2's, for the page "
+            "both.",
+        ),
     ] = None,
     examples: Annotated[
         Path | None, typer.Option("--examples", help="Of `topdb examples`; for the page.")
@@ -44,4 +48,5 @@ def report(
     from topdb.reporting.reports import write_report
 
     settings = chosen(params, profile, results)
-    write_report(what, *settings, comparisons, published, out, examples, figure or ())
+    compared = comparisons or ()
+    write_report(what, *settings, compared, published, out, examples, figure or ())

@@ -30,6 +30,7 @@ def verdict(
     A bundle is judged by its own parameters and published numbers, once its digests match.
     """
     from topdb.errors import UserError
+    from topdb.params import load_bundled
     from topdb.reporting.answer import answer
     from topdb.reporting.bundles import Bundle, checked_bundle, is_bundle, opened
     from topdb.reporting.recomputing import recompute
@@ -39,8 +40,9 @@ def verdict(
             raise UserError(
                 f"{source} is of profile {bundle.profile}, not of {profile}: leave out --profile."
             )
-        settings, name, _ = chosen(bundle.params, bundle.profile, None)
-        return answer(recompute(settings, name, bundle.results, bundle.published, out))
+        settings = load_bundled(bundle.params, bundle.method_folders)
+        with bundle.published() as printed:
+            return answer(recompute(settings, bundle.profile, bundle.results, printed, out))
 
     if source is not None and source.is_file():
         with opened(source) as bundle:

@@ -13,6 +13,8 @@ from topdb.files import replacing
 from topdb.grid import Cell
 from topdb.params import ExamplesSettings, Params, Profile, Ranking
 
+SHOWN = "top-db-net"
+"""The method whose queries are shown unless another is named."""
 COLUMNS = {
     "dataset": "string",
     "kind": "string",
@@ -56,7 +58,7 @@ def write_examples(params: Params, profile_name: str, results: Path, path: Path)
 
 def _rows(params: Params, profile: Profile, results: Path) -> Iterator[dict[str, Any]]:
     settings = params.examples
-    method = settings.method or profile.methods[-1]
+    method = settings.method or (SHOWN if SHOWN in profile.methods else profile.methods[-1])
     if method not in profile.methods:
         raise UserError(
             f"examples.method is {method}, which the profile does not run: name one of "

@@ -1,15 +1,19 @@
 """The answer in one line, and `verdict.json`: how many cells reproduce, how many claims hold."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from topdb.files import write_json
 from topdb.reporting.comparisons import CellComparison, Comparisons
+from topdb.reporting.published import Owner
 from topdb.statistics import CellVerdict, ClaimVerdict
 
 RENDERED = "Rendered data: nothing is compared with the paper."
+OF_THE_PAPER = " of the paper's own methods"
+OF_COMPETITORS = " of the paper's competitors"
 
 
 def answer(comparisons: Comparisons) -> str:
@@ -17,42 +21,39 @@ def answer(comparisons: Comparisons) -> str:
     claims = _claims(comparisons)
     if comparisons.rendered:
         return f"{RENDERED} Among the measured methods {claims}."
-    judged = judged_cells(comparisons)
-    found = Counter(each.verdict for each in judged)
-    rest = [
-        f"{found[verdict]} {verdict}"
-        for verdict in CellVerdict
-        if verdict != CellVerdict.REPRODUCED and found[verdict]
-    ]
-    detail = f" ({', '.join(rest)})" if rest else ""
-    same = found[CellVerdict.REPRODUCED]
-    verb = "reproduces" if same == 1 else "reproduce"
-    return f"{same} of {_counted(len(judged), 'cell')} {verb}{detail}, {claims}."
+    own, others = judged_cells(comparisons, "paper"), judged_cells(comparisons, "competitor")
+    if not others:
+        return f"{_cells(own)}, {claims}."
+    if not own:
+        return f"{_cells(others, OF_COMPETITORS)}, {claims}."
+    same, detail = _counts(others)
+    competitors = f"{same} of {len(others)} of its competitors'{detail}"
+    return f"{_cells(own, OF_THE_PAPER)}, {competitors}, {claims}."
 
 
-def judged_cells(comparisons: Comparisons) -> list[CellComparison]:
-    """Return the cells that have a verdict."""
-    return [each for each in comparisons.cells if each.verdict]
+def judged_cells(comparisons: Comparisons, owner: Owner) -> list[CellComparison]:
+    """Return the cells that have a verdict: of the paper's own methods, or of its competitors."""
+    return [each for each in comparisons.cells if each.verdict and each.owner == owner]
 
 
 def write_answer(comparisons: Comparisons, path: Path) -> None:
     """Write `verdict.json`: the answer, counts of each verdict, and every verdict with its reason.
 
-    Values are in percentage points; a missing one is null.
+    Values are in percentage points; a missing one is null. `competitors` has the cells of those,
+    and all else is of the paper's own.
     """
-    judged = judged_cells(comparisons)
-    cells = Counter(each.verdict for each in judged)
     claims = Counter(each.verdict for each in comparisons.claims)
+    own, others = judged_cells(comparisons, "paper"), judged_cells(comparisons, "competitor")
     content: dict[str, Any] = {
         "answer": answer(comparisons),
         "profile": comparisons.profile,
         "rendered_data": comparisons.rendered,
-        "cells": {"all": len(judged), **{each.value: cells[each] for each in CellVerdict}},
+        "cells": _by_verdict(own),
         "claims": {
             "all": len(comparisons.claims),
             **{each.value: claims[each] for each in ClaimVerdict},
         },
-        "cell_verdicts": [_json(asdict(each)) for each in judged],
+        "cell_verdicts": [_json(asdict(each)) for each in own],
         "claim_verdicts": [
             {
                 **_json(asdict(each)),
@@ -60,8 +61,35 @@ def write_answer(comparisons: Comparisons, path: Path) -> None:
             }
             for each in comparisons.claims
         ],
+        "competitors": {
+            "cells": _by_verdict(others),
+            "cell_verdicts": [_json(asdict(each)) for each in others],
+        },
     }
     write_json(path, content)
+
+
+def _by_verdict(judged: Sequence[CellComparison]) -> dict[str, int]:
+    found = Counter(each.verdict for each in judged)
+    return {"all": len(judged), **{each.value: found[each] for each in CellVerdict}}
+
+
+def _cells(judged: Sequence[CellComparison], whose: str = "") -> str:
+    """Say how many of the cells reproduce, and what is of the others."""
+    same, detail = _counts(judged)
+    verb = "reproduces" if same == 1 else "reproduce"
+    return f"{same} of {_counted(len(judged), 'cell')}{whose} {verb}{detail}"
+
+
+def _counts(judged: Sequence[CellComparison]) -> tuple[int, str]:
+    """Return how many reproduce, and the other verdicts with their counts, in brackets."""
+    found = Counter(each.verdict for each in judged)
+    rest = [
+        f"{found[verdict]} {verdict}"
+        for verdict in CellVerdict
+        if verdict != CellVerdict.REPRODUCED and found[verdict]
+    ]
+    return found[CellVerdict.REPRODUCED], f" ({', '.join(rest)})" if rest else ""
 
 
 def _claims(comparisons: Comparisons) -> str:

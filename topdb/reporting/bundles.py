@@ -5,6 +5,7 @@ A bundle is a gzipped tar archive:
     manifest.json       format, profile, and the SHA-256 of every other file
     params.yaml         as it was
     published/          the paper's numbers and claims
+    methods/            of methods of one's own, if there are any, what each is called; no code
     results/            of every finished run run.json, history.csv, queries.parquet, metrics.json
                         and its snapshots, if it has any; the examples of the page
 
@@ -19,7 +20,7 @@ import shutil
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,16 +28,26 @@ from typing import IO, Any
 
 from topdb.errors import UserError
 from topdb.files import digest, replacing
-from topdb.grid import runs
-from topdb.params import Profile
+from topdb.grid import ROWS, runs
+from topdb.params import Profile, declared, method_files
 
 MANIFEST = "manifest.json"
 PARAMS = "params.yaml"
-PUBLISHED = ("claims.csv", "oddities.csv", "table1.csv", "table2.csv")
+METHODS = "methods"
+PUBLISHED = ("claims.csv", "oddities.csv", ROWS, "table1.csv", "table2.csv")
 OF_PROFILE = ("examples.parquet",)
 OF_RUN = ("run.json", "history.csv", "snapshots.npz")
 OF_RANKING = ("queries.parquet", "metrics.json")
 """Files below the results that reports read; those that are not there are left out."""
+FORMER_ROWS = """table,row,method,ranking
+table1,Baseline,baseline,plain
+table1,no-drop Top-DB-Net,no-drop,plain
+table1,no-reg Top-DB-Net,no-reg,plain
+table1,Top-DB-Net,top-db-net,plain
+table2,Top-DB-Net (Ours),top-db-net,plain
+table2,Top-DB-Net+RK (Ours),top-db-net,rk
+"""
+"""Which printed row is of which method, in bundles of before there was a file that says so."""
 FORMAT = 1
 MOST_BYTES = 2 * 1024**3
 """Unpacked size from which an archive is refused."""
@@ -59,9 +70,23 @@ class Bundle:
         return self.folder / PARAMS
 
     @property
-    def published(self) -> Path:
-        """The folder of the paper's numbers and claims."""
-        return self.folder / "published"
+    def method_folders(self) -> tuple[Path, ...]:
+        """The folder that names the methods beside the package's own, if there are any."""
+        folder = self.folder / METHODS
+        return (folder,) if folder.is_dir() else ()
+
+    @contextmanager
+    def published(self) -> Iterator[Path]:
+        """Yield the folder of the paper's numbers and claims, completed where it is an old one."""
+        folder = self.folder / "published"
+        if (folder / ROWS).is_file():
+            yield folder
+            return
+        with tempfile.TemporaryDirectory(prefix="topdb-") as temporary:
+            completed = Path(temporary) / "published"
+            shutil.copytree(folder, completed)
+            (completed / ROWS).write_text(FORMER_ROWS, encoding="utf-8")
+            yield completed
 
     @property
     def results(self) -> Path:
@@ -70,9 +95,17 @@ class Bundle:
 
 
 def write_bundle(
-    params: Path, profile: Profile, profile_name: str, results: Path, published: Path, out: Path
+    params: Path,
+    profile: Profile,
+    profile_name: str,
+    results: Path,
+    published: Path,
+    out: Path,
+    method_folders: Sequence[Path] = (),
 ) -> tuple[int, int]:
     """Write a bundle of a profile's finished runs.
+
+    Of the methods in `method_folders` it holds what they are called, and no code.
 
     Returns
     -------
@@ -102,22 +135,9 @@ def write_bundle(
             files[f"results/{path.relative_to(results).as_posix()}"] = path
     if not finished:
         raise UserError(f"{results} has no finished run of profile {profile_name}: run it first.")
-    manifest = {
-        "format": FORMAT,
-        "profile": profile_name,
-        "files": {name: digest(files[name]) for name in sorted(files)},
-    }
-    text = json.dumps(manifest, indent=2).encode() + b"\n"
-    with (
-        replacing(out) as partial,
-        partial.open("wb") as stream,
-        gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed,
-        tarfile.open(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT) as archive,
-    ):
-        _add(archive, MANIFEST, len(text), io.BytesIO(text))
-        for name in sorted(files):
-            with files[name].open("rb") as content:
-                _add(archive, name, files[name].stat().st_size, content)
+    with tempfile.TemporaryDirectory(prefix="topdb-") as temporary:
+        files |= _titles(Path(temporary), method_folders)
+        _pack(files, profile_name, out)
     return finished, planned
 
 
@@ -170,7 +190,7 @@ def checked_bundle(folder: Path, name: Path) -> Bundle:
             raise UserError(f"{name} holds {inside!r}, which is no plain file: it is refused.")
         if path.is_file() and inside != MANIFEST:
             found.add(inside)
-    needed = {PARAMS, *(f"published/{each}" for each in PUBLISHED)}
+    needed = {PARAMS, *(f"published/{each}" for each in PUBLISHED if each != ROWS)}
     for lacking in sorted((needed | expected.keys()) - found):
         raise UserError(f"{name} lacks the file {lacking}: ask for a complete bundle.")
     for extra in sorted(found - expected.keys()):
@@ -182,6 +202,38 @@ def checked_bundle(folder: Path, name: Path) -> Bundle:
                 "after the bundle was made."
             )
     return Bundle(folder, profile)
+
+
+def _titles(folder: Path, method_folders: Sequence[Path]) -> dict[str, Path]:
+    """Write, for each method that is not the package's own, a file that says its title."""
+    files = {}
+    for method in method_files(method_folders).keys() - method_files().keys():
+        title = declared(method_files(method_folders)[method]).title
+        stub = folder / f"{method.replace('-', '_')}.py"
+        line = f"    title = {title!r}" if title else "    pass"
+        stub.write_text(f"class Method:\n{line}\n", encoding="utf-8")
+        files[f"{METHODS}/{stub.name}"] = stub
+    return files
+
+
+def _pack(files: Mapping[str, Path], profile_name: str, out: Path) -> None:
+    """Write the archive: the manifest, then the files by name."""
+    manifest = {
+        "format": FORMAT,
+        "profile": profile_name,
+        "files": {name: digest(files[name]) for name in sorted(files)},
+    }
+    text = json.dumps(manifest, indent=2).encode() + b"\n"
+    with (
+        replacing(out) as partial,
+        partial.open("wb") as stream,
+        gzip.GzipFile("", "wb", fileobj=stream, mtime=0) as packed,
+        tarfile.open(mode="w", fileobj=packed, format=tarfile.PAX_FORMAT) as archive,
+    ):
+        _add(archive, MANIFEST, len(text), io.BytesIO(text))
+        for name in sorted(files):
+            with files[name].open("rb") as content:
+                _add(archive, name, files[name].stat().st_size, content)
 
 
 def _add(archive: tarfile.TarFile, name: str, size: int, content: IO[bytes]) -> None:

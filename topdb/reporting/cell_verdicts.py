@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from topdb.grid import Cell, cells
 from topdb.params import Profile, StatisticsSettings
 from topdb.reporting.comparisons import CellComparison
-from topdb.reporting.published import Published
+from topdb.reporting.published import PaperValue, Published
 from topdb.reporting.scores import QUANTITIES, Scores
 from topdb.statistics import CellFinding, CellVerdict, cell_verdict, headline
 
@@ -27,11 +27,12 @@ def _judged(
     profile: Profile,
     settings: StatisticsSettings,
     scores: Scores,
-    published: float | None,
+    printed: PaperValue | None,
     cell: Cell,
     quantity: str,
 ) -> CellComparison:
     own = scores[cell]
+    published = printed.value if printed else None
     values = [] if own is None else own.by_seed(quantity).tolist()
     summary = headline(values) if values else None
     finding = None
@@ -56,6 +57,7 @@ def _judged(
         mean=mean,
         sd=summary.sd if summary else math.nan,
         published=math.nan if published is None else published,
+        owner=printed.owner if printed else "",
         estimate=math.nan if published is None else mean - published,
         low=equivalence.low if equivalence else math.nan,
         high=equivalence.high if equivalence else math.nan,

@@ -131,10 +131,12 @@ def judge_claims(
 
 
 def _adjusted(p: Mapping[str, float], family: Mapping[str, str]) -> dict[str, float]:
+    """Adjust within each family; a member that is not judged here keeps its place."""
     found: dict[str, float] = {}
     for name in dict.fromkeys(family.values()):
-        members = [claim for claim in p if family[claim] == name]
-        found |= dict(zip(members, holm([p[claim] for claim in members]).tolist(), strict=True))
+        members = [claim for claim, own in family.items() if own == name]
+        adjusted = holm([p.get(claim, math.nan) for claim in members]).tolist()
+        found |= dict(zip(members, adjusted, strict=True))
     return found
 
 

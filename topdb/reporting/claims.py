@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 from topdb.errors import UserError
-from topdb.params import Profile, Ranking, StatisticsSettings, dropped_in
+from topdb.params import Profile, Ranking, StatisticsSettings, method_files
 from topdb.reporting.scores import QUANTITIES
 
 EVERYWHERE = "all"
@@ -32,6 +32,11 @@ class Claim:
     """Where the paper says so."""
 
     @property
+    def methods(self) -> tuple[str, str]:
+        """Return both methods, the better one first."""
+        return self.better_method, self.worse_method
+
+    @property
     def paired(self) -> bool:
         """Whether both sides are the same trained networks, ranked in two ways."""
         return self.better_method == self.worse_method
@@ -41,8 +46,8 @@ class Claim:
         return self.datasets or tuple(profile.datasets)
 
 
-def read_claims(path: Path) -> list[Claim]:
-    """Read the claims.
+def read_claims(path: Path, method_folders: Sequence[Path] = ()) -> list[Claim]:
+    """Read the claims; `method_folders` hold methods besides the package's own.
 
     Raises
     ------
@@ -57,7 +62,8 @@ def read_claims(path: Path) -> list[Claim]:
         raise UserError(f"{path} does not exist: name the folder with --published.") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is no readable CSV ({error}): restore the file.") from None
-    claims = [_claim(path, row) for row in rows]
+    known = [*method_files(method_folders)]
+    claims = [_claim(path, row, known) for row in rows]
     ids = [claim.id for claim in claims]
     for claim in ids:
         if ids.count(claim) > 1:
@@ -85,7 +91,7 @@ def families(settings: StatisticsSettings, claims: Sequence[Claim]) -> dict[str,
     return found
 
 
-def _claim(path: Path, row: dict[str, str | None]) -> Claim:
+def _claim(path: Path, row: dict[str, str | None], methods: list[str]) -> Claim:
     text: dict[str, str] = {}
     for field in fields(Claim):
         value = row.get(field.name)
@@ -96,8 +102,8 @@ def _claim(path: Path, row: dict[str, str | None]) -> Claim:
             )
         text[field.name] = value
     for key, known in (
-        ("better_method", dropped_in("methods")),
-        ("worse_method", dropped_in("methods")),
+        ("better_method", methods),
+        ("worse_method", methods),
         ("better_ranking", list(get_args(Ranking))),
         ("worse_ranking", list(get_args(Ranking))),
         ("quantity", list(QUANTITIES)),

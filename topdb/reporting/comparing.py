@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from topdb.errors import UserError
+from topdb.grid import TABLES, WHOLE, of_table, read_rows
 from topdb.params import Params, Profile, StatisticsSettings
 from topdb.reporting.cell_verdicts import judge_cells
 from topdb.reporting.claim_verdicts import claimed, judge_claims, parts_of_claims
@@ -19,34 +20,42 @@ from topdb.reporting.pairs import (
     test,
     to_reference,
 )
-from topdb.reporting.published import Published, published_difference, read_own
+from topdb.reporting.published import Published, published_difference, read_paper
 from topdb.reporting.scores import Scores, read_scores
 from topdb.statistics import holm, sign_flip
 
 
-def compare(params: Params, profile_name: str, results: Path, published: Path) -> Comparisons:
-    """Compare every cell whose runs are there, and judge every claim.
+def compare(
+    params: Params, profile_name: str, results: Path, published: Path, table: str = WHOLE
+) -> Comparisons:
+    """Compare every cell of a table whose runs are there, and judge the claims about its methods.
 
-    `published` is the folder of `table1.csv`, `table2.csv` and `claims.csv`. Where any data set is
-    rendered, the paper's numbers are not looked at.
+    `published` is the folder of `table1.csv`, `table2.csv`, `rows.csv` and `claims.csv`. Where any
+    data set is rendered, the paper's numbers are not looked at. A claim about a method that the
+    profile runs for another table is left to that one, and keeps its place in its family here.
 
     Raises
     ------
     UserError
-        The reference method is not in the profile, a family names an unknown claim, all queries of
-        a data set are of one person, or a file is broken.
+        There is no such table, the reference method is not in the profile, a family names an
+        unknown claim, all queries of a data set are of one person, or a file is broken.
     """
-    profile = params.selected(profile_name)
+    if table not in TABLES:
+        raise UserError(f"there is no table '{table}': name {' or '.join(TABLES)}.")
+    whole = params.selected(profile_name)
     settings = params.statistics
-    alone = len(profile.methods) == 1  # a single method is compared with nothing
-    if settings.reference_method not in profile.methods and not alone:
+    alone = len(whole.methods) == 1  # a single method is compared with nothing
+    if settings.reference_method not in whole.methods and not alone:
         raise UserError(
             f"statistics.reference_method is {settings.reference_method}, which profile "
-            f"{profile_name} does not run: name one of {', '.join(profile.methods)}."
+            f"{profile_name} does not run: name one of {', '.join(whole.methods)}."
         )
-    claims = read_claims(published / "claims.csv")
-    family = families(settings, claims)
-    paper: Published = {} if profile.rendered else read_own(published)
+    profile = of_table(whole, table, read_rows(published, params.method_folders))
+    elsewhere = {*whole.methods} - {*profile.methods}
+    stated = read_claims(published / "claims.csv", params.method_folders)
+    family = families(settings, stated)
+    claims = [claim for claim in stated if not elsewhere & {*claim.methods}]
+    paper: Published = {} if profile.rendered else read_paper(published, params.method_folders)
     scores = read_scores(profile, results)
     compared = [pair for each in profile.rankings for pair in to_reference(profile, settings, each)]
     wanted = [*compared, *claimed(profile, claims)]
@@ -55,6 +64,7 @@ def compare(params: Params, profile_name: str, results: Path, published: Path) -
     return Comparisons(
         profile=profile_name,
         rendered=profile.rendered,
+        table=table,
         cells=tuple(judge_cells(profile, settings, scores, paper)),
         differences=tuple(_differences(profile, settings, scores, intervals, paper)),
         claims=tuple(judge_claims(profile, settings, claims, family, parts)),

@@ -1,4 +1,4 @@
-"""`comparisons.parquet`: one row a statistical comparison, of five kinds.
+"""`comparisons/table1.parquet`, `table2.parquet`: one row a statistical comparison, of five kinds.
 
 All numbers are in percentage points; a missing number is NaN here and null in the file, and so
 is a missing count of seeds None and null. `docs/architecture.md` has the columns.
@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from topdb.errors import UserError
 from topdb.files import replacing
+from topdb.grid import WHOLE
 from topdb.params import Ranking
 
 
@@ -30,6 +31,8 @@ class CellComparison:
     sd: float
     published: float
     """As printed; NaN where the paper prints none, or where data are rendered."""
+    owner: str
+    """Whose method it is, an `Owner`; empty where nothing is compared with the paper."""
     estimate: float
     """Mean minus published."""
     low: float
@@ -165,11 +168,14 @@ class Checkpoints:
 
 @dataclass(frozen=True)
 class Comparisons:
-    """The content of `comparisons.parquet`."""
+    """The content of such a file."""
 
     profile: str
     rendered: bool
     """Whether data are drawn: no cell is then compared with the paper."""
+    table: str = WHOLE
+    """Whose methods are compared, those of `table1` or of `table2`: differences to the reference
+    method are a family within their table."""
     cells: tuple[CellComparison, ...] = ()
     differences: tuple[Difference, ...] = ()
     claims: tuple[ClaimComparison, ...] = ()
@@ -210,7 +216,7 @@ _FIELDS = {
 
 
 def write_comparisons(comparisons: Comparisons, path: Path) -> None:
-    """Write `comparisons.parquet`."""
+    """Write a table's comparisons."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -219,14 +225,18 @@ def write_comparisons(comparisons: Comparisons, path: Path) -> None:
         for kind, name in _FIELDS.items()
         for row in getattr(comparisons, name)
     ]
-    metadata = {"profile": comparisons.profile, "rendered": str(comparisons.rendered).lower()}
+    metadata = {
+        "profile": comparisons.profile,
+        "rendered": str(comparisons.rendered).lower(),
+        "table": comparisons.table,
+    }
     columns = [(name, pa.type_for_alias(alias)) for name, alias in _columns()]
     with replacing(path) as partial:
         pq.write_table(pa.Table.from_pylist(rows, pa.schema(columns, metadata)), partial)
 
 
 def read_comparisons(path: Path, profile: str) -> Comparisons:
-    """Read `comparisons.parquet` of a profile.
+    """Read the comparisons of a profile.
 
     Raises
     ------
@@ -244,7 +254,7 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
     raw = table.schema.metadata or {}
     metadata = {key.decode(): value.decode() for key, value in raw.items()}
     columns = [(field.name, str(field.type)) for field in table.schema]
-    if columns != list(_columns()) or not metadata.keys() >= {"profile", "rendered"}:
+    if columns != list(_columns()) or not metadata.keys() >= {"profile", "rendered", "table"}:
         raise UserError(
             f"{path} was written by another version of topdb: run `topdb compare` again."
         )
@@ -260,7 +270,12 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
             raise UserError(f"{path} has a row of kind {kind!r}: run `topdb compare` again.")
         found[kind].append(_row(KINDS[kind], row))
     content: dict[str, Any] = {_FIELDS[kind]: tuple(rows) for kind, rows in found.items()}
-    return Comparisons(profile=profile, rendered=metadata["rendered"] == "true", **content)
+    return Comparisons(
+        profile=profile,
+        rendered=metadata["rendered"] == "true",
+        table=metadata["table"],
+        **content,
+    )
 
 
 def _columns() -> Iterator[tuple[str, str]]:

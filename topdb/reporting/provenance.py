@@ -10,6 +10,7 @@ from topdb.files import read_json
 from topdb.grid import GridRun, runs
 from topdb.params import Profile
 from topdb.reporting.documents import Code, Strong, Text
+from topdb.reporting.records import UsedRecipe, used_recipe
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class RunRecord:
     threads: int
     torch: str
     method: str
+    recipe: UsedRecipe
     checkpoint: ImportedCheckpoint | None
     """Where the weights come from, if they were not trained here."""
 
@@ -60,6 +62,7 @@ def read_run(path: Path) -> RunRecord:
             threads=int(environment["threads"]),
             torch=str(environment["versions"]["torch"]),
             method=str(record["method"]),
+            recipe=used_recipe(record),
             checkpoint=_checkpoint(record.get("checkpoint")),
         )
     except (KeyError, OverflowError, TypeError, ValueError) as error:
@@ -88,6 +91,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     if len(finished) < len(planned):
         missing = f": {len(planned) - len(finished)} of {len(planned)} runs are missing."
         yield (Strong("Incomplete"), missing)
+    yield from _recipes(profile, records)
     imported = [record for record in records if record.checkpoint]
     if imported:
         yield (Strong("Authors' weights"), ", imported and not trained here: ", *_named(imported))
@@ -103,6 +107,19 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         versions = ", ".join(sorted({each.torch for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
     yield from _evaluators(profile, results, finished)
+
+
+def _recipes(profile: Profile, records: list[RunRecord]) -> Iterator[Text]:
+    """Say of which recipe a method is where that is not the profile's, and what was changed."""
+    for method in profile.methods:
+        own = [record.recipe for record in records if record.method == method]
+        for side, note in dict.fromkeys((recipe.side, recipe.note) for recipe in own):
+            if side and (note or side != profile.recipe):
+                told = f". {note.removesuffix('.')}." if note else "."
+                yield ("Recipe of ", Code(method), ": ", Code(side), told)
+    changes = dict.fromkeys(change for record in records for change in record.recipe.changes)
+    if changes:
+        yield (Strong("Changed"), f" in the recipes: {'; '.join(changes)}.")
 
 
 def _checkpoint(content: dict[str, Any] | None) -> ImportedCheckpoint | None:

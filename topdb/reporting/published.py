@@ -1,14 +1,20 @@
-"""The paper's own numbers, and the places of a column."""
+"""The paper's numbers, and the places of a column."""
 
 import csv
 import math
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from topdb.errors import UserError
-from topdb.grid import Cell
-from topdb.params import Ranking
+from topdb.grid import ROWS, TABLES, Cell, MethodRow, read_rows
+
+Owner = Literal["paper", "competitor"]
+"""Whose a method is. Competitors' numbers come from their own papers."""
+OWN_TABLE = "table1"
+EVERYWHERE = "all"
+"""In place of a data set: whatever the profile has."""
 
 
 @dataclass(frozen=True)
@@ -53,53 +59,64 @@ def read_published(path: Path) -> list[PublishedRow]:
         raise UserError(f"{path} is no readable CSV ({error}): restore the file.") from None
 
 
-OWN = {
-    "baseline": "Baseline",
-    "no-drop": "no-drop Top-DB-Net",
-    "no-reg": "no-reg Top-DB-Net",
-    "top-db-net": "Top-DB-Net",
-}
-"""How the paper calls its methods; others go by their own name."""
-_OWN_ROWS: dict[str, dict[str, tuple[str, Ranking]]] = {
-    "table1": {title: (method, "plain") for method, title in OWN.items()},
-    "table2": {
-        "Top-DB-Net (Ours)": ("top-db-net", "plain"),
-        "Top-DB-Net+RK (Ours)": ("top-db-net", "rk"),
-    },
-}
+@dataclass(frozen=True)
+class PaperValue:
+    """What the paper prints for a cell that can be measured here."""
 
-Published = dict[tuple[Cell, str], float]
-"""What the paper prints for its own methods, in percent, by cell and quantity."""
+    value: float
+    """In percent."""
+    owner: Owner
 
 
-def read_own(folder: Path) -> Published:
-    """Read the paper's values of its own methods from both published tables.
+Published = dict[tuple[Cell, str], PaperValue]
+"""By cell and quantity."""
+
+
+def read_paper(folder: Path, method_folders: Sequence[Path] = ()) -> Published:
+    """Read the printed values of every method that has a row.
+
+    `method_folders` hold methods besides the package's own.
 
     Raises
     ------
     UserError
-        A table is missing or broken, or the two print different values for one cell.
+        A file is missing or broken, a row that is named is not printed, or the two tables print
+        different values for one cell.
     """
+    rows = read_rows(folder, method_folders)
     found: Published = {}
-    for table, own in _OWN_ROWS.items():
+    for table in TABLES:
         path = folder / f"{table}.csv"
-        for row in read_published(path):
-            if row.method not in own:
+        printed = {row.method: row for row in read_published(path)}
+        for row in rows:
+            if row.table != table:
                 continue
-            method, ranking = own[row.method]
-            for (dataset, quantity), printed in row.cells.items():
-                key = Cell(dataset, method, ranking), quantity
-                if found.setdefault(key, printed.value) != printed.value:
+            if row.row not in printed:
+                raise UserError(
+                    f"{folder / ROWS}: {path.name} has no row '{row.row}': name one that it has."
+                )
+            owner = owner_of(row.method, rows)
+            for (dataset, quantity), cell in printed[row.row].cells.items():
+                key = Cell(dataset, row.method, row.ranking), quantity
+                known = found.setdefault(key, PaperValue(cell.value, owner))
+                if known.value != cell.value:
                     raise UserError(
-                        f"{path}: {row.method} has {printed.value} in {dataset}_{quantity} where "
-                        f"the other table has {found[key]}: correct the wrong one."
+                        f"{path}: {row.row} has {cell.value} in {dataset}_{quantity} where the "
+                        f"other table has {known.value}: correct the wrong one."
                     )
     return found
 
 
+def owner_of(method: str, rows: Sequence[MethodRow]) -> Owner:
+    """Return whose a method with a row is: the paper's own methods are those of Table 1."""
+    own = any(row.table == OWN_TABLE and row.method == method for row in rows)
+    return "paper" if own else "competitor"
+
+
 def published_difference(paper: Published, cell: Cell, reference: Cell, quantity: str) -> float:
     """Return the difference between two printed values; NaN where one is not printed."""
-    return paper.get((cell, quantity), math.nan) - paper.get((reference, quantity), math.nan)
+    first, second = paper.get((cell, quantity)), paper.get((reference, quantity))
+    return first.value - second.value if first and second else math.nan
 
 
 def read_oddities(path: Path, table: str, datasets: Container[str]) -> list[str]:
@@ -115,7 +132,8 @@ def read_oddities(path: Path, table: str, datasets: Container[str]) -> list[str]
             return [
                 row["remark"]
                 for row in csv.DictReader(stream)
-                if row["table"] == table and row["dataset"] in datasets
+                if row["table"] == table
+                if row["dataset"] == EVERYWHERE or row["dataset"] in datasets
             ]
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: name the folder with --published.") from None

@@ -6,7 +6,7 @@ import numpy as np
 
 from topdb.errors import UserError
 from topdb.files import read_json, write_text
-from topdb.grid import Cell, runs
+from topdb.grid import TABLES, WHOLE, Cell, runs
 from topdb.params import Params, Profile
 from topdb.reporting.answer import write_answer
 from topdb.reporting.comparing import compare
@@ -15,8 +15,9 @@ from topdb.reporting.figures import PICTURES, files_of, write_figures
 from topdb.reporting.metrics import write_metrics, write_plots
 from topdb.reporting.page.writing import write_page
 from topdb.reporting.records import inner, number
-from topdb.reporting.reports import FORMATS, TABLES, document
+from topdb.reporting.reports import FORMATS, document
 from topdb.reporting.scores import Scores, read_scores
+from topdb.reporting.titles import read_titles
 
 AGREEMENT = 1e-6
 """Of a stored summary with the queries that it sums up, as a fraction."""
@@ -26,6 +27,8 @@ def recompute(
     params: Params, profile_name: str, results: Path, published: Path, out: Path
 ) -> Comparisons:
     """Judge the stored runs again; write everything that `reports/` has.
+
+    Returns the comparisons of the whole grid.
 
     Raises
     ------
@@ -47,30 +50,34 @@ def recompute(
             f"{results} holds no evaluated run of profile {profile_name}: run it first."
         )
     _check_runs(profile, results, scores)
-    comparisons = compare(params, profile_name, results, published)
-    write_comparisons(comparisons, out / "comparisons.parquet")
+    compared = {table: compare(params, profile_name, results, published, table) for table in TABLES}
+    files = {table: out / f"comparisons/{table}.parquet" for table in TABLES}
+    for table, path in files.items():
+        write_comparisons(compared[table], path)
     tables = [
-        document(name, params, profile_name, results, comparisons, published) for name in TABLES
+        document(table, params, profile_name, results, compared[table], published)
+        for table in TABLES
     ]
-    for table in tables:
+    for made in tables:
         for suffix, render in FORMATS.items():
-            write_text(out / f"{table.name}{suffix}", render(table))
+            write_text(out / f"{made.name}{suffix}", render(made))
     write_metrics(profile, results, out / "metrics.json")
     write_plots(profile, results, out / "plots")
-    write_figures(params, profile_name, results, out / "comparisons.parquet", published, out)
-    write_answer(comparisons, out / "verdict.json")
+    write_figures(params, profile_name, results, files[WHOLE], published, out)
+    write_answer(compared[WHOLE], out / "verdict.json")
     examples = results / "examples.parquet"
     write_page(
         params,
         profile_name,
         results,
-        comparisons,
+        compared[WHOLE],
+        read_titles(params, profile_name, published),
         tables,
         examples if examples.is_file() else None,
         [files_of(name, out)[0] for name in PICTURES],
         out / "index.html",
     )
-    return comparisons
+    return compared[WHOLE]
 
 
 def _check_runs(profile: Profile, results: Path, scores: Scores) -> None:

@@ -3,10 +3,35 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
+
+
+@dataclass(frozen=True)
+class UsedRecipe:
+    """What a run says of the recipe that it followed."""
+
+    side: str = ""
+    """`released`, `described` or a variant's name; empty where the run does not tell."""
+    note: str = ""
+    """What a reader of a table has to know about it; empty where there is nothing."""
+    changes: tuple[str, ...] = ()
+    """What the profile changed in it on purpose, a sentence each."""
+
+
+def used_recipe(record: Mapping[str, Any]) -> UsedRecipe:
+    """Return what `run.json` says of the recipe; older ones name the side alone."""
+    stated, changes = record.get("recipe"), record.get("changes")
+    listed = changes if isinstance(changes, list) else []
+    told = stated if isinstance(stated, dict) else {"side": stated}
+    return UsedRecipe(
+        side=_text(told.get("side")),
+        note=_text(told.get("note")),
+        changes=tuple(text for each in listed if (text := _text(each))),
+    )
 
 
 def inner(record: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -24,6 +49,10 @@ def number(value: object) -> float:
     except OverflowError:
         return math.nan
     return found if math.isfinite(found) else math.nan
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
 
 
 def read_history(path: Path, columns: Sequence[str] = ()) -> list[dict[str, float]]:

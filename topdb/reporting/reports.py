@@ -5,18 +5,21 @@ from pathlib import Path
 
 from topdb.errors import UserError
 from topdb.files import write_text
+from topdb.grid import WHOLE, of_table
 from topdb.params import Params
 from topdb.reporting.answer import write_answer
-from topdb.reporting.comparisons import Comparisons, read_comparisons
+from topdb.reporting.compared import Compared
+from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.documents import Document
 from topdb.reporting.latex import render_latex
 from topdb.reporting.markdown import render_markdown
 from topdb.reporting.metrics import write_metrics, write_plots
 from topdb.reporting.published import read_oddities, read_published
-from topdb.reporting.tables import table1, table2
+from topdb.reporting.tables import Frame, table1, table2
 from topdb.reporting.tidy import render_csv
+from topdb.reporting.titles import read_titles
 
-TABLES = {"table1": table1, "table2": table2}
+DOCUMENTS = {"table1": table1, "table2": table2}
 FORMATS = {".md": render_markdown, ".csv": render_csv, ".tex": render_latex}
 VERDICT = "verdict"
 PAGE = "page"
@@ -28,7 +31,7 @@ def write_report(
     params: Params,
     profile: str,
     results: Path,
-    comparisons: Path | None,
+    comparisons: Sequence[Path],
     published: Path,
     out: Sequence[Path],
     examples: Path | None = None,
@@ -36,6 +39,7 @@ def write_report(
 ) -> None:
     """Write one report; a table in the format that each name of `out` ends in.
 
+    `comparisons` are files of `topdb compare`: of the wanted table, and for the page of both.
     `examples` and `figures` are shown on the page, if there are any.
 
     Raises
@@ -43,26 +47,31 @@ def write_report(
     UserError
         There is no such report or format, or a file that it needs is missing or broken.
     """
-    known = [*TABLES, VERDICT, *_DATA, PAGE]
+    known = [*DOCUMENTS, VERDICT, *_DATA, PAGE]
     if what not in known:
         raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
-    if what not in TABLES and len(out) != 1:
+    if what not in DOCUMENTS and len(out) != 1:
         raise UserError(f"{what} is written to one place: give --out once.")
     if what in _DATA:
         _DATA[what](params.selected(profile), results, out[0])
         return
-    if comparisons is None:
+    if not comparisons:
         raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
-    compared = read_comparisons(comparisons, profile)
+    given = Compared(params, profile, published, comparisons)
     if what == VERDICT:
-        write_answer(compared, out[0])
+        write_answer(given.of(WHOLE), out[0])
     elif what == PAGE:
         from topdb.reporting.page.writing import write_page  # altair takes a while to import
 
-        tables = [document(name, params, profile, results, compared, published) for name in TABLES]
-        write_page(params, profile, results, compared, tables, examples, figures, out[0])
+        tables = [
+            document(name, params, profile, results, given.of(name), published)
+            for name in DOCUMENTS
+        ]
+        titles = read_titles(params, profile, published)
+        whole = given.of(WHOLE)
+        write_page(params, profile, results, whole, titles, tables, examples, figures, out[0])
     else:
-        write_table(what, params, profile, results, compared, published, out)
+        write_table(what, params, profile, results, given.of(what), published, out)
 
 
 def write_table(
@@ -104,7 +113,16 @@ def document(
     UserError
         A file that the table needs is missing or broken.
     """
-    rows = read_published(published / f"{what}.csv")
-    datasets = params.selected(profile).datasets
-    oddities = read_oddities(published / "oddities.csv", what, datasets)
-    return TABLES[what](params, profile, results, rows, oddities, comparisons)
+    printed = read_published(published / f"{what}.csv")
+    titles = read_titles(params, profile, published)
+    frame = Frame(
+        name=what,
+        profile_name=profile,
+        profile=of_table(params.selected(profile), what, titles.rows),
+        settings=params.statistics,
+        results=results,
+        comparisons=comparisons,
+        titles=titles,
+    )
+    remarks = read_oddities(published / "oddities.csv", what, frame.profile.datasets)
+    return DOCUMENTS[what](frame, printed, remarks)

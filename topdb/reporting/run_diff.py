@@ -18,10 +18,14 @@ _PARAMETERS = (
     "method",
     "seed",
     "recipe",
+    "changes",
+    "scale",
     "identities",
+    "backbone",
     "network",
     "start",
     "training",
+    "hardware",
     "checkpoint",
 )
 

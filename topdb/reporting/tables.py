@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from topdb.params import Params, Profile, Ranking
+from topdb.params import Profile, Ranking, StatisticsSettings
 from topdb.reporting.answer import answer
 from topdb.reporting.comparisons import CellComparison, Comparisons
 from topdb.reporting.documents import (
@@ -23,7 +24,8 @@ from topdb.reporting.pairs import to_reference
 from topdb.reporting.provenance import notes
 from topdb.reporting.published import PublishedRow, place_of, places
 from topdb.reporting.scores import QUANTITIES
-from topdb.reporting.wording import dataset_title, method_title
+from topdb.reporting.titles import Titles
+from topdb.reporting.wording import dataset_title
 
 WARNING: Text = (
     Strong("Rendered data."),
@@ -32,51 +34,41 @@ WARNING: Text = (
 )
 
 
-def table1(
-    params: Params,
-    profile_name: str,
-    results: Path,
-    published: list[PublishedRow],
-    oddities: list[str],
-    comparisons: Comparisons,
-) -> Document:
+@dataclass(frozen=True)
+class Frame:
+    """What a table is made of, besides what the paper prints."""
+
+    name: str
+    """`table1` or `table2`."""
+    profile_name: str
+    profile: Profile
+    """With just the methods that the table measures."""
+    settings: StatisticsSettings
+    results: Path
+    comparisons: Comparisons
+    titles: Titles
+
+
+def table1(frame: Frame, published: list[PublishedRow], remarks: list[str]) -> Document:
     """Return the paper's Table 1, influence of the streams.
 
     It is of the plain ranking. A profile without that shows the ranking that it has.
     """
-    profile = params.selected(profile_name)
+    profile = frame.profile
     rankings: tuple[Ranking, ...] = ("plain",) if "plain" in profile.rankings else profile.rankings
     blocks = [
         Block("Published (Quispe & Pedrini, ICPR 2020)", False, "plain", _rows(profile, published))
     ]
-    blocks += [_measured(profile, comparisons, ranking, None) for ranking in rankings]
-    remarks: list[Text] = [(remark,) for remark in oddities]
+    blocks += [_measured(frame, ranking, None) for ranking in rankings]
+    told: list[Text] = [(remark,) for remark in remarks]
     if "plain" not in rankings:
-        remarks.append(
-            ("The profile has no plain ranking: its re-ranked rows stand here instead.",)
-        )
-    return _document(
-        params,
-        profile_name,
-        comparisons,
-        "table1",
-        "Table 1. Influence of the streams",
-        rankings,
-        blocks,
-        [*remarks, *notes(profile, profile_name, results)],
-    )
+        told.append(("The profile has no plain ranking: its re-ranked rows stand here instead.",))
+    return _document(frame, "Table 1. Influence of the streams", rankings, blocks, told)
 
 
-def table2(
-    params: Params,
-    profile_name: str,
-    results: Path,
-    published: list[PublishedRow],
-    oddities: list[str],
-    comparisons: Comparisons,
-) -> Document:
+def table2(frame: Frame, published: list[PublishedRow], remarks: list[str]) -> Document:
     """Return the paper's Table 2, comparison with other methods."""
-    profile = params.selected(profile_name)
+    profile = frame.profile
     plain = [row for row in published if not row.reranked]
     reranked = [row for row in published if row.reranked]
     blocks = [
@@ -86,7 +78,7 @@ def table2(
     misprints = [note for block in blocks for note in _misprints(profile, block)]
     for ranking in profile.rankings:
         peers = reranked if ranking == "rk" else plain
-        blocks.append(_measured(profile, comparisons, ranking, None if profile.rendered else peers))
+        blocks.append(_measured(frame, ranking, None if profile.rendered else peers))
     places_note = (
         "Sub-indices: place within the block of published rows, recomputed from the printed "
         "values; equal values share a place."
@@ -96,41 +88,27 @@ def table2(
             " A measured row has the place that its mean, rounded as it is shown, takes among the "
             "published rows of its block."
         )
-    remarks: list[Text] = [(places_note,), *misprints, *((remark,) for remark in oddities)]
-    return _document(
-        params,
-        profile_name,
-        comparisons,
-        "table2",
-        "Table 2. Comparison with other methods",
-        profile.rankings,
-        blocks,
-        [*remarks, *notes(profile, profile_name, results)],
-    )
+    told: list[Text] = [(places_note,), *misprints, *((remark,) for remark in remarks)]
+    title = "Table 2. Comparison with other methods"
+    return _document(frame, title, profile.rankings, blocks, told)
 
 
 def _document(
-    params: Params,
-    profile_name: str,
-    comparisons: Comparisons,
-    name: str,
+    frame: Frame,
     title: str,
     rankings: tuple[Ranking, ...],
     blocks: list[Block],
     remarks: list[Text],
 ) -> Document:
-    profile = params.selected(profile_name)
-    settings = params.statistics
-    floors = list(_floors(params, profile_name, comparisons, rankings))
+    profile, settings = frame.profile, frame.settings
     rendered = profile.rendered
-    differences = tuple(_differences(profile, comparisons, rankings))
-    claims = tuple(_claims(profile, comparisons, name))
+    differences = tuple(_differences(frame, rankings))
     return Document(
-        name=name,
+        name=frame.name,
         title=title,
         warning=WARNING if rendered else (),
-        answer=(Strong(answer(comparisons)),),
-        legend=_legend(params, profile),
+        answer=(Strong(answer(frame.comparisons)),),
+        legend=_legend(settings, profile),
         columns=tuple(_columns(profile)),
         blocks=tuple(blocks),
         claims_title="Claims on rendered data" if rendered else "Claims",
@@ -145,29 +123,28 @@ def _document(
             "largest of its data sets' one-sided p, adjusted by Holm's method over its family, is "
             f"at most {settings.alpha:g}. It fails if an interval lies below 0.",
         ),
-        claims=claims,
-        differences_title=f"Difference to {method_title(settings.reference_method)}",
+        claims=tuple(_claims(frame)),
+        differences_title=f"Difference to {frame.titles.of(settings.reference_method)}",
         differences_legend=(
             "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
             f"calibrated for few seeds. p: {_tests(differences)}. Holm over all comparisons of "
             "the same ranking.",
         ),
         differences=differences,
-        differences_floor=tuple(floors),
+        differences_floor=tuple(_floors(frame, rankings)),
         confidence=settings.confidence,
         power=settings.power,
-        notes=tuple(remarks),
+        notes=(*remarks, *notes(profile, frame.profile_name, frame.results)),
     )
 
 
-def _legend(params: Params, profile: Profile) -> Text:
+def _legend(settings: StatisticsSettings, profile: Profile) -> Text:
     text = (
         "mAP and rank-1 (R1) in percent. Measured cells: mean ± standard deviation between seeds "
         "(number of seeds)"
     )
     if profile.rendered:
         return (f"{text}.",)
-    settings = params.statistics
     margins = {name: settings.margin(name) for name in profile.datasets}
     usual = settings.margin("default")
     others = "".join(
@@ -221,26 +198,22 @@ def _misprints(profile: Profile, block: Block) -> Iterator[Text]:
                 )
 
 
-def _measured(
-    profile: Profile,
-    comparisons: Comparisons,
-    ranking: Ranking,
-    peers: list[PublishedRow] | None,
-) -> Block:
+def _measured(frame: Frame, ranking: Ranking, peers: list[PublishedRow] | None) -> Block:
     """Measured lines; with the places that they take among their peers, if there are any."""
+    profile = frame.profile
     title = "Measured on rendered data" if profile.rendered else "Measured"
     lines = []
     for method in profile.methods:
         entries = []
         for column in _columns(profile):
-            cell = comparisons.cell(column.dataset, method, ranking, column.quantity)
+            cell = frame.comparisons.cell(column.dataset, method, ranking, column.quantity)
             printed = [
                 row.cells[column.dataset, column.quantity].value
                 for row in peers or ()
                 if (column.dataset, column.quantity) in row.cells
             ]
             entries.append(_entry(cell, printed) if cell and cell.seeds else _missing(cell))
-        lines.append(Line(method_title(method, ranking), method, tuple(entries)))
+        lines.append(Line(frame.titles.cited(method, ranking), method, tuple(entries)))
     title += "" if ranking == "plain" else ", re-ranked (RK)"
     return Block(title, True, ranking, tuple(lines))
 
@@ -277,29 +250,25 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _differences(
-    profile: Profile, comparisons: Comparisons, rankings: tuple[Ranking, ...]
-) -> Iterator[DifferenceLine]:
-    shown = [each for each in comparisons.differences if each.ranking in rankings]
+def _differences(frame: Frame, rankings: tuple[Ranking, ...]) -> Iterator[DifferenceLine]:
+    shown = [each for each in frame.comparisons.differences if each.ranking in rankings]
     by_cell = groupby(shown, key=lambda each: (each.dataset, each.method, each.ranking))
     for (dataset, method, ranking), group in by_cell:
-        title = dataset_title(profile, dataset)
-        yield DifferenceLine(title, method_title(method, ranking), tuple(group))
+        title = dataset_title(frame.profile, dataset)
+        yield DifferenceLine(title, frame.titles.of(method, ranking), tuple(group))
 
 
 def _tests(differences: tuple[DifferenceLine, ...]) -> str:
     return "; ".join(sorted({each.test for line in differences for each in line.differences}))
 
 
-def _floors(
-    params: Params, profile_name: str, comparisons: Comparisons, rankings: tuple[Ranking, ...]
-) -> Iterator[Text]:
-    settings = params.statistics
+def _floors(frame: Frame, rankings: tuple[Ranking, ...]) -> Iterator[Text]:
+    settings = frame.settings
     for ranking in rankings:
-        family = [each for each in comparisons.differences if each.ranking == ranking]
+        family = [each for each in frame.comparisons.differences if each.ranking == ranking]
         if not family:
             continue
-        size = sum(1 for _ in to_reference(params.selected(profile_name), settings, ranking))
+        size = sum(1 for _ in to_reference(frame.profile, settings, ranking))
         best = min(1.0, size * min(each.smallest_possible_p for each in family))
         if best > settings.alpha:
             yield (
@@ -309,11 +278,12 @@ def _floors(
             )
 
 
-def _claims(profile: Profile, comparisons: Comparisons, name: str) -> Iterator[ClaimLine]:
+def _claims(frame: Frame) -> Iterator[ClaimLine]:
     """The claims of Table 1 compare streams; Table 2 has those about re-ranking too."""
-    for claim in comparisons.claims:
-        if (claim.ranking, claim.reference_ranking) != ("plain", "plain") and name == "table1":
+    for claim in frame.comparisons.claims:
+        of_rankings = (claim.ranking, claim.reference_ranking) != ("plain", "plain")
+        if of_rankings and frame.name == "table1":
             continue
-        parts = comparisons.parts(claim.id)
-        titles = tuple(dataset_title(profile, part.dataset) for part in parts)
+        parts = frame.comparisons.parts(claim.id)
+        titles = tuple(dataset_title(frame.profile, part.dataset) for part in parts)
         yield ClaimLine(claim, parts, titles)

@@ -2,17 +2,11 @@
 
 import math
 
-from topdb.params import Profile, Ranking
+from topdb.params import Profile
 from topdb.reporting.comparisons import ClaimPart, Difference
 from topdb.reporting.documents import ClaimLine, Document, Entry
-from topdb.reporting.published import OWN
 
 DASH = "–"
-
-
-def method_title(method: str, ranking: Ranking = "plain") -> str:
-    """Return how the paper calls a method."""
-    return OWN.get(method, method) + ("+RK" if ranking == "rk" else "")
 
 
 def dataset_title(profile: Profile, dataset: str) -> str:

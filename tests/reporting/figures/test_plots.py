@@ -72,7 +72,7 @@ def test_every_seed_is_a_dot_and_every_mean_a_stroke(tmp_path):
     dots = [line for line in figure.axes[0].get_lines() if line.get_linestyle() == "None"]
     assert len(dots) == 4  # two methods, two rankings
     # AP of seed 1: .52 .62 .32 .57; of seed 2: .54 .64 .34 .64; a fifth query has no match.
-    assert dots[0].get_ydata().tolist() == pytest.approx([50.75, 54.0])
+    assert dots[0].get_xdata().tolist() == pytest.approx([50.75, 54.0])
     assert "published value" in written(figure)
 
 

@@ -20,8 +20,11 @@ from topdb.reporting.page.claims import claim_table
 from topdb.reporting.page.evidence import MOST_POINTS, gather
 from topdb.reporting.page.run_facts import run_facts
 from topdb.reporting.scores import read_scores
+from topdb.reporting.titles import read_titles
+from topdb.reporting.turns import KNOWN
 
 METHODS = ("baseline", "top-db-net")
+PUBLISHED = tiny.ROOT / "reports/published"
 
 
 def write_study(results, epochs=2):
@@ -36,7 +39,8 @@ def evidence(folder, changes=None):
     profile = params.selected("tiny")
     results = folder / "results"
     scores = read_scores(profile, results)
-    return profile, gather(profile, results, scores, Comparisons("tiny", rendered=True))
+    titles = read_titles(params, "tiny", PUBLISHED)
+    return profile, gather(profile, results, scores, Comparisons("tiny", rendered=True), titles)
 
 
 def test_runs_and_the_cmc_worked_out_by_hand(tmp_path):
@@ -76,7 +80,8 @@ def test_a_broken_history_is_named(tmp_path):
 def test_charts_are_drawn_of_what_there_is(tmp_path):
     write_study(tmp_path / "results")
     profile, found = evidence(tmp_path)
-    groups = list(chart_groups(profile, "baseline", found))
+    titles = read_titles(tiny.params(tmp_path), "tiny", PUBLISHED)
+    groups = list(chart_groups(profile, "baseline", found, titles))
     assert [group.id for group in groups] == ["seeds", "cmc", "training"]
     for group in groups:
         for panel in group.panels:
@@ -85,12 +90,24 @@ def test_charts_are_drawn_of_what_there_is(tmp_path):
 
 
 def test_methods_never_look_the_same_and_look_the_same_in_every_profile(tmp_path):
-    methods = ["baseline", "no-drop", "no-reg", "top-db-net"]
-    all_four = looks(tiny.params(tmp_path, {"methods": methods}).selected("tiny"))
-    for attribute in ("colour", "shape", "dash"):
-        assert len({getattr(look, attribute) for look in all_four}) == 4
-    two = looks(tiny.params(tmp_path).selected("tiny"))
-    assert two == (all_four[0], all_four[3])
+    def drawn(methods):
+        params = tiny.params(tmp_path, {"methods": list(methods)})
+        return looks(params.selected("tiny"), read_titles(params, "tiny", PUBLISHED))
+
+    every = drawn(KNOWN)
+    for attribute in ("title", "colour", "shape", "dash"):
+        assert len({getattr(look, attribute) for look in every}) == len(KNOWN)
+    assert drawn(["baseline", "top-db-net", "mhn"]) == (every[0], every[3], every[-1])
+
+
+def test_losses_far_apart_have_a_logarithmic_scale(tmp_path):
+    write_study(tmp_path / "results", epochs=50)
+    params = tiny.params(tmp_path, {"rankings": ["plain"]})
+    profile, found = evidence(tmp_path)
+    titles = read_titles(params, "tiny", PUBLISHED)
+    groups = {group.id: group for group in chart_groups(profile, "baseline", found, titles)}
+    assert '"type": "log"' in json.dumps(groups["training"].panels[0].spec)
+    assert '"type": "log"' not in json.dumps(groups["cmc"].panels[0].spec)
 
 
 def test_claims_may_be_about_different_data_sets(tmp_path, real):
@@ -121,7 +138,7 @@ def test_one_seed_answers_about_checkpoints(real, tmp_path):
     params = tiny.params(tmp_path, {**real.changes, "seeds": [1]})
     comparisons = tmp_path / "one.parquet"
     write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
-    text = real.page("one.html", params=params, comparisons=comparisons).read_text()
+    text = real.page("one.html", params=params, comparisons=[comparisons]).read_text()
     assert "These checkpoints, not these methods" in text
     assert "1 seed<" in text
     shown = text.partition("These checkpoints, not these methods")[2].partition("</details>")[0]
@@ -133,7 +150,7 @@ def test_one_ranking_is_enough(real, tmp_path):
     params = tiny.params(tmp_path, {**real.changes, "rankings": ["rk"]})
     comparisons = tmp_path / "rk.parquet"
     write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
-    text = real.page("rk.html", params=params, comparisons=comparisons).read_text()
+    text = real.page("rk.html", params=params, comparisons=[comparisons]).read_text()
     assert '"name":"ranking","value":"rk"' in text
     assert "<legend>Ranking</legend>" not in text
 
@@ -189,9 +206,11 @@ def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
     assert environment["peak memory of a run's GPU"] == "9000 MiB"
     assert environment["seconds of a run, mean"] == "4.0"
     assert facts.commit is None
-    assert recipe["training.epochs"] == "2"
-    assert recipe["training.schedule.kind"] == "cosine"
+    assert recipe["scale.epochs"] == "2"
+    assert recipe["scale.size"] == "48, 16"
+    assert recipe["changes.baseline.all.schedule.kind"] == "cosine"
     assert recipe["ranking.k1"] == "20"
+    assert "changes.baseline.all.people" not in recipe  # None: nothing is changed
 
 
 def test_a_broken_score_is_named(real, tmp_path):
@@ -213,6 +232,8 @@ def test_open_cells_are_listed_from_the_nearest_to_settle(real):
         replace(cell, verdict="INCONCLUSIVE", seeds_to_settle=12),
         replace(cell, verdict="INCOMPLETE", seeds_to_settle=7),
     ]
-    found = open_cells(profile, Comparisons("tiny", rendered=False, cells=tuple(cells)))
+    titles = read_titles(real.params, "tiny", PUBLISHED)
+    compared = Comparisons("tiny", rendered=False, cells=tuple(cells))
+    found = open_cells(profile, compared, titles)
     assert [each.seeds_to_settle for _, each in found] == [7, 12, None]
     assert found[0][0] == f"Baseline on {HOSTILE}"

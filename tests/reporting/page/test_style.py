@@ -5,6 +5,9 @@ import re
 import pytest
 import tiny
 
+from topdb.reporting.page.charts import DASHES
+from topdb.reporting.page.shapes import SHAPES
+
 SHEET = (tiny.ROOT / "topdb/reporting/page/templates/page.css").read_text()
 
 
@@ -36,7 +39,7 @@ def test_the_formula_knows_black_and_white():
 
 def test_both_schemes_have_the_same_names():
     assert LIGHT.keys() == DARK.keys()
-    assert len(METHODS) == 6
+    assert len(METHODS) == len(SHAPES) == len(DASHES)
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])

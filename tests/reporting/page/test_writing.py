@@ -51,7 +51,7 @@ def test_missing_runs_leave_gaps(real, tmp_path):
     params = tiny.params(tmp_path, {**real.changes, "seeds": [1, 2, 3, 4]})
     comparisons = tmp_path / "gaps.parquet"
     write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
-    text = real.page("gaps.html", params=params, comparisons=comparisons).read_text()
+    text = real.page("gaps.html", params=params, comparisons=[comparisons]).read_text()
     assert "INCOMPLETE" in text
     assert "3 of 4 seeds" in text
     assert "6 of 8" in text
@@ -63,7 +63,7 @@ def test_missing_runs_leave_gaps(real, tmp_path):
         ({"examples": "nowhere.parquet"}, "nowhere.parquet cannot be read.*topdb examples"),
         ({"figures": ["nowhere.png"]}, "nowhere.png does not exist.*--figure"),
         ({"figures": ["params.yaml"]}, "params.yaml is no readable image"),
-        ({"comparisons": None}, "page needs --comparisons"),
+        ({"comparisons": []}, "page needs --comparisons"),
     ],
 )
 def test_a_missing_file_is_named(real, changes, said):
@@ -82,7 +82,7 @@ def test_the_command_imports_no_torch(real):
     code = (
         "import sys\nfrom topdb import cli\n"
         "sys.argv = ['topdb', 'report', 'page', '--params', 'params.yaml', '--results', 'results',"
-        " '--comparisons', 'comparisons.parquet', '--examples', 'examples.parquet',"
+        " '--comparisons', 'table2.parquet', '--examples', 'examples.parquet',"
         " '--published', 'published', '--out', 'by-command.html']\n"
         "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "assert not {'torch', 'matplotlib', 'mlflow'} & sys.modules.keys()\n"

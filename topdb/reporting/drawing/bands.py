@@ -8,10 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from topdb.reporting.drawing.evidence import method_name
+from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.style import Look
 
 BAND = "Line: mean over seeds. Band: from the least to the greatest."
+WIDTH = 5.6
+"""Inches that a legend may take beside the title."""
+SAMPLE, LETTER = 0.39, 0.052
+"""Inches of a line with the space around it, and of a letter of its name."""
 
 
 def band(axes: Axes, x: NDArray[np.integer], runs: NDArray[np.floating], look: Look) -> None:
@@ -29,10 +33,12 @@ def shared_length(runs: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     return np.array([run[:points] for run in runs], np.float64)
 
 
-def line_legend(figure: Figure, methods: Mapping[str, Look]) -> None:
-    """Name the methods' lines in one row above all panels."""
+def line_legend(figure: Figure, methods: Mapping[str, Look], evidence: Evidence) -> None:
+    """Name the methods' lines above all panels."""
     handles = [
-        Line2D([], [], color=look.colour, linestyle=look.line, label=method_name(method))
+        Line2D([], [], color=look.colour, linestyle=look.line, label=evidence.name(method))
         for method, look in methods.items()
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    letters = max(len(evidence.name(method)) for method in methods)
+    columns = max(1, int(WIDTH / (SAMPLE + LETTER * letters)))
+    figure.legend(handles=handles, loc="outside upper right", ncols=min(columns, len(handles)))

@@ -1,18 +1,20 @@
 """What a figure is drawn from: parameters, finished runs, comparisons, published numbers."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from topdb.errors import UserError
-from topdb.grid import GridRun, runs
-from topdb.params import Params, Profile
-from topdb.reporting.comparisons import Comparisons, read_comparisons
-from topdb.reporting.published import Published, read_own
+from topdb.grid import WHOLE, GridRun, runs
+from topdb.params import Params, Profile, Ranking
+from topdb.reporting.compared import Compared
+from topdb.reporting.comparisons import Comparisons
+from topdb.reporting.published import Published, read_paper
 from topdb.reporting.records import read_history
+from topdb.reporting.titles import Titles, read_titles
 from topdb.reporting.wording import dataset_title
 from topdb.snapshots import Snapshots, read_snapshots
 
-_NAMES = {"baseline": "Baseline", "top-db-net": "Top-DB-Net"}
 RANKINGS = {"plain": "plain", "rk": "re-ranked"}
 
 
@@ -33,23 +35,40 @@ class Evidence:
 
     def title(self, dataset: str) -> str:
         """Return how a data set is called; a dollar in it begins no formula."""
-        return dataset_title(self.profile, dataset).replace("$", r"\$")
+        return _plain(dataset_title(self.profile, dataset))
 
-    def compared(self) -> Comparisons:
-        """Return what `topdb compare` found.
+    @cached_property
+    def titles(self) -> Titles:
+        """What the methods are called.
 
         Raises
         ------
         UserError
-            Its file was not named, or is broken.
+            The file of the printed rows is missing or broken.
+        """
+        return read_titles(self.params, self.profile_name, self.published)
+
+    def name(self, method: str, ranking: Ranking = "plain") -> str:
+        """Return what the figures call a method; a dollar in it begins no formula."""
+        return _plain(self.titles.brief(method, ranking))
+
+    def compared(self) -> Comparisons:
+        """Return what `topdb compare` found, of the whole grid.
+
+        Raises
+        ------
+        UserError
+            Its file was not named, is of a part of the grid, or is broken.
         """
         if self.comparisons is None:
             raise UserError("this figure needs --comparisons: the file of `topdb compare`.")
-        return read_comparisons(self.comparisons, self.profile_name)
+        files = [self.comparisons]
+        return Compared(self.params, self.profile_name, self.published, files).of(WHOLE)
 
     def printed(self) -> Published:
-        """Return the paper's own values; none where data are rendered."""
-        return {} if self.profile.rendered else read_own(self.published)
+        """Return the paper's values; none where data are rendered."""
+        folders = self.params.method_folders
+        return {} if self.profile.rendered else read_paper(self.published, folders)
 
     def snapshots(self, method: str) -> Snapshots | None:
         """Return the snapshots of the run of a method that the profile looks at, if it is there."""
@@ -74,9 +93,8 @@ class Evidence:
         return f"Incomplete: {len(missing)} of {len(planned)} runs are missing."
 
 
-def method_name(method: str) -> str:
-    """Return how the figures call a method."""
-    return _NAMES.get(method, method)
+def _plain(text: str) -> str:
+    return text.replace("$", r"\$")
 
 
 def histories(evidence: Evidence, dataset: str, method: str) -> list[dict[str, list[float]]]:

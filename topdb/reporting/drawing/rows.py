@@ -12,8 +12,10 @@ from topdb.reporting.drawing.evidence import RANKINGS, Evidence
 from topdb.reporting.drawing.style import GRID, INK, page
 from topdb.reporting.scores import QUANTITIES
 
-ROW = 0.165
-"""Inches from one row to the next."""
+ROW, CLOSEST = 0.165, 0.13
+"""Inches from one row to the next, and the least, where there are many."""
+TALLEST = 8.2
+"""Inches that the rows may take; beyond it they stand closer."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def panels_of_rows(
     rows: Rows, titles: Sequence[str], unit: str, title: str, explained: str, evidence: Evidence
 ) -> tuple[Figure, list[Axes]]:
     """Return a page with one panel a title, all to one scale; the first names the rows."""
-    figure = page(1.3 + ROW * rows.length, title, explained, evidence)
+    step = min(ROW, max(CLOSEST, TALLEST / rows.length))
+    figure = page(1.3 + step * rows.length, title, explained, evidence)
     columns = len(titles)
     panels: list[Axes] = list(
         figure.subplots(1, columns, sharex=True, sharey=True, squeeze=False)[0]

@@ -1,7 +1,7 @@
 """The look of the figures: sizes, fonts, colours; and files that equal data make equal.
 
 Colours are Okabe and Ito's (2008), and Tol's red, which people with any colour vision tell apart;
-shapes and line styles say the same once more.
+so many methods have further ones. Shapes and line styles say the same once more.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from topdb.errors import UserError
 from topdb.files import replacing
 from topdb.reporting.drawing.evidence import Evidence
+from topdb.reporting.turns import turns
 
 PAGE = 7.16
 """Width in inches of the text of a two-column page (IEEE), which every figure fills."""
@@ -74,24 +75,34 @@ class Look:
     """How one method is drawn, everywhere."""
 
     colour: str
-    marker: str
-    line: Literal["-", "--", "-.", ":"]
+    marker: str | tuple[int, int, int]
+    line: Literal["-", "--", "-.", ":"] | tuple[float, Sequence[float]]
 
 
-_LOOKS = {
-    "baseline": Look("#555555", "o", ":"),
-    "no-drop": Look(ORANGE, "^", "--"),
-    "no-reg": Look(GREEN, "s", "-."),
-    "top-db-net": Look(BLUE, "D", "-"),
-}
-_OTHERS = (Look("#CC79A7", "v", "--"), Look(SKY, "P", "-."), Look("#8c6d1f", "X", ":"))
+_LOOKS = (
+    Look("#555555", "o", ":"),
+    Look(ORANGE, "^", "--"),
+    Look(GREEN, "s", "-."),
+    Look(BLUE, "D", "-"),
+    Look("#8c1030", "v", (0, (5, 1))),
+    Look("#b763a5", "P", (0, (3, 1, 1, 1))),
+    Look("#6a7000", ">", (0, (8, 2))),
+    Look("#5a1f8a", "<", (0, (3, 1, 1, 1, 1, 1))),
+    Look("#d0504a", "p", (0, (1, 1))),
+    Look("#0b3a1e", "d", (0, (8, 2, 2, 2))),
+    Look("#0e7f93", "h", (0, (2, 1))),
+    Look("#6b4a2b", "X", (0, (5, 4))),
+    Look("#5c8a3a", "*", (0, (1, 3))),
+    Look("#996e83", (4, 1, 0), (0, (6, 1, 1, 1, 1, 1, 1, 1))),
+    Look("#2e2341", (3, 1, 0), (0, (10, 3))),
+    Look("#7a5cc8", (6, 1, 0), (0, (4, 2, 4, 2, 1, 2))),
+)
+"""In the order of `topdb.reporting.turns`."""
 
 
 def looks(methods: Sequence[str]) -> dict[str, Look]:
-    """Return the look of each method; those that are not the paper's take turns."""
-    others = [method for method in methods if method not in _LOOKS]
-    turns = {method: _OTHERS[turn % len(_OTHERS)] for turn, method in enumerate(others)}
-    return {method: _LOOKS.get(method) or turns[method] for method in methods}
+    """Return the look of each method."""
+    return {method: _LOOKS[turn] for method, turn in turns(methods, len(_LOOKS)).items()}
 
 
 def page(height: float, title: str, explained: str, evidence: Evidence) -> Figure:

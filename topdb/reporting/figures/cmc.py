@@ -54,5 +54,5 @@ def draw(evidence: Evidence) -> Figure:
             axes.set_xlabel("rank k")
         if column == 0:
             axes.set_ylabel(f"{RANKINGS[ranking]}: CMC, %")
-    line_legend(figure, styles)
+    line_legend(figure, styles, evidence)
     return figure

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from topdb.params import Ranking
 from topdb.reporting.comparisons import Difference
-from topdb.reporting.drawing.evidence import Evidence, method_name
+from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows
 from topdb.reporting.drawing.style import INK, PALE, looks, remark
 from topdb.reporting.pairs import to_reference
@@ -18,14 +18,14 @@ def draw(evidence: Evidence) -> Figure:
     """Draw one row a data set and method, one panel a ranking and quantity."""
     found = evidence.compared().differences
     settings, profile = evidence.params.statistics, evidence.profile
-    title = f"Difference to {method_name(settings.reference_method)}"
+    title = f"Difference to {evidence.name(settings.reference_method)}"
     if not found:
         return remark(title, "No two methods have finished runs yet.", evidence)
     methods = [each for each in profile.methods if each != settings.reference_method]
     rows = grouped(
         {
             dataset: [
-                method_name(method)
+                evidence.name(method)
                 for method in methods
                 if any((each.dataset, each.method) == (dataset, method) for each in found)
             ]
@@ -53,7 +53,7 @@ def draw(evidence: Evidence) -> Figure:
         for each in found:
             if (each.ranking, each.quantity) != block:
                 continue
-            y, look = rows.places[each.dataset, method_name(each.method)], styles[each.method]
+            y, look = rows.places[each.dataset, evidence.name(each.method)], styles[each.method]
             if not math.isnan(each.low):
                 axes.hlines(y, each.low, each.high, color=look.colour, linewidth=1.3)
             axes.plot(

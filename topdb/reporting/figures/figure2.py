@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from topdb.reporting.drawing.evidence import Evidence, method_name
+from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.sheet import (
     FOOT,
     HEAD,
@@ -19,6 +19,8 @@ LABEL, GAP, APART = 0.76, 0.04, 0.16
 """Inches for a row's name, between a person's images, and between people."""
 COLUMNS = ("input", "activation", "drop mask")
 PEOPLE = 4
+POWER = 2
+"""p of the activation map (Quispe & Pedrini, ICPR 2020): the released code takes squares."""
 
 
 def draw(evidence: Evidence) -> Figure:
@@ -33,10 +35,9 @@ def draw(evidence: Evidence) -> Figure:
     room = PAGE - LABEL - 0.06 - (people - 1) * APART - people * 2 * GAP
     width = min(room / (3 * people), 0.62)
     height = 2 * width
-    power = f"{evidence.profile.network.activation_power:g}"
     explained = (
         f"{evidence.title(watch.dataset)}, seed {watch.seed}. Activation: sum over channels of "
-        f"$|F|^{{{power}}}$, each map from its least (dark) to its greatest (bright).\n"
+        f"$|F|^{{{POWER}}}$, each map from its least (dark) to its greatest (bright).\n"
         "Drop mask: the rows that a training pass drops, black. A random block, the baseline's, is "
         "one draw of many."
     )
@@ -44,7 +45,7 @@ def draw(evidence: Evidence) -> Figure:
     figure, axes = sheet(tall, title, explained, evidence)
     for row, (method, kept) in enumerate(shown.items()):
         top = HEAD + row * (height + 0.08)
-        name = f"{method_name(method)}\nepoch {kept.epochs[-1]}"
+        name = f"{evidence.name(method)}\nepoch {kept.epochs[-1]}"
         write(axes, 0.04, top + height / 2, name, ha="left", color=INK, fontsize=7)
         for person in range(people):
             image = kept.images[person]

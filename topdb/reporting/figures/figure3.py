@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from topdb.reporting.drawing.evidence import Evidence, method_name
+from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.sheet import FOOT, HEAD, Box, frame, place, sheet, with_map, write
 from topdb.reporting.drawing.style import GRID, INK, PAGE, remark
 from topdb.snapshots import NO_IMAGE
@@ -53,7 +53,7 @@ def draw(evidence: Evidence) -> Figure:
         place(axes, first.images[person], Box(0.04, upper + (rows - height) / 2, width, height))
         for row, (method, kept) in enumerate(shown.items()):
             top = upper + row * (height + GAP)
-            name = method_name(method).replace("-Net", "-\nNet")
+            name = evidence.name(method).replace("-Net", "-\nNet")
             write(axes, 0.12 + width, top + height / 2, name, ha="left", color=INK, fontsize=7)
             for epoch, left in lefts.items():
                 at = kept.epochs.tolist().index(epoch)

@@ -9,8 +9,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 
 from topdb.reporting.comparisons import CellComparison
-from topdb.reporting.drawing.evidence import Evidence, method_name
-from topdb.reporting.drawing.rows import Rows, grouped, panels_of_rows
+from topdb.reporting.drawing.evidence import Evidence
+from topdb.reporting.drawing.rows import grouped, panels_of_rows
 from topdb.reporting.drawing.style import BAND, BLUE, GREEN, ORANGE, PALE, RED, remark
 from topdb.reporting.scores import QUANTITIES
 from topdb.statistics import CellVerdict
@@ -41,7 +41,9 @@ def draw(evidence: Evidence) -> Figure:
         return remark(TITLE, "The paper prints no number for any cell of this profile.", evidence)
     rows = grouped(
         {
-            dataset: list(dict.fromkeys(_name(each) for each in found if each.dataset == dataset))
+            dataset: list(
+                dict.fromkeys(_name(evidence, each) for each in found if each.dataset == dataset)
+            )
             for dataset in profile.datasets
         }
     )
@@ -58,17 +60,17 @@ def draw(evidence: Evidence) -> Figure:
         axes.axvline(0.0, color=PALE, linewidth=0.9)
         for each in found:
             if each.quantity == quantity:
-                _draw_cell(axes, rows, each)
+                y = rows.places[each.dataset, _name(evidence, each)]
+                _draw_cell(axes, y, each)
     _legend(figure, found)
     return figure
 
 
-def _name(each: CellComparison) -> str:
-    return method_name(each.method) + ("+RK" if each.ranking == "rk" else "")
+def _name(evidence: Evidence, each: CellComparison) -> str:
+    return evidence.name(each.method, each.ranking)
 
 
-def _draw_cell(axes: Axes, rows: Rows, each: CellComparison) -> None:
-    y = rows.places[each.dataset, _name(each)]
+def _draw_cell(axes: Axes, y: float, each: CellComparison) -> None:
     band = Rectangle((-each.delta, y - 0.5), 2 * each.delta, 1.0, color=BAND, linewidth=0)
     axes.add_patch(band).set_zorder(0.5)
     if math.isnan(each.estimate):

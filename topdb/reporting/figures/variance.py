@@ -5,7 +5,7 @@ import math
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from topdb.reporting.drawing.evidence import Evidence, method_name
+from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows
 from topdb.reporting.drawing.style import BLUE, ORANGE, remark
 
@@ -30,7 +30,7 @@ def draw(evidence: Evidence) -> Figure:
     rows = grouped(
         {
             dataset: [
-                method_name(method)
+                evidence.name(method)
                 for method in profile.methods
                 if any((each.dataset, each.method) == (dataset, method) for each in found)
             ]
@@ -54,7 +54,7 @@ def draw(evidence: Evidence) -> Figure:
             for name, (_, colour, hatch) in PARTS.items():
                 share = 100.0 * getattr(each, name)
                 axes.barh(
-                    rows.places[each.dataset, method_name(each.method)],
+                    rows.places[each.dataset, evidence.name(each.method)],
                     share,
                     left=left,
                     height=0.68,

@@ -13,7 +13,8 @@ from topdb.params import Profile
 from topdb.reporting.comparisons import CellComparison, Comparisons, Difference
 from topdb.reporting.records import inner, number
 from topdb.reporting.scores import QUANTITIES
-from topdb.reporting.wording import dataset_title, method_title
+from topdb.reporting.titles import Titles
+from topdb.reporting.wording import dataset_title
 from topdb.statistics import CellVerdict
 
 RANKS = ("1", "5", "10", "20")
@@ -54,7 +55,9 @@ def cell_id(dataset: str, method: str, ranking: str) -> str:
     return f"cell-{dataset}-{method}-{ranking}"
 
 
-def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterator[CellDetails]:
+def details(
+    profile: Profile, results: Path, comparisons: Comparisons, titles: Titles
+) -> Iterator[CellDetails]:
     """Yield the details of each cell that has a run or a verdict.
 
     Raises
@@ -68,7 +71,7 @@ def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterat
         known = tuple(each for each in found if each)
         yield CellDetails(
             id=cell_id(*names),
-            title=_title(profile, cell),
+            title=_title(profile, titles, cell),
             comparisons=known,
             differences=tuple(
                 each
@@ -81,7 +84,7 @@ def details(profile: Profile, results: Path, comparisons: Comparisons) -> Iterat
 
 
 def open_cells(
-    profile: Profile, comparisons: Comparisons
+    profile: Profile, comparisons: Comparisons, titles: Titles
 ) -> tuple[tuple[str, CellComparison], ...]:
     """Return the cells that more runs would settle, with their titles; the nearest first."""
     found = [
@@ -91,12 +94,13 @@ def open_cells(
     ]
     found.sort(key=lambda each: each.seeds_to_settle or math.inf)
     return tuple(
-        (_title(profile, Cell(each.dataset, each.method, each.ranking)), each) for each in found
+        (_title(profile, titles, Cell(each.dataset, each.method, each.ranking)), each)
+        for each in found
     )
 
 
-def _title(profile: Profile, cell: Cell) -> str:
-    return f"{method_title(cell.method, cell.ranking)} on {dataset_title(profile, cell.dataset)}"
+def _title(profile: Profile, titles: Titles, cell: Cell) -> str:
+    return f"{titles.of(cell.method, cell.ranking)} on {dataset_title(profile, cell.dataset)}"
 
 
 def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:

@@ -12,17 +12,37 @@ import altair as alt
 
 from topdb.params import Profile
 from topdb.reporting.page.evidence import Evidence, Rows
-from topdb.reporting.published import OWN
+from topdb.reporting.page.shapes import SHAPES
+from topdb.reporting.scales import logarithmic
 from topdb.reporting.scores import QUANTITIES
-from topdb.reporting.wording import dataset_title, method_title
+from topdb.reporting.titles import Titles
+from topdb.reporting.turns import turns
+from topdb.reporting.wording import dataset_title
 
 FURNITURE = 46
 """Pixels that an axis with its title takes below a panel."""
 RING = " A ring is the published difference."
-SHAPES = ("circle", "triangle-up", "square", "diamond", "triangle-down", "cross")
-DASHES = ((1, 2), (6, 3), (6, 2, 1, 2), (1, 0), (3, 3), (8, 2))
-COLOURS = len(SHAPES)
-"""Methods that the style sheet has a colour for; further ones take turns."""
+DASHES = (
+    (1, 2),
+    (6, 3),
+    (6, 2, 1, 2),
+    (1, 0),
+    (10, 2),
+    (6, 2, 2, 2),
+    (16, 4),
+    (6, 2, 2, 2, 2, 2),
+    (2, 2),
+    (16, 4, 4, 4),
+    (4, 2),
+    (10, 8),
+    (2, 6),
+    (12, 2, 2, 2, 2, 2, 2, 2),
+    (20, 6),
+    (8, 4, 8, 4, 2, 4),
+)
+"""One a look, like the shapes and the style sheet's colours."""
+MANY = 6
+"""Methods from which on their rows stand closer together."""
 
 
 @dataclass(frozen=True)
@@ -54,34 +74,39 @@ class Look:
     title: str
     colour: int
     shape: str
+    """A path in a square from -1 to 1."""
     dash: str
     """As SVG wants it."""
 
 
-def looks(profile: Profile) -> tuple[Look, ...]:
-    """Return the look of each method, in the profile's order.
+@dataclass(frozen=True)
+class Shown:
+    """A profile with the looks of its methods."""
 
-    The paper's methods look the same in every profile; others take turns with what is left.
-    """
-    own = list(OWN)
-    others = [method for method in profile.methods if method not in OWN]
-    turns = {method: own.index(method) for method in own}
-    turns |= {method: (len(own) + turn) % COLOURS for turn, method in enumerate(others)}
+    profile: Profile
+    looks: tuple[Look, ...]
+
+    @property
+    def titles(self) -> list[str]:
+        """What the methods are called."""
+        return [look.title for look in self.looks]
+
+
+def looks(profile: Profile, titles: Titles) -> tuple[Look, ...]:
+    """Return the look of each method, in the profile's order."""
     return tuple(
-        Look(
-            method_title(method),
-            turns[method],
-            SHAPES[turns[method]],
-            " ".join(map(str, DASHES[turns[method]])),
-        )
-        for method in profile.methods
+        Look(titles.of(method), turn, SHAPES[turn], " ".join(map(str, DASHES[turn])))
+        for method, turn in turns(profile.methods, len(SHAPES)).items()
     )
 
 
-def chart_groups(profile: Profile, reference: str, evidence: Evidence) -> Iterator[Group]:
+def chart_groups(
+    profile: Profile, reference: str, evidence: Evidence, titles: Titles
+) -> Iterator[Group]:
     """Yield the groups that there are data for."""
-    named = method_title(reference)
-    kinds: list[tuple[str, str, str, Rows, Callable[[Profile, list[dict[str, Any]]], Any], int]] = [
+    named = titles.of(reference)
+    shown = Shown(profile, looks(profile, titles))
+    kinds: list[tuple[str, str, str, Rows, Callable[[Shown, list[dict[str, Any]]], Any], int]] = [
         (
             "seeds",
             "Every run",
@@ -120,7 +145,8 @@ def chart_groups(profile: Profile, reference: str, evidence: Evidence) -> Iterat
         (
             "training",
             "Training loss",
-            "Mean over seeds; the band spans the lowest and the highest seed.",
+            "Mean over seeds; the band spans the lowest and the highest seed. Each method adds up "
+            "losses of its own.",
             evidence.training,
             _training,
             180,
@@ -131,7 +157,7 @@ def chart_groups(profile: Profile, reference: str, evidence: Evidence) -> Iterat
             Panel(
                 dataset_title(profile, dataset),
                 f"{title} on {dataset_title(profile, dataset)}",
-                _spec(draw(profile, rows[dataset]), height, f"{title}. {explanation}"),
+                _spec(draw(shown, rows[dataset]), height, f"{title}. {explanation}"),
                 height + FURNITURE,
             )
             for dataset in profile.datasets
@@ -148,7 +174,8 @@ def _any_published(evidence: Evidence) -> bool:
 
 
 def _rows_height(profile: Profile) -> int:
-    return 30 * len(profile.methods) + 10
+    count = len(profile.methods)
+    return (30 if count < MANY else 24) * count + 10
 
 
 def _spec(chart: Any, height: int, description: str) -> dict[str, Any]:
@@ -185,44 +212,36 @@ def _wanted(*names: str) -> str:
     return " && ".join(f"datum.{name} == {name}" for name in names)
 
 
-def _switches(profile: Profile, *names: str) -> list[Any]:
+def _switches(shown: Shown, *names: str) -> list[Any]:
     """Return the parameters that the page's controls set."""
-    first = {"quantity": QUANTITIES[0], "ranking": profile.rankings[0]}
+    first = {"quantity": QUANTITIES[0], "ranking": shown.profile.rankings[0]}
     return [alt.param(name=name, value=first[name]) for name in names]
 
 
-def _titles(profile: Profile) -> list[str]:
-    return [look.title for look in looks(profile)]
+def _colour(shown: Shown) -> alt.Color:
+    colours = [f"var(--method-{look.colour})" for look in shown.looks]
+    return alt.Color("method:N", legend=None, scale=alt.Scale(domain=shown.titles, range=colours))
 
 
-def _colour(profile: Profile) -> alt.Color:
-    colours = [f"var(--method-{look.colour})" for look in looks(profile)]
-    return alt.Color(
-        "method:N", legend=None, scale=alt.Scale(domain=_titles(profile), range=colours)
-    )
+def _shape(shown: Shown) -> alt.Shape:
+    shapes = [look.shape for look in shown.looks]
+    return alt.Shape("method:N", legend=None, scale=alt.Scale(domain=shown.titles, range=shapes))
 
 
-def _shape(profile: Profile) -> alt.Shape:
-    shapes = [look.shape for look in looks(profile)]
-    return alt.Shape(
-        "method:N", legend=None, scale=alt.Scale(domain=_titles(profile), range=shapes)
-    )
-
-
-def _dash(profile: Profile) -> alt.StrokeDash:
-    dashes = [list(DASHES[look.colour]) for look in looks(profile)]
+def _dash(shown: Shown) -> alt.StrokeDash:
+    dashes = [list(DASHES[look.colour]) for look in shown.looks]
     return alt.StrokeDash(
-        "method:N", legend=None, scale=alt.Scale(domain=_titles(profile), range=dashes)
+        "method:N", legend=None, scale=alt.Scale(domain=shown.titles, range=dashes)
     )
 
 
-def _rows_of_methods(profile: Profile, rows: list[dict[str, Any]]) -> alt.Y:
+def _rows_of_methods(shown: Shown, rows: list[dict[str, Any]]) -> alt.Y:
     """A line a method that has rows."""
     known = {row["method"] for row in rows}
     return alt.Y(
         "method:N",
         title=None,
-        scale=alt.Scale(domain=[title for title in _titles(profile) if title in known]),
+        scale=alt.Scale(domain=[title for title in shown.titles if title in known]),
         axis=alt.Axis(grid=True, ticks=False, domain=False, labelPadding=8),
     )
 
@@ -239,29 +258,29 @@ def _tooltip(*fields: tuple[str, str]) -> list[alt.Tooltip]:
     ]
 
 
-def _runs(profile: Profile, rows: list[dict[str, Any]]) -> Any:
+def _runs(shown: Shown, rows: list[dict[str, Any]]) -> Any:
     chart = (
         alt.Chart(_data(rows))
         .mark_point(filled=True, size=60, opacity=0.75)
         .encode(
             x=_along("value", "percent", zero=False, padding=12),
-            y=_rows_of_methods(profile, rows),
-            color=_colour(profile),
-            shape=_shape(profile),
+            y=_rows_of_methods(shown, rows),
+            color=_colour(shown),
+            shape=_shape(shown),
             tooltip=_tooltip(("method:N", "Method"), ("seed:N", "Seed"), ("value:Q", "Percent")),
         )
         .transform_filter(_wanted("quantity", "ranking"))
     )
-    return chart.add_params(*_switches(profile, "quantity", "ranking"))
+    return chart.add_params(*_switches(shown, "quantity", "ranking"))
 
 
-def _intervals(profile: Profile, rows: list[dict[str, Any]], title: str, wording: str) -> list[Any]:
+def _intervals(shown: Shown, rows: list[dict[str, Any]], title: str, wording: str) -> list[Any]:
     """A line at 0, and each method's estimate with its interval."""
     base = (
         alt.Chart(_data(rows))
         .encode(
-            y=_rows_of_methods(profile, rows),
-            color=_colour(profile),
+            y=_rows_of_methods(shown, rows),
+            color=_colour(shown),
             tooltip=_tooltip(
                 ("method:N", "Method"),
                 ("estimate:Q", title),
@@ -275,61 +294,66 @@ def _intervals(profile: Profile, rows: list[dict[str, Any]], title: str, wording
     zero = alt.Chart(_data([{}])).mark_rule(color="var(--muted)").encode(x=alt.datum(0))
     interval = base.mark_rule(strokeWidth=2.5).encode(x=_along("low", title), x2="high:Q")
     point = base.mark_point(filled=True, size=70, opacity=1).encode(
-        x="estimate:Q", shape=_shape(profile)
+        x="estimate:Q", shape=_shape(shown)
     )
     return [zero, interval, point]
 
 
-def _differences(profile: Profile, rows: list[dict[str, Any]]) -> Any:
-    layers = _intervals(profile, rows, "percentage points", "Verdict")
+def _differences(shown: Shown, rows: list[dict[str, Any]]) -> Any:
+    layers = _intervals(shown, rows, "percentage points", "Verdict")
     if any(row["published"] is not None for row in rows):
         layers.append(
             alt.Chart(_data(rows))
             .mark_point(shape="circle", filled=False, size=110, strokeWidth=1.5, color="var(--ink)")
             .encode(
                 x="published:Q",
-                y=_rows_of_methods(profile, rows),
+                y=_rows_of_methods(shown, rows),
                 tooltip=_tooltip(("method:N", "Method"), ("published:Q", "Published")),
             )
             .transform_filter(_wanted("quantity", "ranking"))
         )
-    return alt.layer(*layers).add_params(*_switches(profile, "quantity", "ranking"))
+    return alt.layer(*layers).add_params(*_switches(shown, "quantity", "ranking"))
 
 
-def _published(profile: Profile, rows: list[dict[str, Any]]) -> Any:
+def _published(shown: Shown, rows: list[dict[str, Any]]) -> Any:
     margin = rows[0]["delta"]
     band = (
         alt.Chart(_data([{"from": -margin, "to": margin}]))
         .mark_rect(color="var(--band)")
         .encode(x="from:Q", x2="to:Q")
     )
-    layers = _intervals(profile, rows, "percentage points", "Verdict")
-    return alt.layer(band, *layers).add_params(*_switches(profile, "quantity", "ranking"))
+    layers = _intervals(shown, rows, "percentage points", "Verdict")
+    return alt.layer(band, *layers).add_params(*_switches(shown, "quantity", "ranking"))
 
 
-def _cmc(profile: Profile, rows: list[dict[str, Any]]) -> Any:
+def _cmc(shown: Shown, rows: list[dict[str, Any]]) -> Any:
     chart = (
         alt.Chart(_data(rows))
         .mark_line(strokeWidth=2)
         .encode(
             x=alt.X("rank:Q", title="rank", axis=alt.Axis(grid=False, tickMinStep=1)),
             y=alt.Y("value:Q", title="percent", scale=alt.Scale(zero=False)),
-            color=_colour(profile),
-            strokeDash=_dash(profile),
+            color=_colour(shown),
+            strokeDash=_dash(shown),
             tooltip=_tooltip(("method:N", "Method"), ("rank:N", "Rank"), ("value:Q", "Percent")),
         )
         .transform_filter(_wanted("ranking"))
     )
-    return chart.add_params(*_switches(profile, "ranking"))
+    return chart.add_params(*_switches(shown, "ranking"))
 
 
-def _training(profile: Profile, rows: list[dict[str, Any]]) -> Any:
+def _training(shown: Shown, rows: list[dict[str, Any]]) -> Any:
     base = alt.Chart(_data(rows)).encode(
         x=alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickMinStep=1)),
-        color=_colour(profile),
+        color=_colour(shown),
         tooltip=_tooltip(("method:N", "Method"), ("epoch:N", "Epoch"), ("loss:Q", "Loss")),
     )
+    values = [row[name] for row in rows for name in ("low", "high") if row[name] is not None]
+    if logarithmic(values):
+        scale, axis = alt.Scale(type="log", nice=False), alt.Axis(tickCount=3, format="~g")
+    else:
+        scale, axis = alt.Scale(zero=False), alt.Axis()
     band = base.mark_area(opacity=0.18).encode(
-        y=alt.Y("low:Q", title="loss", scale=alt.Scale(zero=False)), y2="high:Q"
+        y=alt.Y("low:Q", title="loss", scale=scale, axis=axis), y2="high:Q"
     )
-    return band + base.mark_line(strokeWidth=2).encode(y="loss:Q", strokeDash=_dash(profile))
+    return band + base.mark_line(strokeWidth=2).encode(y="loss:Q", strokeDash=_dash(shown))

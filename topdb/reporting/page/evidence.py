@@ -13,7 +13,7 @@ from topdb.params import Profile
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.records import read_history
 from topdb.reporting.scores import QUANTITIES, Scores
-from topdb.reporting.wording import method_title
+from topdb.reporting.titles import Titles
 
 Rows = dict[str, list[dict[str, Any]]]
 """Plain rows by data set; methods by their titles; a missing number is None."""
@@ -34,7 +34,9 @@ class Evidence:
     training: Rows
 
 
-def gather(profile: Profile, results: Path, scores: Scores, comparisons: Comparisons) -> Evidence:
+def gather(
+    profile: Profile, results: Path, scores: Scores, comparisons: Comparisons, titles: Titles
+) -> Evidence:
     """Return the data of all charts.
 
     Raises
@@ -43,15 +45,19 @@ def gather(profile: Profile, results: Path, scores: Scores, comparisons: Compari
         A training's history is broken.
     """
     return Evidence(
-        runs={name: list(_runs(scores, name)) for name in profile.datasets},
-        differences={name: list(_differences(comparisons, name)) for name in profile.datasets},
-        published={name: list(_published(comparisons, name)) for name in profile.datasets},
-        cmc={name: list(_cmc(scores, name)) for name in profile.datasets},
-        training={name: list(_training(profile, results, name)) for name in profile.datasets},
+        runs={name: list(_runs(scores, name, titles)) for name in profile.datasets},
+        differences={
+            name: list(_differences(comparisons, name, titles)) for name in profile.datasets
+        },
+        published={name: list(_published(comparisons, name, titles)) for name in profile.datasets},
+        cmc={name: list(_cmc(scores, name, titles)) for name in profile.datasets},
+        training={
+            name: list(_training(profile, results, name, titles)) for name in profile.datasets
+        },
     )
 
 
-def _runs(scores: Scores, dataset: str) -> Iterator[dict[str, Any]]:
+def _runs(scores: Scores, dataset: str, titles: Titles) -> Iterator[dict[str, Any]]:
     for cell, own in scores.items():
         if own is None or cell.dataset != dataset:
             continue
@@ -59,7 +65,7 @@ def _runs(scores: Scores, dataset: str) -> Iterator[dict[str, Any]]:
             values = own.by_seed(quantity).tolist()
             for seed, value in zip(own.seeds, values, strict=True):
                 yield {
-                    "method": method_title(cell.method),
+                    "method": titles.of(cell.method),
                     "ranking": cell.ranking,
                     "quantity": quantity,
                     "seed": seed,
@@ -67,11 +73,13 @@ def _runs(scores: Scores, dataset: str) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _differences(comparisons: Comparisons, dataset: str) -> Iterator[dict[str, Any]]:
+def _differences(
+    comparisons: Comparisons, dataset: str, titles: Titles
+) -> Iterator[dict[str, Any]]:
     for each in comparisons.differences:
         if each.dataset == dataset:
             yield {
-                "method": method_title(each.method),
+                "method": titles.of(each.method),
                 "ranking": each.ranking,
                 "quantity": each.quantity,
                 "estimate": _rounded(each.estimate),
@@ -82,11 +90,11 @@ def _differences(comparisons: Comparisons, dataset: str) -> Iterator[dict[str, A
             }
 
 
-def _published(comparisons: Comparisons, dataset: str) -> Iterator[dict[str, Any]]:
+def _published(comparisons: Comparisons, dataset: str, titles: Titles) -> Iterator[dict[str, Any]]:
     for each in comparisons.cells:
         if each.dataset == dataset and not math.isnan(each.estimate):
             yield {
-                "method": method_title(each.method),
+                "method": titles.of(each.method),
                 "ranking": each.ranking,
                 "quantity": each.quantity,
                 "estimate": _rounded(each.estimate),
@@ -97,7 +105,7 @@ def _published(comparisons: Comparisons, dataset: str) -> Iterator[dict[str, Any
             }
 
 
-def _cmc(scores: Scores, dataset: str) -> Iterator[dict[str, Any]]:
+def _cmc(scores: Scores, dataset: str, titles: Titles) -> Iterator[dict[str, Any]]:
     for cell, own in scores.items():
         if own is None or cell.dataset != dataset:
             continue
@@ -105,14 +113,16 @@ def _cmc(scores: Scores, dataset: str) -> Iterator[dict[str, Any]]:
         ranks = own.first_match_rank[:, evaluated]
         for rank in range(1, LAST_RANK + 1):
             yield {
-                "method": method_title(cell.method),
+                "method": titles.of(cell.method),
                 "ranking": cell.ranking,
                 "rank": rank,
                 "value": round(float(100.0 * (ranks <= rank).mean()), 3),
             }
 
 
-def _training(profile: Profile, results: Path, dataset: str) -> Iterator[dict[str, Any]]:
+def _training(
+    profile: Profile, results: Path, dataset: str, titles: Titles
+) -> Iterator[dict[str, Any]]:
     for method in profile.methods:
         losses: dict[int, list[float]] = {}
         for seed in profile.seeds:
@@ -125,7 +135,7 @@ def _training(profile: Profile, results: Path, dataset: str) -> Iterator[dict[st
             # A loss that is no number makes a gap, whichever seed's it is.
             found = losses[epoch] if all(map(math.isfinite, losses[epoch])) else [math.nan]
             yield {
-                "method": method_title(method),
+                "method": titles.of(method),
                 "epoch": epoch,
                 "loss": _rounded(sum(found) / len(found), 4),
                 "low": _rounded(min(found), 4),

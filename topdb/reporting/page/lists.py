@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.params import Profile, Ranking
-from topdb.reporting.wording import dataset_title, method_title
+from topdb.params import Profile
+from topdb.reporting.titles import Titles
+from topdb.reporting.wording import dataset_title
 
 KINDS = {
     "best": "Highest AP",
@@ -76,7 +77,9 @@ class Gallery:
     kinds: tuple[tuple[str, tuple[Example, ...]], ...]
 
 
-def read_galleries(path: Path, profile: Profile, reference: str) -> tuple[Gallery, ...]:
+def read_galleries(
+    path: Path, profile: Profile, reference: str, titles: Titles
+) -> tuple[Gallery, ...]:
     """Read the examples, data set by data set in the profile's order.
 
     Raises
@@ -97,36 +100,37 @@ def read_galleries(path: Path, profile: Profile, reference: str) -> tuple[Galler
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb examples` first.") from None
-    return tuple(
-        _galleries([dict(zip(_COLUMNS, row, strict=True)) for row in rows], profile, reference)
-    )
+    content = [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+    return tuple(_galleries(content, profile, reference, titles))
 
 
-def _galleries(rows: list[dict[str, Any]], profile: Profile, reference: str) -> Iterator[Gallery]:
+def _galleries(
+    rows: list[dict[str, Any]], profile: Profile, reference: str, titles: Titles
+) -> Iterator[Gallery]:
     for dataset in profile.datasets:
         own = [row for row in rows if row["dataset"] == dataset]
         kinds = []
         for kind, title in KINDS.items():
             found = groupby((r for r in own if r["kind"] == kind), key=lambda row: row["place"])
-            examples = tuple(_example(list(group)) for _, group in found)
+            examples = tuple(_example(list(group), titles) for _, group in found)
             if examples:
-                kinds.append((title.format(reference=method_title(reference)), examples))
+                kinds.append((title.format(reference=titles.of(reference)), examples))
         if kinds:
             yield Gallery(dataset, dataset_title(profile, dataset), tuple(kinds))
 
 
-def _example(rows: list[dict[str, Any]]) -> Example:
+def _example(rows: list[dict[str, Any]], titles: Titles) -> Example:
     lists = []
     for (method, ranking), group in groupby(rows, key=lambda row: (row["method"], row["ranking"])):
-        lists.append(_ranked(method, ranking, list(group)))
+        lists.append(_ranked(titles.of(method, ranking), list(group)))
     query = rows[0]
     return Example(_tile(query), query["matches"], tuple(lists))
 
 
-def _ranked(method: str, ranking: Ranking, rows: list[dict[str, Any]]) -> RankedList:
+def _ranked(title: str, rows: list[dict[str, Any]]) -> RankedList:
     first = rows[0]
     return RankedList(
-        title=method_title(method, ranking),
+        title=title,
         seed=first["seed"],
         seeds=first["seeds"],
         ap=100.0 * first["ap"],

@@ -13,6 +13,12 @@ from topdb.params import Profile
 from topdb.reporting.records import inner, number
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_ELSEWHERE: dict[str, Any] = {
+    **dict.fromkeys(("recipe", "methods", "seeds", "rankings"), True),
+    **dict.fromkeys(("datasets", "weights", "snapshots", "resources"), True),
+    "start": {"dataset"},
+}
+"""What a profile holds that is not among the parameters of the recipe, or is told on its own."""
 Facts = tuple[tuple[str, str], ...]
 """Names with their values, as a reader sees both."""
 
@@ -52,10 +58,9 @@ def _recipe(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "methods", ", ".join(profile.methods)
     yield "seeds", ", ".join(map(str, profile.seeds))
     yield "rankings", ", ".join(profile.rankings)
-    for name in ("network", "training", "ranking"):
-        yield from _flat(name, getattr(profile, name).model_dump(mode="json"))
-    if profile.start is not None:
-        yield from _flat("start", profile.start.model_dump(mode="json", exclude={"dataset"}))
+    content = profile.model_dump(mode="json", exclude=_ELSEWHERE, exclude_none=True)
+    for name, value in content.items():
+        yield from _flat(name, value)
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,8 @@ from topdb.reporting.page.pictures import read_figure
 from topdb.reporting.page.run_facts import run_facts
 from topdb.reporting.page.text import data_block, minus, number, rich, script, source_hash
 from topdb.reporting.scores import read_scores
-from topdb.reporting.wording import dataset_title, difference, method_title, p_value
+from topdb.reporting.titles import Titles
+from topdb.reporting.wording import dataset_title, difference, p_value
 
 _HERE = Path(__file__).parent / "templates"
 _POLICY = (
@@ -44,12 +45,13 @@ def write_page(
     profile_name: str,
     results: Path,
     comparisons: Comparisons,
+    titles: Titles,
     tables: Sequence[Document],
     examples: Path | None,
     figures: Sequence[Path],
     out: Path,
 ) -> None:
-    """Write the page; equal input gives equal bytes.
+    """Write the page; `comparisons` are of the whole grid. Equal input gives equal bytes.
 
     Raises
     ------
@@ -60,8 +62,8 @@ def write_page(
 
     profile = params.selected(profile_name)
     reference = params.statistics.reference_method
-    evidence = gather(profile, results, read_scores(profile, results), comparisons)
-    groups = list(chart_groups(profile, reference, evidence))
+    evidence = gather(profile, results, read_scores(profile, results), comparisons, titles)
+    groups = list(chart_groups(profile, reference, evidence, titles))
     environment = Environment(
         loader=FileSystemLoader(_HERE),
         autoescape=True,
@@ -79,19 +81,19 @@ def write_page(
         specs=data_block(_specs(groups)),
         profile=profile,
         profile_name=profile_name,
-        reference=method_title(reference),
+        reference=titles.of(reference),
         rendered=RENDERED if comparisons.rendered else "",
         answer=answer(comparisons).removeprefix(RENDERED).strip(),
         tables=tables,
         claims=claim_table(tables[-1].claims if tables else ()),
-        open_cells=open_cells(profile, comparisons),
+        open_cells=open_cells(profile, comparisons, titles),
         checkpoints=comparisons.checkpoints,
         claim_titles={each.id: each.title for each in comparisons.claims},
         groups=groups,
-        looks=looks(profile),
+        looks=looks(profile, titles),
         quantities=list(dict.fromkeys(each.quantity for each in comparisons.cells)),
-        cells=list(details(profile, results, comparisons)),
-        galleries=read_galleries(examples, profile, reference) if examples else (),
+        cells=list(details(profile, results, comparisons, titles)),
+        galleries=read_galleries(examples, profile, reference, titles) if examples else (),
         figures=[read_figure(path) for path in figures],
         facts=run_facts(profile, results),
         ranks=RANKS,
