@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 CORES ?= all
 profile ?=
+peers ?=
 CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -46,12 +47,14 @@ reference: env
 soak: env
 	python tests/system/faults/soak.py
 
-# The peers are for comparison alone and get a folder of their own.
+# The peers are for comparison alone and get a folder of their own. `peers=FOLDER` names one with the
+# competitors' released codes (benchmarks/methods.py says which).
 bench: env
 	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid pyppbox-torchreid
 	python benchmarks/workflow.py
 	python benchmarks/retrieval.py --peers $(VENV)/peers
 	python benchmarks/training.py --peers $(VENV)/peers
+	$(if $(peers),python benchmarks/methods.py --peers $(peers))
 
 bench-gpu: env
 	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid

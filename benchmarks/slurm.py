@@ -17,6 +17,7 @@ sys.path.insert(0, str(ROOT / "tests" / "system" / "slurm"))
 import cluster  # noqa: E402
 import workflow  # noqa: E402
 
+# Snakemake's jobs train five seeds each (`hardware.runs_per_job`); one of SLURM's has two of them.
 LOCAL = ["snakemake", "reports/table2.md"]
 SLURM = [
     *LOCAL,
@@ -24,7 +25,7 @@ SLURM = [
     *("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2"),
     *("--latency-wait", "10", "--groups", "render=data", "index=data", "train=trainings"),
     *("evaluate=scores", "compare=report", "table=report"),
-    *("--group-components", "data=4", "trainings=10", "scores=20", "report=4"),
+    *("--group-components", "data=4", "trainings=2", "scores=20", "report=4"),
 ]
 
 
@@ -47,7 +48,7 @@ def main() -> None:
         "# The main job through SLURM",
         "",
         f"Mini profile, {len(found[0])} trainings, one node of {len(os.sched_getaffinity(0))} "
-        "cores, the two runs one after the other; trainings ten to a job (docs/cluster.md). The "
+        "cores, the two runs one after the other; ten trainings to a job (docs/cluster.md). The "
         "weights of all trainings are equal, bit for bit.",
         "",
         "| `snakemake reports/table2.md`, cold | wall seconds |",

@@ -24,6 +24,7 @@ from system.services.tracker import mlflow_server, slow
 
 ROOT = Path(__file__).parents[1]
 SEEDS = range(1, 9)
+PRETRAINED = "results/mini/pretraining/small"
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def prepare(folder: Path) -> None:
     for dataset in ("market1501", "pretraining"):
         run(folder, "render", dataset)
         run(folder, "index", dataset, *index(dataset))
-    run(folder, "pretrain", *index("pretraining"), "--out", "results/mini/pretraining")
+    run(folder, "pretrain", "small", *index("pretraining"), "--out", PRETRAINED)
 
 
 def index(dataset: str) -> list[str]:
@@ -92,7 +93,7 @@ def tracked(folder: Path, mode: str) -> None:
 
 def training(seed: int) -> list[str]:
     """Return the arguments of one training."""
-    backbone = "results/mini/pretraining/backbone.safetensors"
+    backbone = f"{PRETRAINED}/backbone.safetensors"
     out = f"results/mini/market1501/baseline/seed-{seed}"
     these = ["train", "market1501", "baseline", str(seed), *index("market1501")]
     return [*these, "--backbone", backbone, "--out", out]

@@ -68,26 +68,15 @@ MEASURED = [
 ]
 
 
-def paper_settings(task: str, device: str):
-    from topdb.params import load
-
-    paper = load(Path(__file__).parents[1] / "params.yaml").selected("paper")
-    changes = {
-        "device": device,
-        "autocast": "bf16" if "bf16" in task else "off",
-        "channels_last": not task.startswith("usual"),
-        "compile": task == "topdb-compile",
-    }
-    return paper, paper.training.model_copy(update=changes)
-
-
 def topdb_task(task: str, device: str) -> Callable[[], object]:
     import torch
 
-    from topdb.methods import build
-    from topdb.methods.parts.network import initialise
+    from topdb.methods import build, find
+    from topdb.methods.contract import Moment
+    from topdb.methods.contract.resolving import resolved
+    from topdb.params import HardwareSettings
     from topdb.training.environment import prepare
-    from topdb.training.optimiser import Adam
+    from topdb.training.optimiser import Optimisers
     from topdb.training.placement import Placement
     from topdb.training.step import forward_pass, train_step
 
@@ -98,14 +87,22 @@ def topdb_task(task: str, device: str) -> Callable[[], object]:
         prepare(device, 1)
     if task == "topdb-mask":
         return mask_task(device)
-    paper, settings = paper_settings(task, device)
-    network = build("top-db-net", paper.network, IDENTITIES, "released")
-    initialise(network, torch.Generator().manual_seed(0))
-    place = Placement.of(settings)
+    hardware = HardwareSettings(
+        device=device,
+        autocast="bf16" if "bf16" in task else "off",
+        channels_last=not usual,
+        compile=task == "topdb-compile",
+    )
+    method = find("top-db-net")
+    network = build(method, resolved(method, "top-db-net", "released"), IDENTITIES)
+    network.initialise(torch.Generator().manual_seed(0))
+    place = Placement.of(hardware)
     place.network(network)
     generator = torch.Generator().manual_seed(0)
-    images = place.images(place.tensor(torch.randn(BATCH, 3, HEIGHT, WIDTH, generator=generator)))
-    labels = place.tensor(torch.arange(4).repeat_interleave(4))
+    images = place.images(
+        place.tensor(torch.randn(BATCH, 3, *network.recipe.size, generator=generator))
+    )
+    people = place.tensor(torch.arange(4).repeat_interleave(BATCH // 4))
     if "extract" in task:
         network.eval()
         without_gradient = torch.no_grad if usual else torch.inference_mode
@@ -116,19 +113,19 @@ def topdb_task(task: str, device: str) -> Callable[[], object]:
 
         return extract
 
-    network.train()
-    forward = forward_pass(network, settings)
+    moment = Moment(0, 0.0)
+    network.begin(moment)
     if not usual:
-        optimiser = Adam(network.parameters(), settings.betas, settings.weight_decay)
-        return lambda: train_step(forward, optimiser, images, labels, 5e-5, settings, generator)
+        forward, optimisers = forward_pass(network, hardware), Optimisers(network, hardware.fused)
+        return lambda: train_step(network, forward, optimisers, images, people, moment, generator)
 
-    from topdb.training.losses import stream_losses, total
-
-    adam = torch.optim.Adam(network.parameters(), lr=5e-5, weight_decay=settings.weight_decay)
+    (rule,) = network.recipe.rules.values()
+    adam = torch.optim.Adam(network.parameters(), lr=5e-5, weight_decay=rule.weight_decay)
 
     def step() -> None:
         adam.zero_grad()
-        total(stream_losses(network(images, generator), labels, 0.3, 0.1)).backward()
+        losses = network.losses(network(images, moment, generator), people, moment, generator)
+        sum(losses.values()).backward()
         adam.step()
 
     return step

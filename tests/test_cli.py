@@ -46,6 +46,8 @@ def test_every_command_explains_itself_and_its_options(name, monkeypatch, capfd)
 def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
     assert set(COMMANDS) == {
         "plan",
+        "recipes",
+        "check-method",
         "render",
         "index",
         "pretrain",
@@ -109,7 +111,16 @@ TRAIN = ["--index", "index.parquet", "--pixels", "pixels.npy", "--out", "run"]
         (["train", "market1502", "baseline", "1", *TRAIN], "did you mean 'market1501'"),
         (["train", "market1501", "basline", "1", *TRAIN], "did you mean 'baseline'"),
         (["train", "market1501", "baseline", "1", *TRAIN], "index.parquet does not exist"),
-        (["pretrain", *TRAIN], "does not pretrain"),
+        (["train", "market1501", "baseline", "1", "2", *TRAIN], "--out is given 1 times for 2"),
+        (
+            ["train", "market1501", "baseline", "1", *TRAIN, "--log", "a", "--log", "b"],
+            "--log is given 2 times for 1 seeds",
+        ),
+        (["pretrain", "small", *TRAIN], "does not pretrain"),
+        (["pretrain", "smal", *TRAIN], "no backbone 'smal' (did you mean 'small'?)"),
+        (["check-method", "absent.py"], "absent.py does not exist"),
+        (["recipes", "--profile", "tinny"], "did you mean 'tiny'"),
+        (["evaluate", "a.npz", "b.npz", "--out", "x"], "--out is given 1 times for 2 files"),
         (["evaluate", "absent.npz", "--out", "x"], "absent.npz does not exist"),
         (["evaluate", "absent.npz", "--out", "x", "--ranking", "best"], "name plain or rk"),
         (["evaluate", "absent.npz", "--out", "x", "--lambda", "2"], "original_weight"),

@@ -15,6 +15,7 @@ import tiny
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from networks import network, recipe_of
 
 from topdb.datasets.building import build_index, decode
 from topdb.datasets.index import read_index
@@ -25,6 +26,7 @@ from topdb.evaluation import evaluate, read_features
 from topdb.params import RankingSettings, dropped_in
 from topdb.training.start import load_backbone, load_imagenet
 
+SMALL_NETWORK = network("top-db-net", recipe_of())
 QUIET = settings(
     deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -86,7 +88,7 @@ def test_a_pickle_that_executes_given_as_pixels(market_index, here):
 def test_a_pickle_that_executes_given_as_weights(here):
     (here / "weights.safetensors").write_bytes(pickle.dumps(Executes()))
     with pytest.raises(UserError, match="does not fit this backbone"):
-        load_backbone(torch.nn.Linear(1, 1), here / "weights.safetensors")
+        load_backbone(SMALL_NETWORK, here / "weights.safetensors")
 
 
 def test_a_pickle_that_executes_given_as_imagenet_weights(here):
@@ -94,7 +96,7 @@ def test_a_pickle_that_executes_given_as_imagenet_weights(here):
     content = (here / "x.pth").read_bytes()
     known = [hashlib.sha256(content).hexdigest()]
     with pytest.raises(UserError, match="is not only tensors"):
-        load_imagenet(torch.nn.Linear(1, 1), here / "x.pth", known)
+        load_imagenet(SMALL_NETWORK, "resnet50", here / "x.pth", known)
 
 
 def test_features_that_claim_to_be_larger_than_memory(here):

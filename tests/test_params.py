@@ -1,11 +1,27 @@
+from pathlib import Path
+
 import pytest
 import tiny
 import yaml
 from pydantic import ValidationError
 
 from topdb.errors import UserError
-from topdb.params import ImagenetSettings, RankingSettings, checked, dropped_in, load
+from topdb.methods import find
+from topdb.methods.contract.resolving import plain, resolved
+from topdb.params import (
+    FULL,
+    ImagenetSettings,
+    RankingSettings,
+    checked,
+    declared,
+    dropped_in,
+    load,
+    method_files,
+)
+from topdb.params.methods import Declared
 
+FOUR = ["baseline", "no-drop", "no-reg", "top-db-net"]
+COMPETITORS = ["bot", "osnet", "mgn", "pyramid", "pyrnet", "abd-net", "mhn"]
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
     "a misspelt key at the top": ({"statistic": {}}, ["unknown key", "did you mean 'statistics'"]),
@@ -21,19 +37,31 @@ CASES = {
         {"profiles.tiny.seed": [1]},
         ["tiny.seed'", "did you mean 'seeds'"],
     ),
-    "a misspelt key of the training": (
-        {"training.epoch": 2},
-        ["unknown key 'profiles.tiny.training.epoch'", "did you mean 'epochs'"],
+    "a misspelt key of the scale": (
+        {"scale.epoch": 2},
+        ["unknown key 'profiles.tiny.scale.epoch'", "did you mean 'epochs'"],
+    ),
+    "a misspelt key of the hardware": (
+        {"hardware": {"thread": 2}},
+        ["unknown key 'profiles.tiny.hardware.thread'", "did you mean 'threads'"],
+    ),
+    "a misspelt key of the changes": (
+        {"changes.baseline.all.option": {}},
+        ["unknown key 'profiles.tiny.changes.baseline.all.option'", "did you mean 'options'"],
     ),
     "a misspelt key of a schedule": (
-        {"training.schedule.warmup": 1.0},
-        ["unknown key 'profiles.tiny.training.schedule.warmup'", "did you mean 'warmup_epochs'"],
+        {"changes.baseline.all.schedule": {"kind": "cosine", "warmups": 1.0}},
+        ["changes.baseline.all.schedule.warmups'", "did you mean 'warmup'"],
+    ),
+    "a part of an optimiser that is the method's": (
+        {"changes.baseline.all.rules": {"network": {"betas": [0.9, 1.0]}}},
+        ["unknown key 'profiles.tiny.changes.baseline.all.rules.network.betas'"],
     ),
     "a misspelt key of a data set": (
         {"datasets.market1501.rot": "x"},
         ["datasets.market1501.rot'", "did you mean 'root'"],
     ),
-    "a key like no other": ({"network.zzz": 1}, ["unknown key 'profiles.tiny.network.zzz'."]),
+    "a key like no other": ({"scale.zzz": 1}, ["unknown key 'profiles.tiny.scale.zzz'."]),
     "a seed listed twice": ({"seeds": [3, 1, 3]}, ["seeds lists 3 twice"]),
     "a method listed twice": ({"methods": ["no-reg", "no-reg"]}, ["methods lists no-reg twice"]),
     "no seed": ({"seeds": []}, ["seeds"]),
@@ -41,38 +69,90 @@ CASES = {
     "a negative seed": ({"seeds": [-1]}, ["seeds", "-1"]),
     "an unknown method": (
         {"methods": ["top-dbnet"]},
-        ["'top-dbnet' is not one of baseline", "did you mean 'top-db-net'"],
+        ["'top-dbnet' is not one of abd-net, baseline, bot", "did you mean 'top-db-net'"],
     ),
     "an unknown layout": ({"datasets.market1501.layout": "market1502"}, ["mean 'market1501'"]),
-    "an unknown backbone": ({"network.backbone": "resnet"}, ["did you mean 'resnet50'"]),
+    "an unknown backbone": (
+        {"scale.backbones": {"resnet50": "smal"}},
+        ["scale.backbones.resnet50", "did you mean 'small'"],
+    ),
+    "a stand-in for an unknown backbone": (
+        {"scale.backbones": {"resnet5": "small"}},
+        ["scale.backbones.resnet5", "did you mean 'resnet50'"],
+    ),
+    "a start of an unknown backbone": (
+        {"start": {"kind": "imagenet", "weights": {"densenet20": "x"}}},
+        ["start.weights.densenet20", "did you mean 'densenet201'"],
+    ),
+    "a side for a method that there is not": (
+        {"recipes": {"baselin": "described"}},
+        ["recipes.baselin", "did you mean 'baseline'"],
+    ),
+    "changes of a method that there is not": (
+        {"changes": {"mgm": {}}},
+        ["changes.mgm", "did you mean 'mgn'"],
+    ),
+    "changes on a data set that there is not": (
+        {"changes": {"baseline": {"market": {}}}},
+        ["changes.baseline names the data set 'market' (did you mean 'market1501'?)", "1501, all"],
+    ),
     "an unknown recipe": ({"recipe": "new"}, ["recipe", "'new'"]),
     "an unknown profile": ({"profile": "tinny"}, ["'tinny'", "did you mean 'tiny'"]),
-    "an unknown kind of schedule": ({"training.schedule.kind": "linear"}, ["schedule", "linear"]),
+    "an unknown kind of schedule": (
+        {"changes.baseline.all.schedule": {"kind": "linear"}},
+        ["schedule", "linear"],
+    ),
     "an unknown tracking mode": ({"tracking.mode": "sometimes"}, ["tracking.mode", "sometimes"]),
     "an unknown reference method": ({"statistics.reference_method": "x"}, ["reference_method"]),
-    "words for a number": ({"training.epochs": "many"}, ["training.epochs", "'many'"]),
-    "half an epoch": ({"training.epochs": 2.5}, ["training.epochs", "2.5"]),
-    "a list for a mapping": ({"network": [1, 2]}, ["tiny.network"]),
-    "a learning rate that is no number": ({"training.schedule.base": float("nan")}, ["base"]),
-    "a probability above one": ({"training.augmentation": {"flip": 1.5}}, ["flip", "1.5"]),
-    "a batch of one person": ({"training.people_per_batch": 1}, ["people_per_batch"]),
-    "a drop ratio of everything": ({"network.drop_ratio": 1.0}, ["drop_ratio"]),
-    "a forgetting of nothing": ({"training.betas": [0.9, 1.0]}, ["betas"]),
-    "milestones that fall": (
+    "words for a number": ({"scale.epochs": "many"}, ["scale.epochs", "'many'"]),
+    "half an epoch": ({"scale.epochs": 2.5}, ["scale.epochs", "2.5"]),
+    "half an epoch of a recipe": (
+        {"changes.baseline.all.epochs": 2.5},
+        ["changes.baseline.all.epochs", "2.5"],
+    ),
+    "a list for a mapping": ({"scale": [1, 2]}, ["tiny.scale"]),
+    "a factor of rates that is no number": ({"scale.rate": float("nan")}, ["scale.rate"]),
+    "a learning rate that is no number": (
+        {"changes.baseline.all.rules": {"network": {"rate": float("nan")}}},
+        ["changes.baseline.all.rules.network.rate"],
+    ),
+    "a learning rate of nothing": (
+        {"changes.baseline.all.rules": {"network": {"rate": 0.0}}},
+        ["rules.network.rate", "0.0", "greater than 0"],
+    ),
+    "a share above one": ({"ranking": {"original_weight": 1.5}}, ["original_weight", "1.5"]),
+    "a width above one": ({"scale.width": 1.5}, ["scale.width", "1.5"]),
+    "a width of nothing": ({"scale.width": 0.0}, ["scale.width", "0.0"]),
+    "images too small to see anything": ({"scale.size": [48, 4]}, ["scale.size.1", "4"]),
+    "a size of one number": ({"scale.size": [48]}, ["scale.size"]),
+    "a batch of one person": ({"scale.people": 1}, ["scale.people"]),
+    "a recipe's batch of one person": (
+        {"changes.baseline.all.people": 1},
+        ["changes.baseline.all.people"],
+    ),
+    "jobs of no run": ({"hardware": {"runs_per_job": 0}}, ["hardware.runs_per_job"]),
+    "stairs that fall": (
         {
-            "training.schedule": {
-                "kind": "steps",
-                "base": 0.001,
-                "warmup_epochs": 5,
-                "stair_epochs": 5,
+            "changes.baseline.all.schedule": {
+                "kind": "stairs",
+                "warmup": 5,
+                "stair": 5,
                 "milestones": [20, 10],
             }
         },
         ["milestones have to rise"],
     ),
     "a warm-up as long as the training": (
-        {"training.schedule.warmup_epochs": 2.0},
-        ["warmup_epochs is 2", "nothing of 2 epochs"],
+        {"changes.baseline.all.schedule.warmup": 2.0},
+        ["schedule.warmup is 2", "nothing of 2 epochs"],
+    ),
+    "milestones within the warm-up": (
+        {"changes.baseline.all.schedule": {"kind": "milestones", "at": [3.0, 9], "warmup": 5}},
+        ["milestones have to rise, and to come after the warm-up"],
+    ),
+    "a milestone that raises the rate": (
+        {"changes.baseline.all.schedule": {"kind": "milestones", "at": [3], "factor": 2.0}},
+        ["schedule.factor", "2.0"],
     ),
     "snapshots of a run that is not run": (
         {"snapshots": {"seed": 9}},
@@ -190,18 +270,29 @@ def test_a_missing_file_says_where_to_run(tmp_path):
 
 
 def test_several_mistakes_are_counted(tmp_path):
-    path = tiny.write_params(tmp_path, {"training.epochs": 0, "training.threads": 0})
-    with pytest.raises(UserError, match=r"training.epochs.*\(1 more like it"):
+    path = tiny.write_params(tmp_path, {"scale.epochs": 0, "hardware": {"threads": 0}})
+    with pytest.raises(UserError, match=r"scale.epochs.*\(1 more like it"):
         load(path)
 
 
-def test_a_missing_key_is_named(tmp_path):
+@pytest.mark.parametrize("key", ["recipe", "methods", "seeds", "datasets", "start"])
+def test_a_missing_key_is_named(key, tmp_path):
     content = tiny.content()
-    del content["profiles"]["tiny"]["training"]["epochs"]
+    del content["profiles"]["tiny"][key]
     path = tmp_path / "params.yaml"
     path.write_text(yaml.safe_dump(content))
-    with pytest.raises(UserError, match=r"'profiles.tiny.training.epochs' is missing"):
+    with pytest.raises(UserError, match=rf"'profiles.tiny.{key}' is missing"):
         load(path)
+
+
+def test_the_blocks_of_before_are_told_as_unknown(tmp_path):
+    for key in ("network", "training"):
+        content = tiny.content()
+        content["profiles"]["tiny"][key] = {"epochs": 2}
+        path = tmp_path / "params.yaml"
+        path.write_text(yaml.safe_dump(content))
+        with pytest.raises(UserError, match=f"unknown key 'profiles.tiny.{key}'"):
+            load(path)
 
 
 def test_a_pretraining_shorter_than_the_warm_up_is_refused(tmp_path):
@@ -210,14 +301,28 @@ def test_a_pretraining_shorter_than_the_warm_up_is_refused(tmp_path):
         "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
         "epochs": 1,
         "seed": 0,
+        "people": 3,
     }
-    with pytest.raises(UserError, match=r"warmup_epochs is 1.*the 1 of start.epochs"):
+    with pytest.raises(UserError, match=r"'profiles.tiny.start.epochs' is 1: .*or equal to 2"):
+        tiny.params(tmp_path, {"start": start})
+
+
+def test_fewer_drawn_people_than_a_batch_of_the_pretraining_are_refused(tmp_path):
+    start = {
+        "kind": "pretraining",
+        "dataset": {"layout": "market1501", "root": "more", "render": tiny.RENDER},
+        "epochs": 2,
+        "seed": 0,
+        "people": 5,
+    }
+    said = r"start\.dataset\.render\.train_people is 4, fewer than the 5 people of a batch"
+    with pytest.raises(UserError, match=said):
         tiny.params(tmp_path, {"start": start})
 
 
 def test_no_data_set_may_take_the_pretrainings_name(tmp_path):
     dataset = {"layout": "market1501", "root": "more", "render": tiny.RENDER}
-    start = {"kind": "pretraining", "dataset": dataset, "epochs": 2, "seed": 0}
+    start = {"kind": "pretraining", "dataset": dataset, "epochs": 2, "seed": 0, "people": 3}
     datasets = {"pretraining": {"layout": "market1501", "root": "other"}}
     with pytest.raises(UserError, match="'pretraining': it is taken"):
         tiny.params(tmp_path, {"start": start, "datasets": datasets})
@@ -228,13 +333,15 @@ def test_parameters_cannot_be_changed(tmp_path):
     with pytest.raises(ValidationError, match="frozen"):
         params.profile = "other"
     with pytest.raises(ValidationError, match="frozen"):
-        params.selected().training.epochs = 9
+        params.selected().scale.epochs = 9
+    with pytest.raises(ValidationError, match="frozen"):
+        params.selected().hardware.threads = 9
 
 
 @pytest.mark.parametrize("profile", sorted(set(SHIPPED["profiles"]) - {"authors"}))
 def test_every_shipped_profile_is_valid_and_runs_the_papers_grid(profile):
     selected = load(tiny.ROOT / "params.yaml").selected(profile)
-    assert set(selected.methods) == {"baseline", "no-drop", "no-reg", "top-db-net"}
+    assert set(selected.methods) == {*FOUR, *COMPETITORS}
     assert list(selected.datasets) == [
         "market1501",
         "dukemtmc-reid",
@@ -250,9 +357,9 @@ def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_traini
     assert authors.seeds == (0,)
     assert authors.methods == ("top-db-net",)
     assert list(authors.weights) == list(authors.datasets) == list(paper.datasets)
-    assert authors.training.device == "cpu"  # it works without a GPU
+    assert authors.hardware.device == "cpu"  # it works without a GPU
     changed = {"methods": paper.methods, "seeds": paper.seeds, "weights": {}}
-    changed["training"] = authors.training.model_copy(update={"device": "cuda"})
+    changed["hardware"] = authors.hardware.model_copy(update={"device": "cuda"})
     assert authors.model_copy(update=changed) == paper
 
 
@@ -261,50 +368,35 @@ def test_the_shipped_paper_profile_is_the_papers():
     paper = load(tiny.ROOT / "params.yaml").selected("paper")
     assert paper.recipe == "released"
     assert len(paper.seeds) >= 5
-    assert paper.network.model_dump() == {
-        "backbone": "resnet50",
-        "height": 384,
-        "width": 128,
-        "bottleneck_width": 512,
-        "global_features": 512,
-        "drop_features": 1024,
-        "drop_ratio": 0.33,
-        "activation_power": 2.0,
+    assert paper.scale == FULL
+    assert FULL.model_dump() == {
+        "size": None,
+        "epochs": None,
+        "people": None,
+        "rate": 1.0,
+        "width": 1.0,
+        "backbones": {},
+        "without": (),
     }
+    assert paper.changes == paper.recipes == {}
     assert paper.start == ImagenetSettings(
-        kind="imagenet", weights="data/weights/resnet50-19c8e357.pth"
+        kind="imagenet",
+        weights={
+            "resnet50": "data/weights/resnet50-19c8e357.pth",
+            "resnet101": "data/weights/resnet101-63fe2227.pth",
+            "densenet201": "data/weights/densenet201-c1103571.pth",
+            "osnet": "data/weights/osnet_x1_0_imagenet.pth",
+        },
     )
     fidelity = {
-        "epochs": 400,
-        "people_per_batch": 16,
-        "images_per_person": 4,
-        "schedule": {
-            "kind": "steps",
-            "base": 5e-4,
-            "warmup_epochs": 45,
-            "stair_epochs": 5,
-            "milestones": (200, 300),
-        },
-        "betas": (0.9, 0.999),
-        "weight_decay": 5e-4,
-        "margin": 0.3,
-        "label_smoothing": 0.1,
-        "augmentation": {
-            "flip": 0.5,
-            "crop": 0.5,
-            "erase": 0.5,
-            "erase_area": (0.02, 0.4),
-            "erase_aspect": (0.3, 3.33),
-            "erase_fill": (0.4914, 0.4822, 0.4465),
-        },
         "channels_last": False,
         "autocast": "off",
         "fused": False,
         "tf32": False,
         "compile": False,
     }
-    training = paper.training.model_dump()
-    assert {key: training[key] for key in fidelity} == fidelity
+    hardware = paper.hardware.model_dump()
+    assert {key: hardware[key] for key in fidelity} == fidelity
     assert paper.ranking.model_dump() == {
         "ap_rule": "step",
         "variant": "torchreid",
@@ -313,6 +405,132 @@ def test_the_shipped_paper_profile_is_the_papers():
         "original_weight": 0.3,
         "single_gallery_shot": 0,
     }
+
+
+@pytest.mark.parametrize("method", FOUR)
+def test_each_of_the_papers_four_methods_has_its_recipe(method):
+    """Every number of it, defaults written out."""
+    paper = load(tiny.ROOT / "params.yaml").selected("paper")
+    changes = paper.changes_of(method, "market1501")
+    recipe = plain(resolved(find(method), method, paper.side(method), paper.scale, changes))
+    options = recipe.pop("options")
+    assert recipe == {
+        "size": [384, 128],
+        "resize": None,
+        "interpolation": "bilinear",
+        "epochs": 400,
+        "passes": None,
+        "people": 16,
+        "images": 4,
+        "schedule": {"kind": "Stairs", "warmup": 45, "stair": 5, "milestones": [200, 300]},
+        "rules": {
+            "network": {
+                "kind": "Adam",
+                "rate": 5e-4,
+                "betas": [0.9, 0.999],
+                "weight_decay": 5e-4,
+                "amsgrad": False,
+            }
+        },
+        "steady": [],
+        "fresh": [],
+        "clip": None,
+        "augmentation": [
+            {"kind": "Flip", "p": 0.5},
+            {"kind": "EnlargeAndCrop", "p": 0.5},
+            {"kind": "Normalise"},
+            {
+                "kind": "Erase",
+                "p": 0.5,
+                "area": [0.02, 0.4],
+                "aspect": [0.3, 3.33],
+                "fill": [0.4914, 0.4822, 0.4465],
+            },
+        ],
+        "note": "",
+    }
+    shared = {
+        "margin": 0.3,
+        "label_smoothing": 0.1,
+        "drop_ratio": 0.33,
+        "activation_power": 2.0,
+    }
+    assert {key: options[key] for key in shared} == shared
+
+
+def test_one_path_of_imagenet_weights_is_resnet50s():
+    start = ImagenetSettings(kind="imagenet", weights="a.pth")
+    assert start.weights == {"resnet50": Path("a.pth")}
+    assert start.places("resnet50")[0] == Path("a.pth")
+    assert Path("a.pth") not in start.places("resnet101")
+
+
+def test_more_general_changes_come_first(tmp_path):
+    changes = {"baseline": {"market1501": {"epochs": 3}, "all": {"epochs": 2, "people": 4}}}
+    profile = tiny.params(tmp_path, {"changes": changes}).selected()
+    assert [each.epochs for each in profile.changes_of("baseline", "market1501")] == [2, 3]
+    assert [each.people for each in profile.changes_of("baseline", "elsewhere")] == [4]
+    assert profile.changes_of("no-reg", "market1501") == []
+
+
+def test_a_methods_side_is_its_own_or_the_profiles(tmp_path):
+    profile = tiny.params(tmp_path, {"recipes": {"baseline": "described"}}).selected()
+    assert (profile.side("baseline"), profile.side("top-db-net")) == ("described", "released")
+
+
+def with_folders(folder: Path, methods: list[str], *names: str) -> Path:
+    path = tiny.write_params(folder, {"methods": methods, "snapshots": {"methods": []}})
+    content = yaml.safe_load(path.read_text()) | {"method_folders": list(names)}
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_methods_of_ones_own_are_known_by_their_folders(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/my_method.py").write_text('class M:\n    title = "Mine"\n')
+    (tmp_path / "own/_helper.py").write_text("")
+    params = load(with_folders(tmp_path, ["baseline", "my-method"], "own"))
+    assert params.selected().methods == ("baseline", "my-method")
+    assert method_files(params.method_folders)["my-method"] == Path("own/my_method.py")
+    with pytest.raises(UserError, match=r"'my-methd' is not one of .*did you mean 'my-method'"):
+        load(with_folders(tmp_path, ["my-methd"], "own"))
+    with pytest.raises(UserError, match=r"'my-method' is not one of"):
+        load(with_folders(tmp_path, ["my-method"]))
+    with pytest.raises(UserError, match="'-helper' is not one of"):
+        load(with_folders(tmp_path, ["-helper"], "own"))
+
+
+def test_a_folder_of_methods_that_is_not_there_or_hides_a_name_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="method_folders names own, which is no folder"):
+        load(with_folders(tmp_path, ["baseline"], "own"))
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/bot.py").write_text("")
+    said = "there is another method called like own/bot.py; rename the file"
+    with pytest.raises(UserError, match=said):
+        load(with_folders(tmp_path, ["baseline"], "own"))
+    # To name the package's own folder hides nothing.
+    (tmp_path / "own").rename(tmp_path / "away")
+    load(with_folders(tmp_path, ["baseline"], str(tiny.ROOT / "topdb/methods")))
+
+
+def test_what_a_file_declares_is_read_without_running_it(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "raise SystemExit\n"
+        "class Mine(Method):\n"
+        "    title = 'Mine (2020)'\n"
+        "    backbone_name: ClassVar[str] = 'densenet201'\n"
+    )
+    assert declared(file) == Declared("Mine (2020)", "densenet201")
+    plain_file = tmp_path / "plain.py"
+    plain_file.write_text("class Plain(Method):\n    title = computed()\n")
+    assert declared(plain_file) == Declared(None, "resnet50")
+    assert declared(tmp_path / "absent.py") == Declared(None, "resnet50")
+    broken = tmp_path / "broken.py"
+    broken.write_text("class (")
+    assert declared(broken) == Declared(None, "resnet50")
 
 
 def test_lookups_suggest_the_nearest_name(tmp_path):
@@ -333,8 +551,15 @@ def test_a_profile_that_pretrains_requires_the_backbone(tmp_path):
 
 
 def test_dropped_in_files_are_found_by_name():
-    assert dropped_in("methods/backbones") == ["resnet50", "small"]
-    assert {"baseline", "no-drop", "no-reg", "top-db-net"} <= set(dropped_in("methods"))
+    assert dropped_in("methods/backbones") == [
+        "densenet201",
+        "osnet",
+        "resnet101",
+        "resnet50",
+        "small",
+    ]
+    assert {*FOUR, *COMPETITORS} <= set(dropped_in("methods"))
+    assert dropped_in("methods") == list(method_files())
     assert "cuhk03-labeled" in dropped_in("datasets/layouts")
 
 

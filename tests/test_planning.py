@@ -6,7 +6,7 @@ import pytest
 import tiny
 
 from topdb.errors import UserError
-from topdb.params import ImagenetSettings
+from topdb.params import ImagenetSettings, load
 from topdb.planning import plan
 
 PRETRAINING = {
@@ -14,6 +14,8 @@ PRETRAINING = {
     "dataset": {"layout": "market1501", "root": "data/more", "render": tiny.RENDER},
     "epochs": 2,
     "seed": 0,
+    "people": 3,
+    "images": 2,
 }
 
 
@@ -53,10 +55,11 @@ def cache(here, monkeypatch):
 
 def test_imagenet_weights_must_be_there(here, cache):
     start = {"kind": "imagenet", "weights": "data/resnet50.pth"}
-    params = tiny.params(here, {"start": start})
+    params = tiny.params(here, {"start": start, "scale.backbones": {}})
     said = (
-        rf"IMAGENET1K_V1\) are not here, and nothing is downloaded: looked for data/resnet50.pth, "
-        rf"{cache}/resnet50-19c8e357.pth, {cache}/resnet50-0676ba61.pth; put torchvision's"
+        r"weights of resnet50 are not here, and nothing is downloaded: looked for "
+        rf"data/resnet50.pth, {cache}/resnet50-19c8e357.pth, {cache}/resnet50-0676ba61.pth; put "
+        r"torchvision's file resnet50-0676ba61.pth in one of .* as start\.weights\.resnet50"
     )
     with pytest.raises(UserError, match=said):
         plan(params, None)
@@ -64,12 +67,28 @@ def test_imagenet_weights_must_be_there(here, cache):
     assert plan(params, None)["pretrain"] is False
 
 
+def test_every_backbone_that_is_built_needs_its_weights_and_no_other_does(here, cache):
+    (here / "data/resnet50.pth").write_bytes(b"")
+    start = {"kind": "imagenet", "weights": {"resnet50": "data/resnet50.pth"}}
+    changes = {"start": start, "scale.backbones": {}}
+    with pytest.raises(UserError, match=r"resnet101 are not here.*start\.weights\.resnet101"):
+        plan(tiny.params(here, changes | {"methods": ["baseline", "pyramid"]}), None)
+    with pytest.raises(UserError, match=r"osnet are not here.*torchreid's.*osnet_x1_0_imagenet"):
+        plan(tiny.params(here, changes | {"methods": ["osnet"]}), None)
+    stood_in = changes | {"methods": ["bot", "pyramid"]}
+    stood_in["scale.backbones"] = {"resnet101": "resnet50"}
+    planned = plan(tiny.params(here, stood_in), None)
+    assert planned["backbones"] == {"bot": "resnet50", "pyramid": "resnet50"}
+    with pytest.raises(UserError, match=r"looked for none; name a file as start\.weights\.small"):
+        plan(tiny.params(here, stood_in | {"scale.backbones": {"resnet101": "small"}}), None)
+
+
 @pytest.mark.parametrize("name", ["resnet50-19c8e357.pth", "resnet50-0676ba61.pth"])
 def test_imagenet_weights_may_lie_in_torchvisions_cache(here, cache, name):
-    params = tiny.params(here, {"start": {"kind": "imagenet"}})
+    params = tiny.params(here, {"start": {"kind": "imagenet"}, "scale.backbones": {}})
     cache.mkdir(parents=True)
     (cache / name).write_bytes(b"")
-    assert params.selected().start.found() == cache / name
+    assert params.selected().start.found("resnet50") == cache / name
     plan(params, None)
 
 
@@ -82,12 +101,13 @@ def test_torchvisions_cache_is_where_torch_has_it(monkeypatch, tmp_path):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, str(tmp_path / value))
-        assert start.places()[0].parent == Path(torch.hub.get_dir()) / "checkpoints"
+        assert start.places("resnet50")[0].parent == Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def test_weights_that_dvc_knows_are_pulled(here, cache):
     (here / "data/weights.pth.dvc").write_text("outs: []")
-    params = tiny.params(here, {"start": {"kind": "imagenet", "weights": "data/weights.pth"}})
+    start = {"kind": "imagenet", "weights": "data/weights.pth"}
+    params = tiny.params(here, {"start": start, "scale.backbones": {}})
     with pytest.raises(UserError, match="run `dvc pull data/weights.pth`"):
         plan(params, None)
 
@@ -197,9 +217,90 @@ def test_a_data_set_under_dvc_is_known_by_its_dvc_file(here):
 def test_each_step_is_known_by_its_own_code(here):
     (here / "data/market1501").mkdir(parents=True)
     sources = plan(tiny.params(here), None)["source"]
-    assert sources.keys() >= {"render", "index", "train", "evaluate", "compare", "report"}
-    assert len(set(sources.values())) >= 5
-    assert all(len(digest) == 64 for digest in sources.values())
+    assert sources.keys() >= {"render", "index", "evaluate", "compare", "report"}
+    code = plan(tiny.params(here, {"start": PRETRAINING}), None)["code"]
+    assert code["methods"].keys() == {"baseline", "top-db-net"}
+    assert code["pretraining"].keys() == {"small"}
+    known = [*sources.values(), *code["methods"].values(), *code["pretraining"].values()]
+    assert len(set(known)) == len(known) >= 8
+    assert all(len(digest) == 64 for digest in known)
+
+
+def test_a_method_is_planned_with_its_side_its_changes_and_its_backbone(here):
+    (here / "data/market1501").mkdir(parents=True)
+    changes = {
+        "methods": ["mgn", "pyramid", "osnet"],
+        "recipes": {"mgn": "seathiefwang"},
+        "changes": {"mgn": {"all": {"epochs": 9}, "market1501": {"epochs": 3}}},
+    }
+    planned = plan(tiny.params(here, changes), None)
+    assert planned["recipes"] == {
+        "mgn": {"side": "seathiefwang", "changes": {"market1501": [{"epochs": 9}, {"epochs": 3}]}},
+        "pyramid": {"side": "released", "changes": {"market1501": []}},
+        "osnet": {"side": "released", "changes": {"market1501": []}},
+    }
+    assert planned["backbones"] == {"mgn": "small", "pyramid": "small", "osnet": "osnet"}
+
+
+def test_other_changes_of_one_method_are_no_change_of_another(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    second = plan(tiny.params(here, {"changes.baseline.all.epochs": 9}), None)
+    assert [key for key in first if first[key] != second[key]] == ["recipes"]
+    assert first["recipes"]["top-db-net"] == second["recipes"]["top-db-net"]
+    third = plan(tiny.params(here, {"recipes": {"baseline": "described"}}), None)
+    assert [key for key in first if first[key] != third[key]] == ["recipes"]
+    assert first["recipes"]["top-db-net"] == third["recipes"]["top-db-net"]
+
+
+def test_seeds_go_into_jobs_in_their_order_and_a_seed_more_moves_none(here):
+    (here / "data/market1501").mkdir(parents=True)
+
+    def batches(seeds: list[int], each: int) -> list[tuple[int, ...]]:
+        changes = {"seeds": seeds, "hardware": {"runs_per_job": each}}
+        planned = plan(tiny.params(here, changes), None)
+        # How many runs share a process changes no result.
+        assert planned["train"] == plan(tiny.params(here), None)["train"]
+        return planned["batches"]
+
+    assert batches([1, 2, 3], 1) == [(1,), (2,), (3,)]
+    assert batches([5, 1, 2, 3], 3) == [(5, 1, 2), (3,)]
+    assert batches([5, 1, 2, 3, 4], 3) == [(5, 1, 2), (3, 4)]
+
+
+def test_what_makes_a_training_faster_and_no_other_is_no_parameter_of_it(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    silent = {"workers": 3, "log_every": 7, "checkpoint_seconds": 9.0, "runs_per_job": 1}
+    assert plan(tiny.params(here, {"hardware": silent}), None) == first
+    for key, value in (("fused", False), ("threads", 2), ("extraction_batch", 3)):
+        second = plan(tiny.params(here, {"hardware": {key: value}}), None)
+        assert first["train"] != second["train"]
+
+
+def test_methods_of_ones_own_are_planned_by_their_own_code(here):
+    (here / "data/market1501").mkdir(parents=True)
+    (here / "own").mkdir()
+    own = here / "own/one_stream.py"
+    own.write_text((tiny.ROOT / "tests/methods/own/one_stream.py").read_text())
+    path = tiny.write_params(here, {"methods": ["baseline", "one-stream"], "changes": {}})
+    path.write_text(path.read_text() + "method_folders: [own]\n")
+
+    def planned() -> dict:
+        return plan(load(path), None)
+
+    first = planned()
+    assert first["recipes"]["one-stream"] == {"side": "released", "changes": {"market1501": []}}
+    assert first["backbones"]["one-stream"] == "small"
+    own.write_text(own.read_text() + "# another line\n")
+    second = planned()
+    assert [key for key in first if first[key] != second[key]] == ["code"]
+    changed = {
+        name
+        for name, code in first["code"]["methods"].items()
+        if code != second["code"]["methods"][name]
+    }
+    assert changed == {"one-stream"}
 
 
 def test_distractors_are_part_of_the_plan(here):

@@ -39,9 +39,18 @@ def tiny_params() -> dict:
     }
     for dataset in [*mini["datasets"].values(), mini["start"]["dataset"]]:
         dataset["render"] = {"seed": dataset["render"]["seed"], **small}
-    mini["start"]["epochs"] = 1
-    mini["training"]["epochs"] = 2
-    mini["training"]["schedule"]["warmup_epochs"] = 0.5
+    mini["start"]["epochs"] = 2
+    mini["scale"]["epochs"] = 2
+    mini["changes"] = {
+        method: {
+            "all": {
+                "epochs": 2,
+                "rules": {"network": {"rate": 8.0e-3}},
+                "schedule": {"kind": "cosine", "warmup": 0.5},
+            }
+        }
+        for method in mini["methods"]
+    }
     params["profiles"] = {"mini": mini}
     return params
 

@@ -73,7 +73,7 @@ def bench(tmp_path_factory) -> Bench:
     )
     check = shipped.check.model_copy(update={"reference": ROOT / shipped.check.reference})
     params = shipped.model_copy(update={"profiles": {"mini": profile}, "check": check})
-    prepare(profile.training.device, profile.training.threads)
+    prepare(profile.hardware.device, profile.hardware.threads)
     indexes = {}
     for name, dataset in profile.all_datasets().items():
         render(dataset.render, dataset.layout, folder / name)
@@ -81,14 +81,7 @@ def bench(tmp_path_factory) -> Bench:
         indexes[name] = build_index(name, dataset.layout, folder / name, *files)
     pixels = {name: Pixels.open(folder / f"{name}.npy", each) for name, each in indexes.items()}
     assert isinstance(profile.start, PretrainingSettings)
-    pretrain(
-        indexes[PRETRAINING],
-        pixels[PRETRAINING],
-        profile.network,
-        profile.start,
-        profile.training,
-        folder,
-    )
+    pretrain(indexes[PRETRAINING], pixels[PRETRAINING], profile, "small", folder)
     backbone = folder / "backbone.safetensors"
     return Bench(params, profile, indexes[DATASET], pixels[DATASET], backbone)
 

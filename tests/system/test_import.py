@@ -6,7 +6,7 @@ import pytest
 from released import released_state, write_checkpoint
 from system.conftest import tiny_params
 
-from topdb.params import NetworkSettings
+from topdb.params import ScaleSettings
 
 RECORD = "results/mini/market1501/top-db-net/seed-0/run.json"
 
@@ -25,9 +25,9 @@ def project(new_project):
     mini["weights"] = {"market1501": {name: f"weights/{name}.pth.tar" for name in mini["methods"]}}
     made = new_project(params)
     people = mini["datasets"]["market1501"]["render"]["train_people"]
-    network = NetworkSettings.model_validate(mini["network"])
+    scale = ScaleSettings.model_validate(mini["scale"])
     for name in mini["methods"]:
-        state = released_state(name, network, people)
+        state = released_state(name, people, scale)
         write_checkpoint(made.folder / "weights" / f"{name}.pth.tar", state)
     wanted = ("reports/table2.md", "reports/plots/training.csv", "reports/index.html")
     made.succeed("snakemake", "--cores", "2", *wanted)

@@ -16,8 +16,9 @@ def test_snakemake_clears_results_away_before_a_job_starts_again_and_keeps_check
     new_project,
 ):
     params = tiny_params()
-    training = params["profiles"]["mini"]["training"]
-    training |= {"epochs": 60, "checkpoint_seconds": 0.0}
+    mini = params["profiles"]["mini"]
+    mini["scale"]["epochs"] = 60
+    mini["hardware"] = {"checkpoint_seconds": 0.0, "runs_per_job": 1}
     project = new_project(params)
     command = ["snakemake", f"{RUN}/run.json", "--cores", "2"]
     running = subprocess.Popen(

@@ -16,6 +16,7 @@ def params_with_two_profiles() -> dict:
     mini = params["profiles"]["mini"]
     mini["datasets"] = {"market1501": mini["datasets"]["market1501"]}
     mini["seeds"] = [1]
+    mini["hardware"] = {"runs_per_job": 1}
     params["profiles"]["other"] = {**copy.deepcopy(mini), "seeds": [2]}
     params["tracking"]["mode"] = "off"
     return params
@@ -85,7 +86,8 @@ def test_a_second_clone_trains_just_the_seed_that_it_adds(second):
 
 def test_a_second_clone_notices_other_parameters(second):
     params = params_with_two_profiles()
-    params["profiles"]["mini"]["training"]["margin"] = 0.5
+    for method in ("baseline", "top-db-net"):
+        params["profiles"]["mini"]["changes"][method]["all"]["options"] = {"margin": 0.5}
     second.write(params)
     planned = [line.split() for line in second.planned("--quiet", "rules").splitlines()]
     assert ["train_watched", "2"] in planned

@@ -26,7 +26,7 @@ PARAMS = {
     "seeds": list(SEEDS),
     "tracking.mode": "live",
     "tracking.experiment": "trackers",
-    "training.epochs": EPOCHS,
+    "scale.epochs": EPOCHS,
 }
 pytestmark = pytest.mark.filterwarnings("default")
 
@@ -169,7 +169,7 @@ def digests(project, tmp_path_factory) -> dict[int, str]:
         folder = work_in(
             project,
             tmp_path_factory.mktemp("undisturbed"),
-            training__epochs=epochs,
+            scale__epochs=epochs,
             tracking__mode="off",
         )
         end([start(folder, 1, None)])
@@ -229,7 +229,7 @@ def test_a_server_that_is_down_at_the_start(project, tmp_path, digests):
 
 
 def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
-    folder = work_in(project, tmp_path, training__epochs=LONG)
+    folder = work_in(project, tmp_path, scale__epochs=LONG)
     store = f"sqlite:///{tmp_path}/server.db"
     with mlflow_server(store, tmp_path) as server:
         training = start(folder, 1, server.address)
@@ -308,7 +308,7 @@ def test_a_store_whose_disk_is_full_at_the_start(project, small_disk, tmp_path, 
 
 
 def test_a_store_whose_disk_fills_in_the_middle(project, small_disk, tmp_path, digests):
-    folder = work_in(project, tmp_path, training__epochs=LONG)
+    folder = work_in(project, tmp_path, scale__epochs=LONG)
     store = f"sqlite:///{small_disk}/mlflow.db"
     training = start(folder, 1, store)
     wait_for_an_epoch(small_disk / "mlflow.db", training)

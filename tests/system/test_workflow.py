@@ -70,7 +70,7 @@ def test_other_snapshots_train_the_chosen_runs_alone(finished):
         planned = finished.planned()
     finally:
         finished.write(tiny_params())
-    counts = dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+    counts = counted(planned)
     assert counts["train_watched"] == "2"
     assert "train" not in counts
 
@@ -96,6 +96,107 @@ def test_mlflow_knows_every_run(finished):
     assert receipt["missing"] == []
 
 
+def counted(planned: str) -> dict[str, str]:
+    """How often a dry run names each rule."""
+    return dict(line.split() for line in planned.splitlines() if len(line.split()) == 2)
+
+
+def planned_with(project: Project, change) -> dict[str, str]:
+    """What a dry run would do with other parameters."""
+    params = tiny_params()
+    change(params["profiles"]["mini"])
+    project.write(params)
+    try:
+        return counted(project.planned())
+    finally:
+        project.write(tiny_params())
+
+
+TRAININGS = {"train", "train_watched", "pretrain", "index", "render"}
+
+
+def test_other_changes_of_one_method_train_that_one_again(finished):
+    def change(mini):
+        mini["changes"]["baseline"]["all"]["options"] = {"margin": 0.5}
+
+    jobs = planned_with(finished, change)
+    # One job of both seeds on each data set; one of the two is looked at.
+    assert {name: jobs.get(name) for name in TRAININGS} == {
+        "train": "1",
+        "train_watched": "1",
+        "pretrain": None,
+        "index": None,
+        "render": None,
+    }
+
+
+def test_changes_on_one_data_set_train_there_again(finished):
+    def change(mini):
+        mini["changes"]["baseline"]["cuhk03-detected"] = {"options": {"margin": 0.5}}
+
+    jobs = planned_with(finished, change)
+    assert {name for name in TRAININGS if name in jobs} == {"train"}
+    assert jobs["train"] == "1"
+
+
+def test_another_scale_trains_everything_again(finished):
+    jobs = planned_with(finished, lambda mini: mini["scale"].update(rate=0.5))
+    assert (jobs["pretrain"], jobs["train"], jobs["train_watched"]) == ("1", "2", "2")
+    assert "index" not in jobs
+
+
+def test_how_many_runs_share_a_process_moves_no_result_where_seeds_fill_their_jobs(finished):
+    """A seed more makes a job more, and leaves those that were there as they are."""
+
+    def change(mini):
+        mini["hardware"]["runs_per_job"] = 2
+        mini["seeds"] = [1, 2, 3]
+
+    jobs = planned_with(finished, change)
+    assert jobs["train_1"] == "4"
+    assert jobs["evaluate_1"] == "4"
+    assert not {"train", "train_watched", "evaluate"} & jobs.keys()
+
+
+def test_a_new_method_trains_itself_alone(finished):
+    jobs = planned_with(finished, lambda mini: mini["methods"].append("bot"))
+    assert jobs["train"] == "2"
+    assert {name for name in TRAININGS if name in jobs} == {"train"}
+
+
+def test_a_method_with_a_backbone_of_its_own_pretrains_that_one_alone(finished):
+    jobs = planned_with(finished, lambda mini: mini["methods"].append("osnet"))
+    assert (jobs["pretrain"], jobs["train"]) == ("1", "2")
+    assert "train_watched" not in jobs
+
+
+def test_a_method_that_cannot_be_trained_stops_before_anything_trains(finished):
+    params = tiny_params()
+    mini = params["profiles"]["mini"]
+    mini["methods"].append("mgn")
+    mini["scale"]["size"] = [88, 32]  # eleven rows, which two and three stripes do not divide
+    finished.write(params)
+    try:
+        stopped = finished.run("snakemake", "all", "--cores", "2")
+    finally:
+        finished.write(tiny_params())
+    assert stopped.returncode == 2
+    (said,) = [line for line in stopped.stdout.splitlines() if line.startswith("topdb: ")]
+    assert said.startswith("topdb: method mgn: mgn cuts a feature map into 2 and 3 equal stripes")
+    assert "Traceback" not in stopped.stdout
+    assert "rule train" not in stopped.stdout
+    assert "Nothing to be done" in finished.planned()
+
+
+def test_recipes_are_checked_once_and_written_down(finished):
+    written = json.loads(finished.text("results/mini/recipes.json"))
+    assert list(written) == ["baseline", "top-db-net"]
+    path = finished.folder / "results/mini/recipes.json"
+    before = path.stat().st_mtime_ns
+    finished.succeed("snakemake", "all", "--cores", "2")
+    assert path.stat().st_mtime_ns == before
+
+
 def test_fresh_modification_times_rerun_nothing(finished):
     for name in ("data/mini/market1501/rendered.json", "results/mini/market1501/index.parquet"):
         os.utime(finished.folder / name)
@@ -110,10 +211,9 @@ def test_a_changed_parameter_reruns_just_what_uses_it(finished):
         planned = finished.planned()
     finally:
         finished.write(tiny_params())
-    jobs = {line.split()[0] for line in planned.splitlines() if len(line.split()) == 2}
-    assert "evaluate" in jobs
-    assert "train" not in jobs
-    assert "render" not in jobs
+    jobs = counted(planned)
+    assert jobs["evaluate"] == "4"  # both seeds of a cell in one
+    assert not {"pretrain", "train", "train_watched", "index", "render"} & jobs.keys()
 
 
 def test_other_settings_of_a_drawn_data_set_draw_it_again(finished):
@@ -131,14 +231,14 @@ def test_other_settings_of_a_drawn_data_set_draw_it_again(finished):
 
 def test_an_unknown_key_stops_before_anything_runs(finished):
     params = tiny_params()
-    params["profiles"]["mini"]["training"]["epoch"] = 3
+    params["profiles"]["mini"]["scale"]["epoch"] = 3
     finished.write(params)
     try:
         stopped = finished.run("snakemake", "all", "--cores", "2")
     finally:
         finished.write(tiny_params())
     assert stopped.returncode == 2
-    assert "unknown key 'profiles.mini.training.epoch' (did you mean 'epochs'?)" in stopped.stdout
+    assert "unknown key 'profiles.mini.scale.epoch' (did you mean 'epochs'?)" in stopped.stdout
     assert "Traceback" not in stopped.stdout
 
 

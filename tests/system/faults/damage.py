@@ -81,6 +81,7 @@ def _broken_published(ground: Ground) -> None:
 
 
 MARKET = "results/mini/market1501"
+BACKBONE = "results/mini/pretraining/small/backbone.safetensors"
 RANKED = (f"{VICTIM}/plain", f"{VICTIM}/rk")
 RUNS = f"{MARKET}/*/seed-*"
 FAULTS = [
@@ -125,17 +126,13 @@ FAULTS = [
     ),
     Fault(
         "backbone with one bit flipped",
-        _found(
-            "results/mini/pretraining/backbone.safetensors", flip, r"backbone\.safetensors", VICTIM
-        ),
+        _found(BACKBONE, flip, r"backbone\.safetensors", VICTIM),
         MESSAGE,
         always=False,
     ),
     Fault(
         "backbone cut short",
-        _found(
-            "results/mini/pretraining/backbone.safetensors", cut, r"backbone\.safetensors", VICTIM
-        ),
+        _found(BACKBONE, cut, r"backbone\.safetensors", VICTIM),
         MESSAGE,
         always=False,
     ),

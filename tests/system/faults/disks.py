@@ -60,7 +60,7 @@ FAULTS = [
     ),
     Fault(
         "full disk while a backbone is written",
-        _full("results/mini/pretraining", 100, "results/mini/pretraining", VICTIM),
+        _full("results/mini/pretraining/small", 100, "results/mini/pretraining/small", VICTIM),
         MESSAGE,
         always=False,
     ),

@@ -28,6 +28,7 @@ def params() -> dict:
     """Two data sets, two methods, two seeds; without the tracker, which has tests of its own."""
     found = tiny_params()
     found["tracking"]["mode"] = "off"
+    found["profiles"]["mini"]["hardware"] = {"runs_per_job": 1}
     return found
 
 
@@ -52,7 +53,7 @@ class Ground:
 
     def undo(self, *names: str) -> None:
         """Delete results, and the reports that come from them, as if not yet made."""
-        for name in (*names, "results/mini/comparisons.parquet", *REPORTS):
+        for name in (*names, "results/mini/comparisons", *REPORTS):
             for path in self.folder.glob(name):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 

@@ -9,7 +9,7 @@ from system.faults.ground import VICTIM, Fault, Ground
 
 EVALUATED = (f"{VICTIM}/plain", f"{VICTIM}/rk")
 INDEXED = ("results/mini/market1501/index.parquet", VICTIM)
-PRETRAINED = ("results/mini/pretraining/backbone.safetensors", VICTIM)
+PRETRAINED = ("results/mini/pretraining/small/backbone.safetensors", VICTIM)
 
 
 def _kill(words: str, *undone: str, after: float = 0.2) -> Callable[[Ground], None]:

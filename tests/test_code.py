@@ -1,0 +1,251 @@
+"""Which results an edit of a file makes stale: those whose code imports it, and no others."""
+
+import ast
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import tiny
+
+from topdb import code, planning
+from topdb.params import declared, load, method_files
+
+MINI = load(tiny.ROOT / "params.yaml").selected("mini")
+METHODS = sorted(method_files())
+OWN = tiny.ROOT / "tests/methods/own/one_stream.py"
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory) -> Path:
+    """A copy of the package, to edit."""
+    copy = tmp_path_factory.mktemp("code") / "topdb"
+    shutil.copytree(tiny.ROOT / "topdb", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture(autouse=True)
+def here(package, monkeypatch) -> Iterator[None]:
+    monkeypatch.setattr(code, "_PACKAGE", package)
+    code._imports.cache_clear()
+    yield
+    code._imports.cache_clear()
+
+
+def digests(package: Path, own: Path | None = None) -> dict[str, str]:
+    """The digest of every method's runs, of every backbone's pretraining, and of every step."""
+    files = {name: package / "methods" / f"{name.replace('-', '_')}.py" for name in METHODS}
+    if own:
+        files["own"] = own
+    backbones = {name: MINI.scale.backbone(declared(file).backbone) for name, file in files.items()}
+    found = {name: code.method_code(files[name], backbones[name]) for name in files}
+    found |= {f"pretraining {each}": code.pretraining_code(each) for each in backbones.values()}
+    steps = planning._SOURCES.items()
+    return found | {step: code.code_digest(starts, planning._ROOMS) for step, starts in steps}
+
+
+@contextmanager
+def edited(path: Path, text: str = "\n# Another comment.\n") -> Iterator[None]:
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + text.encode())
+        yield
+    finally:
+        path.write_bytes(before)
+
+
+def stale(package: Path, name: str, text: str = "\n# Another comment.\n") -> set[str]:
+    """What an edit of a file of the package makes stale."""
+    before = digests(package)
+    with edited(package / name, text):
+        after = digests(package)
+    assert digests(package) == before
+    return {key for key in before if before[key] != after[key]}
+
+
+def users(part: str) -> set[str]:
+    """The methods whose own files import a part, or a part that imports it."""
+    parts = tiny.ROOT / "topdb/methods/parts"
+
+    def named(file: Path) -> set[str]:
+        modules = {
+            node.module or ""
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.ImportFrom)
+        }
+        prefix = "topdb.methods.parts."
+        return {each.removeprefix(prefix) for each in modules if each.startswith(prefix)}
+
+    def reached(file: Path) -> set[str]:
+        found: set[str] = set()
+        waiting = named(file)
+        while waiting:
+            each = waiting.pop()
+            found.add(each)
+            waiting |= named(parts / f"{each}.py") - found
+        return found
+
+    return {name for name, file in method_files().items() if part in reached(file)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_an_edit_of_a_methods_file_is_of_its_runs_alone(method, package):
+    assert stale(package, f"methods/{method.replace('-', '_')}.py") == {method}
+
+
+@pytest.mark.parametrize("part", ["streams", "stripes", "drop", "erasing", "jitter"])
+def test_an_edit_of_a_part_is_of_the_methods_that_use_it(part, package):
+    found = stale(package, f"methods/parts/{part}.py")
+    assert users(part) <= found
+    if part != "drop":  # of which snapshots of every method take their maps
+        assert found == users(part)
+        assert found < {*METHODS}
+
+
+def test_a_new_method_or_part_is_of_no_other_runs(package):
+    before = digests(package)
+    for name in ("methods/one_more.py", "methods/parts/one_more.py"):
+        (package / name).write_text("from topdb.methods.contract import Method\n")
+    code._imports.cache_clear()
+    try:
+        assert digests(package) == before
+    finally:
+        for name in ("methods/one_more.py", "methods/parts/one_more.py"):
+            (package / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "training/estimate_text.py",
+        "training/estimate.py",
+        "training/extraction.py",
+        "training/recipes.py",
+        "training/conformance.py",
+        "commands/train.py",
+        "cli.py",
+        "params/file.py",
+        "tracking/live.py",
+        "planning.py",
+        "code.py",
+        "methods/backbones/resnet50.py",
+    ],
+)
+def test_an_edit_of_what_decides_on_no_result_makes_none_stale(name, package):
+    assert stale(package, name) == set()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "training/fit.py",
+        "training/step.py",
+        "training/optimiser.py",
+        "training/images.py",
+        "training/randomness.py",
+        "methods/contract/recipe.py",
+        "methods/contract/method.py",
+        "methods/parts/augmentation.py",
+        "methods/__init__.py",
+        "params/scale.py",
+    ],
+)
+def test_an_edit_of_the_loop_is_of_every_run_and_pretraining_and_of_nothing_else(name, package):
+    pretrainings = {key for key in digests(package) if key.startswith("pretraining ")}
+    assert stale(package, name) == {*METHODS, *pretrainings}
+
+
+@pytest.mark.parametrize("name", ["training/features.py", "training/run.py", "snapshots.py"])
+def test_an_edit_of_what_follows_training_is_of_every_run(name, package):
+    # The page and figure 3 are made of snapshots.
+    assert stale(package, name) - {"report"} == {*METHODS}
+
+
+def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
+    on_osnet = {name for name, file in method_files().items() if declared(file).backbone == "osnet"}
+    assert on_osnet == {"osnet"}
+    assert stale(package, "methods/backbones/osnet.py") == {"osnet", "pretraining osnet"}
+    expected = {*METHODS} - on_osnet | {"pretraining small"}
+    assert stale(package, "methods/backbones/small.py") == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"),
+    [
+        ("columns.py", {"evaluate", "compare", "examples"}),
+        ("grid.py", {"compare", "examples", "report"}),
+        ("evaluation.py", {"evaluate"}),
+        ("retrieval/ranking.py", {"evaluate"}),
+        ("reporting/comparing.py", {"compare", "report"}),
+        ("reporting/page/templates/page.css", {"report"}),
+        ("statistics/paired.py", {"compare", "report"}),
+        ("datasets/render/__init__.py", {"render", "index"}),
+    ],
+)
+def test_an_edit_of_a_step_is_of_those_that_import_it(name, steps, package):
+    assert (package / name).is_file()
+    found = stale(package, name)
+    direct = {
+        step
+        for step, starts in planning._SOURCES.items()
+        if any((package / name).is_relative_to(package / start) for start in starts)
+    }
+    assert direct <= found
+    assert found & {*METHODS} == set()
+    assert found <= steps | direct
+    assert found
+
+
+def test_columns_and_grid_are_of_the_steps_that_import_them(package):
+    assert "evaluate" in stale(package, "columns.py")
+    assert {"compare", "report"} <= stale(package, "grid.py")
+
+
+def test_imports_count_wherever_they_stand_and_however_they_are_written(package):
+    part = package / "methods/parts/one_more.py"
+    part.write_text("value = 1\n")
+    bot = package / "methods/bot.py"
+    try:
+        for line in (
+            "\nfrom topdb.methods.parts.one_more import value\n",
+            "\nfrom topdb.methods.parts import one_more\n",
+            "\nimport topdb.methods.parts.one_more as other\n",
+            "\ndef late():\n    from topdb.methods.parts import one_more\n",
+        ):
+            with edited(bot, line):
+                code._imports.cache_clear()  # a process reads a file's imports once
+                assert stale(package, "methods/parts/one_more.py") == {"bot"}, line
+        code._imports.cache_clear()
+        assert stale(package, "methods/parts/one_more.py") == set()
+    finally:
+        part.unlink()
+
+
+def test_the_place_and_the_age_of_the_files_do_not_count(package, tmp_path, monkeypatch):
+    before = digests(package)
+    moved = tmp_path / "elsewhere/topdb"
+    shutil.copytree(package, moved, copy_function=shutil.copyfile)
+    (moved / "methods/__pycache__").mkdir()
+    (moved / "methods/__pycache__/bot.cpython-311.pyc").write_bytes(b"1")
+    (moved / "reporting/__pycache__").mkdir()
+    (moved / "reporting/__pycache__/x.pyc").write_bytes(b"1")
+    monkeypatch.setattr(code, "_PACKAGE", moved)
+    assert digests(moved) == before
+
+
+def test_a_method_of_ones_own_is_known_by_its_file_wherever_it_lies(package, tmp_path):
+    places = [tmp_path / name / "one_stream.py" for name in ("here", "there")]
+    for place in places:
+        place.parent.mkdir()
+        shutil.copyfile(OWN, place)
+    first = digests(package, places[0])
+    assert digests(package, places[1]) == first
+    with edited(places[0]):
+        second = digests(package, places[0])
+    assert {key for key in first if first[key] != second[key]} == {"own"}
+    # What it imports from the package counts, as for the package's own.
+    with edited(package / "methods/parts/augmentation.py"):
+        assert digests(package, places[0])["own"] != first["own"]
+    with edited(package / "methods/parts/stripes.py"):
+        assert digests(package, places[0])["own"] == first["own"]
