@@ -95,7 +95,10 @@ for name, seeds in BATCHES.items():
 use rule train as train_watched with:
     output:
         batch(RUN_FILES, BATCHES[""]),
-        f"{RUN}/snapshots.npz".replace("{seed}", PLAN["snapshots"]["seed"]),
+        batch(
+            [f"{RUN}/snapshots.npz"],
+            [each for each in BATCHES[""] if each in ("{seed}", PLAN["snapshots"]["seed"])],
+        ),
     wildcard_constraints:
         dataset=re.escape(PLAN["snapshots"]["dataset"]),
         method="|".join(map(re.escape, PLAN["snapshots"]["methods"])) or "nothing",

@@ -25,11 +25,17 @@ np.savez(sys.argv[1], plain=rank(*case).ap, rk=rank_reranked(*case).ap,
 """
 
 
+FORCED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+"""Force kernels of another processor on OpenBLAS, whose edges round otherwise with other threads;
+docs/retrieval.md promises equal bits for the kernels that it chooses itself."""
+
+
 def start(script, *arguments, **environment):
+    own = {name: value for name, value in os.environ.items() if name not in FORCED}
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=ROOT,
-        env=os.environ | environment,
+        env=own | environment,
         stderr=subprocess.PIPE,
         text=True,
     )
