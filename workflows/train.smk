@@ -97,7 +97,11 @@ use rule train as train_watched with:
         batch(RUN_FILES, BATCHES[""]),
         batch(
             [f"{RUN}/snapshots.npz"],
-            [each for each in BATCHES[""] if each in ("{seed}", PLAN["snapshots"]["seed"])],
+            [
+                each
+                for each in BATCHES[""]
+                if each in ("{seed}", PLAN["snapshots"]["seed"])
+            ],
         ),
     wildcard_constraints:
         dataset=re.escape(PLAN["snapshots"]["dataset"]),
