@@ -170,6 +170,17 @@ def batch(patterns, seeds):
     return [pattern.replace("{seed}", seed) for seed in seeds for pattern in patterns]
 
 
+def folders(seeds, files, up=1):
+    """Return a parameter: `--out` with the folder of each seed's files, which are so many for each.
+
+    Read off the outputs, since a storage has them elsewhere; it lies `up` folders above them.
+    """
+    return lambda wildcards, output: [
+        f"--out {shlex.quote(str(Path(output[place * files]).parents[up - 1]))}"
+        for place in range(len(seeds))
+    ]
+
+
 def grid(pattern):
     """Return the pattern's files for every run of the profile."""
     return expand(

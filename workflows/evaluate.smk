@@ -1,6 +1,13 @@
 # Features to scores, plain and re-ranked and all seeds of a batch in one job. Features are ancient,
 # since run.json, which is small enough to be compared by content, holds their digest.
 
+SCORE_FILES = expand(
+    f"{EVALUATION}/{{file}}",
+    ranking=PLAN["rankings"],
+    file=["queries.parquet", "top.parquet", "metrics.json"],
+    allow_missing=True,
+)
+
 for name, seeds in BATCHES.items():
 
     rule:
@@ -10,15 +17,7 @@ for name, seeds in BATCHES.items():
             run=batch([RECORD], seeds),
             features=ancient(batch([f"{RUN}/features.npz"], seeds)),
         output:
-            batch(
-                expand(
-                    f"{EVALUATION}/{{file}}",
-                    ranking=PLAN["rankings"],
-                    file=["queries.parquet", "top.parquet", "metrics.json"],
-                    allow_missing=True,
-                ),
-                seeds,
-            ),
+            batch(SCORE_FILES, seeds),
         log:
             batch(
                 [f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}.log"],
@@ -30,7 +29,7 @@ for name, seeds in BATCHES.items():
         params:
             **PLAN["ranking"],
             source=PLAN["source"]["evaluate"],
-            folders=batch([f"--out {RUN}"], seeds),
+            folders=folders(seeds, len(SCORE_FILES), up=2),
             rankings=expand("--ranking {ranking}", ranking=PLAN["rankings"]),
         shell:
             "topdb evaluate {input.features:q} {params.rankings} {params.folders} "

@@ -80,15 +80,12 @@ for name, seeds in BATCHES.items():
             code=lambda wildcards: PLAN["code"]["methods"][wildcards.method],
             backbone=["--backbone"] if PLAN["pretrain"] else [],
             seeds=batch(["{seed}"], seeds),
-            folders=batch([f"--out {RUN}"], seeds),
-            logs=batch(
-                [f"--log logs/{PROFILE}/train/{{dataset}}-{{method}}-{{seed}}.log"],
-                seeds,
-            ),
+            folders=folders(seeds, len(RUN_FILES)),
         shell:
+            "logs=({log:q}); "
             "topdb train {wildcards.dataset:q} {wildcards.method:q} {params.seeds} "
             "--index {input.index:q} --pixels {input.pixels:q} {params.backbone} "
-            "{input.backbone:q} {params.folders} {params.logs} >>{log[0]:q} 2>&1"
+            '{input.backbone:q} {params.folders} "${{logs[@]/#/--log=}}" >>{log[0]:q} 2>&1'
 
 
 # The same for the batch that the figures look at: one of its runs keeps snapshots too.

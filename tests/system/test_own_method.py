@@ -46,7 +46,8 @@ def planned(project: Project) -> list[tuple[str, str]]:
     found = []
     for job in said.split("\n\n"):
         lines = [line.strip() for line in job.splitlines()]
-        rules = [line.removeprefix("rule ").rstrip(":") for line in lines if line.startswith("rule ")]
+        named = [line for line in lines if line.startswith("rule ")]
+        rules = [line.removeprefix("rule ").rstrip(":") for line in named]
         wildcards = [line for line in lines if line.startswith("wildcards:")]
         if rules and rules[0].startswith(("train", "pretrain", "index", "render")):
             (method,) = [
@@ -71,7 +72,8 @@ def test_it_stands_in_the_table_and_its_runs_are_whole(project):
             assert record["title"] == title
     history = project.text("results/mini/market1501/one-stream/seed-1/history.csv")
     assert history.splitlines()[0].endswith(",loss,cross_entropy,pull")
-    assert json.loads(project.text("results/mini/recipes.json")).keys() == {"baseline", "one-stream"}
+    recipes = json.loads(project.text("results/mini/recipes.json"))
+    assert recipes.keys() == {"baseline", "one-stream"}
 
 
 def test_nothing_is_left_to_do(project):

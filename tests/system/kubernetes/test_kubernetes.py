@@ -39,10 +39,8 @@ COMPARED = (
 
 @pytest.fixture(scope="module")
 def project(new_project: Callable[[dict], Project]) -> Project:
-    """A git repository, as pods are sent what git knows; four trainings."""
-    params = tiny_params()
-    params["profiles"]["mini"]["seeds"] = [1]
-    made = new_project(params)
+    """A git repository, as pods are sent what git knows; eight trainings, both seeds in one job."""
+    made = new_project(tiny_params())
     git = ["git", "-c", "user.name=nobody", "-c", "user.email=nobody@localhost"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
         subprocess.run([*git, *command], cwd=made.folder, check=True)
@@ -91,7 +89,7 @@ def test_results_are_those_of_shared_files_bit_for_bit(
     local = new_project(yaml.safe_load(project.text("params.yaml")))
     local.succeed("snakemake", "all", "--cores", "2")
     runs = sorted(local.folder.glob("results/mini/*/*/seed-*/weights.safetensors"))
-    assert len(runs) == 4
+    assert len(runs) == 8
     weights = tuple(path.relative_to(local.folder).as_posix() for path in runs)
     for name in (*COMPARED, *weights):
         expected = (local.folder / name).read_bytes()
