@@ -249,3 +249,15 @@ def test_a_method_of_ones_own_is_known_by_its_file_wherever_it_lies(package, tmp
         assert digests(package, places[0])["own"] != first["own"]
     with edited(package / "methods/parts/stripes.py"):
         assert digests(package, places[0])["own"] == first["own"]
+
+
+def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
+    room = tmp_path / "reporting/page"
+    (room / "__pycache__").mkdir(parents=True)
+    (room / "page.css").write_text("a {}")
+    monkeypatch.setattr(code, "_PACKAGE", tmp_path)
+    before = code.code_digest(("reporting",), ("reporting",))
+    (room / "__pycache__/page.pyc").write_bytes(b"code")
+    assert code.code_digest(("reporting",), ("reporting",)) == before
+    (room / "page.css").write_text("b {}")
+    assert code.code_digest(("reporting",), ("reporting",)) != before

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from topdb import files
 from topdb.errors import UserError
 from topdb.files import (
     digest,
@@ -186,15 +185,3 @@ def test_a_killed_holder_is_not_waited_for(tmp_path):
     with one_at_a_time(path):
         pass
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
-    room = tmp_path / "reporting/page"
-    (room / "__pycache__").mkdir(parents=True)
-    (room / "page.css").write_text("a {}")
-    monkeypatch.setattr(files, "_PACKAGE", tmp_path)
-    before = files.code_digest(("reporting",))
-    (room / "__pycache__/page.pyc").write_bytes(b"code")
-    assert files.code_digest(("reporting",)) == before
-    (room / "page.css").write_text("b {}")
-    assert files.code_digest(("reporting",)) != before
