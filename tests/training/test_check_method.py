@@ -46,6 +46,11 @@ BROKEN = {
         "the recipe is plain data",
         "not JSON serializable",
     ),
+    "a steady rate of no group": (
+        {"clip=10.0,": 'clip=10.0,\n            steady=("center",),'},
+        "the recipe is plain data",
+        r"keeps the rate of \['center'\] steady, which is no group",
+    ),
     "no normalising": (
         {"augmentation=(Normalise(),)": "augmentation=()"},
         "augmented images have the input's size",

@@ -52,6 +52,8 @@ def plain_data(subject: Subject) -> None:
             all(rule.rate > 0.0 for rule in recipe.rules.values()),
             "a rule of the recipe has no rate above 0: leave the group out instead.",
         )
+        lost = sorted(set(recipe.steady) - set(recipe.rules))
+        require(not lost, f"the recipe keeps the rate of {lost[:1]} steady, which is no group.")
         require(
             not recipe.note or _is_line(recipe.note), "the recipe's note is not one line of text."
         )
