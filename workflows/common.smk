@@ -152,7 +152,7 @@ def batches():
     """Return the seeds of each kind of training job by the end of its rule's name.
 
     Where a job is one run, one rule serves every seed. Otherwise each batch of the profile's seeds,
-    in their order, has a rule: a seed more makes a batch more and leaves the others as they are.
+    in their order, has a rule: a seed more leaves full batches as they are, and fills or adds one.
     The batch that figures look at comes first, under the plain name.
     """
     listed = [[str(seed) for seed in each] for each in PLAN["batches"]]

@@ -137,7 +137,7 @@ class Transform(Protocol):
         ...
 
     def off(self) -> "Transform":
-        """Return it switched off: it draws as before and changes nothing."""
+        """Return it switched off: it changes nothing; what it still draws is its own."""
         ...
 
 
