@@ -223,3 +223,45 @@ def images(wildcards):
     if wildcards.dataset in PLAN["render"]:
         return f"{PLAN['render'][wildcards.dataset]['root']}/rendered.json"
     return []
+
+
+def of_table(pattern):
+    """Return an input: the pattern's files for every run that a table measures."""
+    return lambda wildcards: expand(
+        pattern,
+        dataset=PLAN["datasets"],
+        method=PLAN["tables"][wildcards.table],
+        seed=PLAN["seeds"],
+        ranking=PLAN["rankings"],
+    )
+
+
+def beside_table(*patterns):
+    """Return an input: what `beside` names, of the runs that a table measures."""
+    return lambda wildcards: [
+        file for pattern in patterns for file in of_table(pattern)(wildcards) if FETCHED
+    ]
+
+
+def told(wildcards):
+    """Return what tells of the runs of a table that has all; they are told together."""
+    return TRACKED if list(PLAN["tables"][wildcards.table]) == PLAN["methods"] else []
+
+
+def check_recipes():
+    """Check that every method can be trained, before anything is, unless that stands already.
+
+    This is no rule: Snakemake does not look at what changed in jobs that come after one that runs,
+    and this would run on each of those changes.
+    """
+    decides = ("train", "recipes", "code", "snapshots", "render")
+    asked = json.dumps([PLAN[key] for key in decides], sort_keys=True)
+    note = Path(".snakemake/topdb-recipes") / PROFILE
+    if Path(RECIPES).exists() and note.exists() and note.read_text() == asked:
+        return
+    command = [f"{PROGRAMS}/topdb", "recipes", "--params", PARAMS, "--profile", PROFILE]
+    done = subprocess.run([*command, "--out", RECIPES])
+    if done.returncode:
+        sys.exit(done.returncode)
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(asked)

@@ -3,29 +3,6 @@
 # whose records their notes quote.
 
 
-def of_table(pattern):
-    """Return an input: the pattern's files for every run that a table measures."""
-    return lambda wildcards: expand(
-        pattern,
-        dataset=PLAN["datasets"],
-        method=PLAN["tables"][wildcards.table],
-        seed=PLAN["seeds"],
-        ranking=PLAN["rankings"],
-    )
-
-
-def beside_table(*patterns):
-    """Return an input: what `beside` names, of the runs that a table measures."""
-    return lambda wildcards: [
-        file for pattern in patterns for file in of_table(pattern)(wildcards) if FETCHED
-    ]
-
-
-def told(wildcards):
-    """Return what tells of the runs of a table that has all; they are told together."""
-    return TRACKED if list(PLAN["tables"][wildcards.table]) == PLAN["methods"] else []
-
-
 rule compare:
     input:
         of_table(QUERIES),

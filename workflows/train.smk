@@ -3,25 +3,6 @@
 # index that is written with them, and compared by content, tells whether they changed.
 
 
-def check_recipes():
-    """Check that every method can be trained, before anything is, unless that stands already.
-
-    This is no rule: Snakemake does not look at what changed in jobs that come after one that runs,
-    and this would run on each of those changes.
-    """
-    decides = ("train", "recipes", "code", "snapshots", "render")
-    asked = json.dumps([PLAN[key] for key in decides], sort_keys=True)
-    note = Path(".snakemake/topdb-recipes") / PROFILE
-    if Path(RECIPES).exists() and note.exists() and note.read_text() == asked:
-        return
-    command = [f"{PROGRAMS}/topdb", "recipes", "--params", PARAMS, "--profile", PROFILE]
-    done = subprocess.run([*command, "--out", RECIPES])
-    if done.returncode:
-        sys.exit(done.returncode)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(asked)
-
-
 if held and not workflow.dryrun:
     check_recipes()
 
