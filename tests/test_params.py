@@ -188,6 +188,10 @@ CASES = {
         },
         ["draw into the folder same"],
     ),
+    "a reference that is not run": (
+        {"reference_method": "no-drop"},
+        ["reference_method is no-drop, which the profile does not run; name one of baseline, top"],
+    ),
     "fewer drawn people than a batch": (
         {"datasets.market1501.render": {**tiny.RENDER, "train_people": 2}},
         ["datasets.market1501.render.train_people is 2, fewer than the 3 people of a batch"],
@@ -355,10 +359,14 @@ def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_traini
     params = load(tiny.ROOT / "params.yaml")
     authors, paper = params.selected("authors"), params.selected("paper")
     assert authors.seeds == (0,)
-    assert authors.methods == ("top-db-net",)
+    assert authors.methods == ("top-db-net", *paper.methods[4:])
+    assert params.statistics_of("authors").reference_method == "top-db-net"
+    assert params.statistics_of("paper") == params.statistics
+    authors.require_weights()
     assert list(authors.weights) == list(authors.datasets) == list(paper.datasets)
     assert authors.hardware.device == "cpu"  # it works without a GPU
     changed = {"methods": paper.methods, "seeds": paper.seeds, "weights": {}}
+    changed["reference_method"] = None
     changed["hardware"] = authors.hardware.model_copy(update={"device": "cuda"})
     assert authors.model_copy(update=changed) == paper
 

@@ -121,7 +121,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "device": profile.hardware.device,
         "resources": profile.resources.model_dump(mode="json"),
         "ranking": profile.ranking.model_dump(mode="json"),
-        "statistics": params.statistics.model_dump(mode="json"),
+        "statistics": params.statistics_of(name).model_dump(mode="json"),
         "examples": params.examples.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }

@@ -101,6 +101,14 @@ def test_queries_without_a_match_count_in_neither_quantity(tmp_path):
     assert first.estimate == pytest.approx(0.0)
 
 
+def test_a_profile_may_name_its_own_reference(tmp_path, results):
+    params = tiny.params(tmp_path, {"reference_method": "top-db-net"})
+    found = differences(params, results)
+    assert found
+    assert {each.reference for each in found} == {"top-db-net"}
+    assert {each.method for each in found} == {"baseline"}
+
+
 def test_the_reference_method_must_be_run(tmp_path, results):
     params = tiny.params(tmp_path, {"statistics.reference_method": "no-drop"})
     with pytest.raises(UserError, match="reference_method is no-drop.*baseline, top-db-net"):

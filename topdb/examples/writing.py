@@ -50,13 +50,16 @@ def write_examples(params: Params, profile_name: str, results: Path, path: Path)
     import pyarrow.parquet as pq
 
     profile = params.selected(profile_name)
-    rows = list(_rows(params, profile, results))
+    reference = params.statistics_of(profile_name).reference_method
+    rows = list(_rows(params, profile, reference, results))
     schema = pa.schema([(name, pa.type_for_alias(alias)) for name, alias in COLUMNS.items()])
     with replacing(path) as partial:
         pq.write_table(pa.Table.from_pylist(rows, schema), partial, compression="zstd")
 
 
-def _rows(params: Params, profile: Profile, results: Path) -> Iterator[dict[str, Any]]:
+def _rows(
+    params: Params, profile: Profile, reference: str, results: Path
+) -> Iterator[dict[str, Any]]:
     settings = params.examples
     method = settings.method or (SHOWN if SHOWN in profile.methods else profile.methods[-1])
     if method not in profile.methods:
@@ -64,7 +67,6 @@ def _rows(params: Params, profile: Profile, results: Path) -> Iterator[dict[str,
             f"examples.method is {method}, which the profile does not run: name one of "
             f"{', '.join(profile.methods)}."
         )
-    reference = params.statistics.reference_method
     ranking: Ranking = "plain" if "plain" in profile.rankings else "rk"
     for dataset in profile.datasets:
         own = Cell(dataset, method, ranking)

@@ -101,6 +101,17 @@ class Params(Settings):
         """
         return pick("profile", name or self.profile, self.profiles)
 
+    def statistics_of(self, name: str | None = None) -> StatisticsSettings:
+        """Return how a profile's cells are compared: with its own reference, if it names one.
+
+        Raises
+        ------
+        UserError
+            There is no profile of that name.
+        """
+        own = self.selected(name).reference_method
+        return self.statistics.model_copy(update={"reference_method": own} if own else {})
+
 
 def checked(model: type[_Model], origin: str, **values: object) -> _Model:
     """Return a parameter object made of values that do not come from a file.

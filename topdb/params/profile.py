@@ -47,6 +47,8 @@ class Profile(Settings):
     """Another side or a variant, by method."""
     methods: tuple[MethodName, ...] = Field(min_length=1)
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    reference_method: MethodName | None = None
+    """Every other method is compared with this one; default: `statistics.reference_method`."""
     rankings: tuple[Ranking, ...] = Field(("plain", "rk"), min_length=1)
     datasets: dict[Name, DatasetSettings] = Field(min_length=1)
     scale: ScaleSettings = FULL
@@ -72,6 +74,11 @@ class Profile(Settings):
             twice = sorted({str(value) for value in values if values.count(value) > 1})
             if twice:
                 raise ValueError(f"{key} lists {', '.join(twice)} twice; name each once")
+        if self.reference_method not in (None, *self.methods):
+            raise ValueError(
+                f"reference_method is {self.reference_method}, which the profile does not run; "
+                f"name one of {', '.join(self.methods)}"
+            )
         roots = [dataset.root for dataset in self.all_datasets().values()]
         drawn = [dataset.root for dataset in self.all_datasets().values() if dataset.render]
         shared = sorted({str(root) for root in drawn if roots.count(root) > 1})

@@ -43,7 +43,7 @@ def compare(
     if table not in TABLES:
         raise UserError(f"there is no table '{table}': name {' or '.join(TABLES)}.")
     whole = params.selected(profile_name)
-    settings = params.statistics
+    settings = params.statistics_of(profile_name)
     alone = len(whole.methods) == 1  # a single method is compared with nothing
     if settings.reference_method not in whole.methods and not alone:
         raise UserError(

@@ -119,7 +119,7 @@ def document(
         name=what,
         profile_name=profile,
         profile=of_table(params.selected(profile), what, titles.rows),
-        settings=params.statistics,
+        settings=params.statistics_of(profile),
         results=results,
         comparisons=comparisons,
         titles=titles,

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from topdb.methods.contract.recipe import Moment, Transform
+from topdb.methods.parts.sending import sent
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -24,8 +25,8 @@ _ERASING_ATTEMPTS = 100
 
 def normalise(images: Tensor) -> Tensor:
     """Map uint8 or float images (B, 3, H, W) in 0..255 to ImageNet's mean 0 and deviation 1."""
-    mean = _sent(torch.tensor(IMAGENET_MEAN), images.device)[:, None, None]
-    std = _sent(torch.tensor(IMAGENET_STD), images.device)[:, None, None]
+    mean = sent(torch.tensor(IMAGENET_MEAN), images.device)[:, None, None]
+    std = sent(torch.tensor(IMAGENET_STD), images.device)[:, None, None]
     return (images.float() / 255.0 - mean) / std
 
 
@@ -146,7 +147,7 @@ class Erase(_Unscaled):
 
 def flip(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Mirror each image left to right with a probability."""
-    chosen = _sent(_chosen(images, probability, generator), images.device)
+    chosen = sent(_chosen(images, probability, generator), images.device)
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
@@ -160,7 +161,7 @@ def enlarge_and_crop(images: Tensor, probability: float, generator: torch.Genera
     chosen = _chosen(images, probability, generator).nonzero()[:, 0]
     tops = _whole_uniform(len(chosen), tall - height, generator)
     lefts = _whole_uniform(len(chosen), wide - width, generator)
-    chosen = _sent(chosen, images.device)
+    chosen = sent(chosen, images.device)
     enlarged = interpolate(images[chosen].float(), (tall, wide), mode="bilinear").round()
     windows = [
         image[:, top : top + height, left : left + width]
@@ -193,19 +194,14 @@ def erase(images: Tensor, settings: Erase, generator: torch.Generator) -> Tensor
     chosen = (torch.rand(batch, generator=generator) < settings.p) & fits.any(dim=1)
 
     edges = torch.stack((top, top + rectangle_height, left, left + rectangle_width))
-    top, bottom, left, right = _sent(edges, images.device)[:, :, None]
+    top, bottom, left, right = sent(edges, images.device)[:, :, None]
     rows = torch.arange(height, device=images.device)
     columns = torch.arange(width, device=images.device)
     in_rows = (rows >= top) & (rows < bottom)
-    in_columns = (columns >= left) & (columns < right) & _sent(chosen, images.device)[:, None]
+    in_columns = (columns >= left) & (columns < right) & sent(chosen, images.device)[:, None]
     inside = in_rows[:, None, :, None] & in_columns[:, None, None, :]
-    fill = _sent(torch.tensor(settings.fill), images.device)[:, None, None]
+    fill = sent(torch.tensor(settings.fill), images.device)[:, None, None]
     return torch.where(inside, fill, images)
-
-
-def _sent(values: Tensor, device: torch.device) -> Tensor:
-    """Bring a few values from the CPU to a device without waiting for it."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values
 
 
 def _chosen(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:

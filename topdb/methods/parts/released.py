@@ -3,14 +3,9 @@
 The names are those of the repository that the paper's abstract gives (`models/bdnet.py` there).
 """
 
-from typing import TYPE_CHECKING
-
 from torch import nn
 
 from topdb.methods.contract import Names
-
-if TYPE_CHECKING:
-    from topdb.methods.parts.streams import Streams
 
 _HEADS = {
     "global_reduction": "reduction_global",
@@ -32,18 +27,21 @@ _WITHOUT_DROP = {
 }
 
 
-def released_names(streams: "Streams", backbone: nn.Module) -> Names:
+def released_names(backbone: nn.Module, drop: bool, bottlenecks: int, idle_neck: bool) -> Names:
     """Return the released name of each entry of a stream network with that backbone.
 
-    With a neck, the released network has one for the regularization stream even where there is
-    no such stream: that layer is never run.
+    Parameters
+    ----------
+    backbone : whose layers are numbered
+    drop : whether there is a drop stream
+    bottlenecks : how many
+    idle_neck : whether the released network has a neck for a regularization stream that it lacks,
+        which is never run
     """
     layers = [name for name, _ in backbone.named_children()]
     prefixes = {f"backbone.{name}": f"base.{place}" for place, name in enumerate(layers)}
-    prefixes |= _HEADS | (_WITH_DROP if streams.drop else _WITHOUT_DROP)
-    if streams.bottlenecks == 1:  # the released network does not number a single one
+    prefixes |= _HEADS | (_WITH_DROP if drop else _WITHOUT_DROP)
+    if bottlenecks == 1:  # the released network does not number a single one
         prefixes["bottlenecks.0"] = prefixes["bottlenecks"]
-    unused: tuple[str, ...] = ()
-    if streams.drop and streams.neck and not streams.regularization:
-        unused = (_WITH_DROP["regularization_head.neck"],)
+    unused = (_WITH_DROP["regularization_head.neck"],) if idle_neck else ()
     return Names(prefixes, classifier="classifier_global.weight", unused=unused)

@@ -218,4 +218,7 @@ class StreamNetwork(Method):
 
     def released(self, entries: Mapping[str, Tensor]) -> Names:
         """Return the names of the authors' checkpoints."""
-        return released_names(self.streams, self.backbone)
+        streams = self.streams
+        # With a neck, the authors' network has one for the regularization stream in any case.
+        idle = bool(streams.drop) and streams.neck and not streams.regularization
+        return released_names(self.backbone, bool(streams.drop), streams.bottlenecks, idle)

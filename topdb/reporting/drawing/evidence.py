@@ -6,7 +6,7 @@ from pathlib import Path
 
 from topdb.errors import UserError
 from topdb.grid import WHOLE, GridRun, runs
-from topdb.params import Params, Profile, Ranking
+from topdb.params import Params, Profile, Ranking, StatisticsSettings
 from topdb.reporting.compared import Compared
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.published import Published, read_paper
@@ -32,6 +32,11 @@ class Evidence:
     def profile(self) -> Profile:
         """The profile that is drawn."""
         return self.params.selected(self.profile_name)
+
+    @property
+    def statistics(self) -> StatisticsSettings:
+        """How its cells are compared."""
+        return self.params.statistics_of(self.profile_name)
 
     def title(self, dataset: str) -> str:
         """Return how a data set is called; a dollar in it begins no formula."""

@@ -17,7 +17,7 @@ from topdb.reporting.pairs import to_reference
 def draw(evidence: Evidence) -> Figure:
     """Draw one row a data set and method, one panel a ranking and quantity."""
     found = evidence.compared().differences
-    settings, profile = evidence.params.statistics, evidence.profile
+    settings, profile = evidence.statistics, evidence.profile
     title = f"Difference to {evidence.name(settings.reference_method)}"
     if not found:
         return remark(title, "No two methods have finished runs yet.", evidence)
@@ -76,7 +76,7 @@ def draw(evidence: Evidence) -> Figure:
 
 def _reach(evidence: Evidence, found: Sequence[Difference]) -> str:
     """Say so where seeds are too few for any adjusted p to reach alpha."""
-    settings = evidence.params.statistics
+    settings = evidence.statistics
     families: dict[Ranking, list[float]] = {}
     for each in found:
         families.setdefault(each.ranking, []).append(each.smallest_possible_p)

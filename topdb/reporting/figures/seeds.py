@@ -18,7 +18,7 @@ _DRAWN = {"plain": ("o", BLUE), "rk": ("^", ORANGE)}
 
 def draw(evidence: Evidence) -> Figure:
     """Draw one column a data set, one row a quantity; methods below each other."""
-    profile, settings = evidence.profile, evidence.params.statistics
+    profile, settings = evidence.profile, evidence.statistics
     scores = read_scores(profile, evidence.results)
     if not any(scores.values()):
         return remark(TITLE, "No run is evaluated yet.", evidence)

@@ -61,7 +61,7 @@ def write_page(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     profile = params.selected(profile_name)
-    reference = params.statistics.reference_method
+    reference = params.statistics_of(profile_name).reference_method
     evidence = gather(profile, results, read_scores(profile, results), comparisons, titles)
     groups = list(chart_groups(profile, reference, evidence, titles))
     environment = Environment(
