@@ -203,12 +203,14 @@ def test_a_scale_takes_people_rates_and_augmentations_off():
     assert found.augmentation == (Flip(0.5), PadAndCrop(10), Normalise(), Erase(0.0))
 
 
-def test_scaling_comes_after_the_changes():
-    scale = ScaleSettings(size=(96, 32), people=8, epochs=5)
-    changes = RecipeChanges(size=(384, 128), people=32, epochs=10)
+def test_changes_come_after_the_scale_since_they_are_made_on_purpose():
+    scale = ScaleSettings(size=(96, 32), people=8, epochs=5, rate=0.5)
+    changes = RecipeChanges(size=(48, 16), people=4, epochs=10, rules={"network": {"rate": 1e-3}})
     found = resolved(SOME, "some", "released", scale, [changes])
-    assert (found.size, found.people, found.epochs, found.whole_passes) == ((96, 32), 8, 10, 5)
-    assert found.resize == (108, 36)
+    assert (found.size, found.people, found.epochs, found.whole_passes) == ((48, 16), 4, 10, 5)
+    assert found.resize == (54, 18)
+    assert found.rules["network"].rate == 1e-3  # as it was written
+    assert found.rules["centers"].rate == 0.25
 
 
 def test_channels_are_a_share_of_the_full_ones_and_never_fewer_than_four():

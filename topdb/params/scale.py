@@ -22,7 +22,7 @@ class ScaleSettings(Settings):
     people: Annotated[int, Field(ge=2)] | None = None
     """P of a batch."""
     rate: PositiveFloat = 1.0
-    """Factor of every learning rate."""
+    """Factor of every learning rate but those that `changes` writes down."""
     width: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Factor of the channels that a method adds to its backbone, and of backbones that scale."""
     backbones: dict[BackboneName, BackboneName] = Field(default_factory=dict)

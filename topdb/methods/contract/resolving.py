@@ -1,4 +1,4 @@
-"""A method's recipe as a profile asks for it: one side of it, changed, then scaled."""
+"""A method's recipe as a profile asks for it: one side of it, scaled, then changed."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields, is_dataclass, replace
@@ -58,7 +58,7 @@ def resolved(
     method, name : the class and what it is called
     side : `released`, `described` or a variant
     scale : what the profile shrinks
-    changes : what it changes on purpose, later ones over earlier ones
+    changes : what it changes on purpose, over the scale, and later ones over earlier ones
 
     Raises
     ------
@@ -66,8 +66,8 @@ def resolved(
         The method lacks the variant, or has no such group or option, or a value of an option or
         the length of the warm-up cannot be.
     """
-    recipe = method.recipes[side_of(method, name, side)]
-    for each in changes:
+    recipe = _scaled(method.recipes[side_of(method, name, side)], scale)
+    for each in changes:  # last, since they are made on purpose
         recipe = _changed(recipe, name, each)
     schedule = recipe.schedule
     if isinstance(schedule, Cosine) and schedule.warmup >= recipe.epochs:
@@ -75,7 +75,7 @@ def resolved(
             f"method {name}: a warm-up of {schedule.warmup:g} epochs leaves nothing of "
             f"{recipe.epochs}: change schedule.warmup or epochs under changes.{name}."
         )
-    return _scaled(recipe, scale)
+    return recipe
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:
