@@ -20,7 +20,8 @@ ROOMS = {
         *("params", "datasets", "methods", "code", "tracking", "retrieval", "snapshots", "topdb")
     }
     | COMMON,
-    "retrieval": set(),
+    "metrics": set(),
+    "retrieval": {"metrics"},
     "examples": {"params", "grid", "datasets"} | COMMON,
     "statistics": set(),
     "reporting": {"params", "statistics", "grid", "snapshots"} | COMMON,

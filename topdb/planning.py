@@ -26,6 +26,7 @@ _ROOMS = (
     "evaluation",
     "examples",
     "grid",
+    "metrics",
     "reporting",
     "retrieval",
     "snapshots",
@@ -34,7 +35,7 @@ _ROOMS = (
 _SOURCES = {
     "render": ("datasets/render", "datasets/layouts"),
     "index": ("datasets",),
-    "evaluate": ("evaluation.py",),
+    "evaluate": ("evaluation.py", "metrics"),
     "examples": ("examples",),
     "compare": ("reporting/comparing.py",),
     "report": ("reporting",),
