@@ -359,13 +359,13 @@ def theirs(method: str, peers: Path) -> Side:
 
 
 def ours(method: str) -> Side:
+    from topdb.config import load
+    from topdb.engine.loop import forward_pass, train_step
+    from topdb.engine.optimisers import Optimisers
+    from topdb.engine.placement import Placement
     from topdb.methods import build, find
     from topdb.methods.contract import Moment
-    from topdb.params import load
-    from topdb.training.environment import prepare
-    from topdb.training.optimiser import Optimisers
-    from topdb.training.placement import Placement
-    from topdb.training.step import forward_pass, train_step
+    from topdb.runs.environment import prepare
 
     prepare("cpu", 1)
     hardware = load(ROOT / "params.yaml").selected("mini").hardware

@@ -71,14 +71,14 @@ MEASURED = [
 def topdb_task(task: str, device: str) -> Callable[[], object]:
     import torch
 
+    from topdb.config import HardwareSettings
+    from topdb.engine.loop import forward_pass, train_step
+    from topdb.engine.optimisers import Optimisers
+    from topdb.engine.placement import Placement
     from topdb.methods import build, find
     from topdb.methods.contract import Moment
     from topdb.methods.contract.resolving import resolved
-    from topdb.params import HardwareSettings
-    from topdb.training.environment import prepare
-    from topdb.training.optimiser import Optimisers
-    from topdb.training.placement import Placement
-    from topdb.training.step import forward_pass, train_step
+    from topdb.runs.environment import prepare
 
     usual = task.startswith("usual")
     if usual:

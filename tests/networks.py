@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
+from topdb.config import ScaleSettings
 from topdb.methods import build, find
 from topdb.methods.contract import Adam, Cosine, Method, Moment, Recipe
 from topdb.methods.contract.resolving import resolved
-from topdb.params import ScaleSettings
 
 SMALL = ScaleSettings(size=(48, 16), width=1 / 64, backbones={"resnet50": "small"})
 """Six rows of 64 channels; eight features of the global stream, 16 of the drop stream."""

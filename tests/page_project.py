@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import tiny
 
+from topdb.config import Params
 from topdb.datasets.building import build_index
 from topdb.evaluation import evaluate
-from topdb.examples.writing import write_examples
-from topdb.params import Params
+from topdb.examples import write_examples
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import write_comparisons
 from topdb.reporting.reports import write_report

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import tiny
 
-from topdb.grid import Cell, GridRun, cells
-from topdb.params import Params
+from topdb.config import Params
 from topdb.reporting.published import read_paper
 from topdb.reporting.scores import QUANTITIES
+from topdb.results.runs import Cell, GridRun, cells
 
 PUBLISHED = tiny.ROOT / "reports/published"
 PEOPLE, QUERIES = 50, 400

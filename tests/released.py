@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from networks import SMALL, network, recipe_of
 
-from topdb.params import ScaleSettings
+from topdb.config import ScaleSettings
 
 
 def released_state(

@@ -13,25 +13,28 @@ ROOMS = {
     "errors": set(),
     "code": set(),
     "files": {"errors"},
-    "params": {"errors"},
-    "datasets": {"params"} | COMMON,
-    "methods": {"params"} | COMMON,
-    "training": {
-        *("params", "datasets", "methods", "code", "tracking", "retrieval", "snapshots", "topdb")
+    "config": {"errors", "metrics"},
+    "results": {"config"} | COMMON,
+    "datasets": {"config"} | COMMON,
+    "drawn": {"config", "datasets"} | COMMON,
+    "methods": {"config"} | COMMON,
+    "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
+    "runs": {
+        *("config", "results", "datasets", "methods", "engine", "retrieval"),
+        *("code", "pickled", "tracking", "topdb"),
     }
     | COMMON,
+    "pickled": {"errors"},
     "metrics": set(),
     "retrieval": {"metrics"},
-    "examples": {"params", "grid", "datasets"} | COMMON,
+    "examples": {"config", "results", "datasets"} | COMMON,
     "statistics": set(),
-    "reporting": {"params", "statistics", "grid", "snapshots"} | COMMON,
-    "snapshots": COMMON,
+    "reporting": {"config", "statistics", "results"} | COMMON,
     "columns": set(),
-    "evaluation": {"params", "retrieval", "columns"} | COMMON,
-    "grid": {"params"} | COMMON,
-    "planning": {"params", "grid", "code"} | COMMON,
+    "evaluation": {"config", "retrieval", "columns"} | COMMON,
+    "planning": {"config", "results", "code"} | COMMON,
     "secrets": {"errors"},
-    "tracking": {"params", "grid", "secrets"} | COMMON,
+    "tracking": {"config", "results", "secrets"} | COMMON,
 }
 FREE = {"cli", "commands", "__init__"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -91,10 +94,10 @@ def test_a_module_imports_only_what_its_room_may(path):
 
 def test_the_reader_sees_every_kind_of_import():
     source = (
-        "import topdb\nfrom topdb.params import x\nfrom topdb import grid\n"
+        "import topdb\nfrom topdb.config import x\nfrom topdb import results\n"
         "def f():\n    import topdb.tracking as t\n    from torch import nn\n"
     )
-    assert topdb_rooms(source) == {"topdb", "params", "grid", "tracking"}
+    assert topdb_rooms(source) == {"topdb", "config", "results", "tracking"}
     assert libraries(source) == {"topdb", "torch"}
 
 
@@ -103,7 +106,11 @@ def test_only_tracking_knows_mlflow():
 
 
 def test_only_methods_training_and_the_gpus_products_know_torch():
-    others = {name for name in importers("torch") if not name.startswith(("methods/", "training/"))}
+    others = {
+        name
+        for name in importers("torch")
+        if not name.startswith(("methods/", "engine/", "runs/", "pickled"))
+    }
     assert others == {"retrieval/cuda.py"}
 
 
@@ -126,7 +133,7 @@ def test_methods_do_not_know_how_they_are_trained_or_of_each_other():
 def test_nothing_but_the_finder_names_a_method_that_is_in_no_list():
     """The loop names no method: adding one edits no file."""
     methods = {path.stem for path in (PACKAGE / "methods").glob("*.py")} - {"__init__"}
-    for path in (PACKAGE / "training").rglob("*.py"):
+    for path in [*(PACKAGE / "engine").rglob("*.py"), *(PACKAGE / "runs").rglob("*.py")]:
         words = {
             node.value
             for node in ast.walk(ast.parse(path.read_text()))

@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from topdb import code, planning
-from topdb.params import declared, load, method_files
+from topdb.config import declared, load, method_files
 
 MINI = load(tiny.ROOT / "params.yaml").selected("mini")
 METHODS = sorted(method_files())
@@ -94,7 +94,7 @@ def test_an_edit_of_a_methods_file_is_of_its_runs_alone(method, package):
     assert stale(package, f"methods/{method.replace('-', '_')}.py") == {method}
 
 
-@pytest.mark.parametrize("part", ["streams", "stripes", "drop", "erasing", "jitter"])
+@pytest.mark.parametrize("part", ["streams", "stripes", "drop", "attention", "high_order"])
 def test_an_edit_of_a_part_is_of_the_methods_that_use_it(part, package):
     found = stale(package, f"methods/parts/{part}.py")
     assert users(part) <= found
@@ -118,14 +118,13 @@ def test_a_new_method_or_part_is_of_no_other_runs(package):
 @pytest.mark.parametrize(
     "name",
     [
-        "training/estimate_text.py",
-        "training/estimate.py",
-        "training/extraction.py",
-        "training/recipes.py",
-        "training/conformance.py",
+        "runs/estimate.py",
+        "runs/importing.py",
+        "runs/recipes.py",
+        "runs/conformance/checking.py",
         "commands/train.py",
         "cli.py",
-        "params/file.py",
+        "config/file.py",
         "tracking/live.py",
         "planning.py",
         "code.py",
@@ -139,16 +138,15 @@ def test_an_edit_of_what_decides_on_no_result_makes_none_stale(name, package):
 @pytest.mark.parametrize(
     "name",
     [
-        "training/fit.py",
-        "training/step.py",
-        "training/optimiser.py",
-        "training/images.py",
-        "training/randomness.py",
+        "engine/loop.py",
+        "engine/optimisers.py",
+        "engine/batches.py",
+        "engine/randomness.py",
         "methods/contract/recipe.py",
         "methods/contract/method.py",
         "methods/parts/augmentation.py",
         "methods/__init__.py",
-        "params/scale.py",
+        "config/scale.py",
     ],
 )
 def test_an_edit_of_the_loop_is_of_every_run_and_pretraining_and_of_nothing_else(name, package):
@@ -156,7 +154,7 @@ def test_an_edit_of_the_loop_is_of_every_run_and_pretraining_and_of_nothing_else
     assert stale(package, name) == {*METHODS, *pretrainings}
 
 
-@pytest.mark.parametrize("name", ["training/features.py", "training/run.py", "snapshots.py"])
+@pytest.mark.parametrize("name", ["runs/features.py", "runs/train.py", "results/snapshots.py"])
 def test_an_edit_of_what_follows_training_is_of_every_run(name, package):
     # The page and figure 3 are made of snapshots.
     assert stale(package, name) - {"report"} == {*METHODS}
@@ -174,13 +172,13 @@ def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
     ("name", "steps"),
     [
         ("columns.py", {"evaluate", "compare", "examples"}),
-        ("grid.py", {"compare", "examples", "report"}),
+        ("results/runs.py", {"compare", "examples", "report"}),
         ("evaluation.py", {"evaluate"}),
         ("retrieval/ranking.py", {"evaluate"}),
         ("reporting/comparing.py", {"compare", "report"}),
         ("reporting/page/templates/page.css", {"report"}),
-        ("statistics/paired.py", {"compare", "report"}),
-        ("datasets/render/__init__.py", {"render", "index"}),
+        ("statistics/permutation.py", {"compare", "report"}),
+        ("drawn/people.py", {"render"}),
     ],
 )
 def test_an_edit_of_a_step_is_of_those_that_import_it(name, steps, package):
@@ -197,9 +195,9 @@ def test_an_edit_of_a_step_is_of_those_that_import_it(name, steps, package):
     assert found
 
 
-def test_columns_and_grid_are_of_the_steps_that_import_them(package):
+def test_columns_and_runs_are_of_the_steps_that_import_them(package):
     assert "evaluate" in stale(package, "columns.py")
-    assert {"compare", "report"} <= stale(package, "grid.py")
+    assert {"compare", "report"} <= stale(package, "results/runs.py")
 
 
 def test_imports_count_wherever_they_stand_and_however_they_are_written(package):

@@ -5,10 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 import tiny
 
+from topdb.config import RankingSettings
 from topdb.errors import UserError
 from topdb.evaluation import evaluate, read_features
 from topdb.files import digest
-from topdb.params import RankingSettings
 
 PLAIN = RankingSettings()
 

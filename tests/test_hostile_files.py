@@ -17,14 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from networks import network, recipe_of
 
+from topdb.config import RankingSettings, dropped_in
 from topdb.datasets.building import build_index, decode
-from topdb.datasets.index import read_index
+from topdb.datasets.index import Pixels, read_index
 from topdb.datasets.layouts import load_layout
-from topdb.datasets.pixels import Pixels
+from topdb.engine.start import load_backbone, load_imagenet
 from topdb.errors import UserError
 from topdb.evaluation import evaluate, read_features
-from topdb.params import RankingSettings, dropped_in
-from topdb.training.start import load_backbone, load_imagenet
 
 SMALL_NETWORK = network("top-db-net", recipe_of())
 QUIET = settings(

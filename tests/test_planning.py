@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import tiny
 
+from topdb.config import ImagenetSettings, load
 from topdb.errors import UserError
-from topdb.params import ImagenetSettings, load
 from topdb.planning import plan
 
 PRETRAINING = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from topdb.params import load
+from topdb.config import load
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -17,7 +17,7 @@ import yaml
 from PIL import Image
 
 from topdb import cli
-from topdb.params import Params, Profile, load
+from topdb.config import Params, Profile, load
 
 ROOT = Path(__file__).parents[1]
 

@@ -14,11 +14,11 @@ _PACKAGE = Path(__file__).parent
 _NAME = _PACKAGE.name
 
 
-_LOOP = "training/command.py"
+_LOOP = "runs/command.py"
 """Where the code begins that trains every method."""
-_SIZES = "params/scale.py"
+_SIZES = "config/scale.py"
 """What turns a profile's scale into a network's sizes."""
-_RUN_ROOMS = ("methods", "training", "snapshots")
+_RUN_ROOMS = ("methods", "engine", "runs", "results", "pickled")
 """The rooms whose code a run's weights and features come from."""
 
 
@@ -33,12 +33,12 @@ def method_code(file: Path, backbone: str) -> str:
 
 def pretraining_code(backbone: str) -> str:
     """Return the digest of the code that decides on a backbone's pretraining."""
-    return code_digest([_backbone(backbone), _SIZES, "training/pretraining.py"], _RUN_ROOMS)
+    return code_digest([_backbone(backbone), _SIZES, "runs/pretraining.py"], _RUN_ROOMS)
 
 
 def importing_code() -> str:
     """Return the digest of the code that makes runs of released checkpoints."""
-    return code_digest(["training/importing.py"], _RUN_ROOMS)
+    return code_digest(["runs/importing.py"], _RUN_ROOMS)
 
 
 def _backbone(name: str) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topdb.config import Ranking, RankingSettings
 from topdb.errors import UserError
 from topdb.files import digest, replacing, write_json
-from topdb.params import Ranking, RankingSettings
 
 if TYPE_CHECKING:
     from topdb.retrieval import RankingResult

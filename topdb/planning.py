@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from topdb.code import code_digest, importing_code, method_code, pretraining_code
-from topdb.errors import UserError
-from topdb.grid import tables
-from topdb.params import (
+from topdb.config import (
     DatasetSettings,
     HardwareSettings,
     ImagenetSettings,
@@ -19,24 +17,27 @@ from topdb.params import (
     declared,
     method_files,
 )
+from topdb.errors import UserError
+from topdb.results.runs import tables
 
 _ROOMS = (
     "columns",
     "datasets",
+    "drawn",
     "evaluation",
+    "evidence",
     "examples",
-    "grid",
     "metrics",
     "reporting",
+    "results",
     "retrieval",
-    "snapshots",
     "statistics",
 )
 _SOURCES = {
-    "render": ("datasets/render", "datasets/layouts"),
+    "render": ("drawn", "datasets/layouts"),
     "index": ("datasets",),
     "evaluate": ("evaluation.py", "metrics"),
-    "examples": ("examples",),
+    "examples": ("examples.py",),
     "compare": ("reporting/comparing.py",),
     "report": ("reporting",),
 }

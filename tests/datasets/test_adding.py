@@ -16,8 +16,8 @@ from datasets.matlab_files import write_protocol, write_release
 
 from topdb.datasets.adding import add
 from topdb.datasets.layouts import load_layout
+from topdb.datasets.reading import Verification
 from topdb.datasets.records import Published
-from topdb.datasets.verification import Verification
 from topdb.errors import UserError
 
 PROGRAMS = str(Path(sys.executable).parent)

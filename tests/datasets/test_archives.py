@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topdb.datasets import archives
-from topdb.datasets.archives import unpack
+from topdb.datasets import adding
+from topdb.datasets.adding import unpack
 from topdb.errors import UserError
 
 CONTENT = {"set/query/a.jpg": b"\xff\xd8" + bytes(range(256)) * 20, "set/empty": b"", "b": b"b"}
@@ -157,23 +157,23 @@ def test_an_encrypted_zip_is_named(tmp_path: Path) -> None:
 def test_what_unpacks_without_end_is_stopped(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "FREE_GROWTH", 10_000)
-    monkeypatch.setattr(archives, "GROWTH", 0)
-    monkeypatch.setattr(archives, "_CHUNK", 1000)
+    monkeypatch.setattr(adding, "FREE_GROWTH", 10_000)
+    monkeypatch.setattr(adding, "GROWTH", 0)
+    monkeypatch.setattr(adding, "_CHUNK", 1000)
     bomb = KINDS[kind](tmp_path / kind, {f"zeros-{n}": bytes(5000) for n in range(20)})
     assert "unpacks to more than 10,000 bytes" in refusal(bomb, tmp_path / "out")
     assert sum(map(len, files_below(tmp_path / "out").values())) <= 11_000
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "MOST_FILES", 3)
+    monkeypatch.setattr(adding, "MOST_FILES", 3)
     path = write_zip(tmp_path / "a.zip", {str(n): b"" for n in range(4)})
     assert "holds more than 3 files" in refusal(path, tmp_path / "out")
 
 
 def test_a_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 100})
-    monkeypatch.setattr("topdb.datasets.archives.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("topdb.datasets.adding.shutil.disk_usage", lambda path: usage)
     path = write_zip(tmp_path / "a.zip", CONTENT)
     assert "does not fit on the disk" in refusal(path, tmp_path / "out")
 

@@ -15,8 +15,7 @@ from PIL import Image
 
 from topdb.datasets import building
 from topdb.datasets.building import build_index
-from topdb.datasets.index import Counts, Index, read_index
-from topdb.datasets.pixels import Pixels
+from topdb.datasets.index import Counts, Index, Pixels, read_index
 from topdb.errors import UserError
 
 PETS09 = Path(__file__).parents[3] / "shared" / "real" / "pets09"
@@ -77,7 +76,7 @@ def test_the_order_of_the_folder_does_not_matter(
 
         def __exit__(self, *_: object) -> None: ...
 
-    monkeypatch.setattr("topdb.datasets.folders.os.scandir", Reversed)
+    monkeypatch.setattr("topdb.datasets.records.os.scandir", Reversed)
     build(market)
     assert (index.read_bytes(), pixels.read_bytes()) == before
 

@@ -25,8 +25,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from topdb.datasets.building import build_index
-from topdb.datasets.cuhk03 import person_id
-from topdb.datasets.cuhk03_matlab import extract
+from topdb.datasets.cuhk03 import extract, person_id
 from topdb.datasets.layouts import load_layout
 from topdb.datasets.reading import Source, read_source
 from topdb.errors import UserError

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from topdb.config import dropped_in
 from topdb.datasets import cuhk03 as cuhk03_module
 from topdb.datasets.layouts import dukemtmc_reid, load_layout, market1501
 from topdb.datasets.records import SPLITS, ImageRecord
 from topdb.errors import UserError
-from topdb.params import dropped_in
 
 
 @pytest.mark.parametrize("name", dropped_in("datasets/layouts"))

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from topdb.datasets.building import build_index
-from topdb.datasets.index import Index
+from topdb.datasets.index import Index, Pixels
 from topdb.datasets.layouts import market1501
-from topdb.datasets.pixels import Pixels
 from topdb.datasets.reading import Source, read_source
 from topdb.datasets.records import JUNK
 from topdb.errors import UserError

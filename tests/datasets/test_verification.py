@@ -4,12 +4,11 @@ from typing import Any
 import pytest
 import tiny
 
+from topdb.config import dropped_in
 from topdb.datasets.layouts import PublishedLayout, load_layout
-from topdb.datasets.reading import Source
+from topdb.datasets.reading import Source, verify
 from topdb.datasets.records import Published
-from topdb.datasets.verification import verify
 from topdb.errors import UserError
-from topdb.params import dropped_in
 
 STATED = {
     "market1501": {"train": (751, 12_936), "query": (750, 3_368), "gallery": (750, 15_913)},

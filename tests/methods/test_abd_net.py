@@ -26,6 +26,7 @@ from methods.golden_zoo import (
 )
 from torch import Tensor, nn
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.abd_net import ABDNet, Options
@@ -41,8 +42,6 @@ from topdb.methods.parts.attention import (
 )
 from topdb.methods.parts.augmentation import EnlargeAndCrop, Erase, Flip, Normalise
 from topdb.methods.parts.orthogonality import eigenvalue_gap, features_penalty, weights_penalty
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
 
 GOLDEN = ScaleSettings(size=(128, 64))
 MINI = ScaleSettings(

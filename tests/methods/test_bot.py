@@ -17,15 +17,14 @@ from methods.golden_zoo import (
     numbers,
 )
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
+from topdb.engine.loop import rates
 from topdb.methods import build, find
 from topdb.methods.bot import BoT
 from topdb.methods.contract import SGD, Adam, Method, Moment
 from topdb.methods.contract.resolving import resolved
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise, PadAndCrop
-from topdb.methods.parts.pooling import average
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
-from topdb.training.step import rates
+from topdb.methods.parts.stages import average
 
 MINI = ScaleSettings(
     size=(96, 32), epochs=5, people=8, width=0.125, backbones={"resnet50": "small"}

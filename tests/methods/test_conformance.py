@@ -14,9 +14,9 @@ import pytest
 import tiny
 import torch
 
+from topdb.config import method_files
 from topdb.methods import find
-from topdb.params import method_files
-from topdb.training.conformance import CHECKS, SCALE, Subject, sides
+from topdb.runs.conformance.checking import CHECKS, SCALE, Subject, sides
 
 GUIDE = tiny.ROOT / "docs/methods.md"
 EXAMPLE = "two_halves"

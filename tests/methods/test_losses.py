@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import START, network, recipe_of
 
+from topdb.config import HardwareSettings
+from topdb.engine.loop import train_step
+from topdb.engine.optimisers import Optimisers
 from topdb.methods.parts.losses import batch_hard_triplet
-from topdb.params import HardwareSettings
-from topdb.training.optimiser import Optimisers
-from topdb.training.step import train_step
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "losses.npz"
 KINDS = ("cross_entropy", "triplet")

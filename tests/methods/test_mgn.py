@@ -24,6 +24,7 @@ from methods.golden_zoo import (
 )
 from torch import Tensor, nn
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.backbones import build_backbone
@@ -31,9 +32,7 @@ from topdb.methods.contract import SGD, Adam, Moment
 from topdb.methods.contract.resolving import resolved
 from topdb.methods.mgn import MGN, Options
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
-from topdb.methods.parts.branch_losses import branch_cross_entropies, branch_triplets
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
+from topdb.methods.parts.losses import branch_cross_entropies, branch_triplets
 
 MINI = ScaleSettings(
     size=(96, 32), epochs=5, people=8, width=0.125, backbones={"resnet50": "small"}

@@ -22,19 +22,16 @@ from methods.golden_zoo import (
 from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d, cross_entropy, normalize
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.contract import SGD, Moment
 from topdb.methods.contract.resolving import resolved
 from topdb.methods.mhn import MHN
-from topdb.methods.parts.adaptive_stripes import adaptive_stripe_averages
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
-from topdb.methods.parts.gradient_reversal import reversed_gradient
-from topdb.methods.parts.high_order import HighOrderAttention
-from topdb.methods.parts.order_adversary import OrderAdversary
-from topdb.methods.parts.uniform_people import uniform_people
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
+from topdb.methods.parts.batches import uniform_people
+from topdb.methods.parts.high_order import HighOrderAttention, OrderAdversary, reversed_gradient
+from topdb.methods.parts.stripes import adaptive_stripe_averages
 
 MINI = ScaleSettings(
     size=(96, 32),

@@ -20,20 +20,17 @@ from methods.golden_zoo import (
 )
 from torch import Tensor, nn
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.backbones import build_backbone
-from topdb.methods.backbones.osnet import OSBlock
+from topdb.methods.backbones.osnet import ChannelGate, OSBlock, convolve_and_normalise
 from topdb.methods.contract import Adam, Method, Moment
 from topdb.methods.contract.resolving import resolved
 from topdb.methods.osnet import OSNet
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
-from topdb.methods.parts.folding import convolve_and_normalise
-from topdb.methods.parts.gating import ChannelGate
-from topdb.methods.parts.initialising import initialise
-from topdb.methods.parts.joined_norms import joined_norms
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
+from topdb.methods.parts.norms import joined_norms
+from topdb.methods.parts.starts import initialise
 
 MINI = ScaleSettings(
     size=(96, 32), epochs=5, people=8, width=0.125, backbones={"resnet50": "small"}

@@ -10,13 +10,13 @@ import torch
 from methods.golden_weights import GOLDEN, golden_state, golden_value, released_shapes
 from networks import START, recipe_of
 
+from topdb.config import Profile, ScaleSettings
 from topdb.methods import build, find
 from topdb.methods.contract import Method, Names
 from topdb.methods.parts.drop import top_drop_mask
 from topdb.methods.parts.streams import StreamNetwork
-from topdb.params import Profile, ScaleSettings
-from topdb.training.released import read_checkpoint
-from topdb.training.run import chosen
+from topdb.runs.importing import read_checkpoint
+from topdb.runs.train import chosen
 
 PAPER = ScaleSettings(size=(96, 32))
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from topdb.methods.parts.drop import activation_map
-from topdb.methods.parts.pooling import average
+from topdb.methods.parts.stages import average
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -20,18 +20,16 @@ from methods.golden_zoo import (
 )
 from torch import Tensor, nn
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.contract import SGD, Moment
 from topdb.methods.contract.resolving import resolved
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
-from topdb.methods.parts.branch_losses import branch_cross_entropies, branch_triplets
 from topdb.methods.parts.branches import Classifiers, Reductions
-from topdb.methods.parts.dynamic_training import DynamicTraining
-from topdb.methods.parts.losses import batch_hard_triplet
+from topdb.methods.parts.losses import batch_hard_triplet, branch_cross_entropies, branch_triplets
+from topdb.methods.parts.schedules import DynamicTraining
 from topdb.methods.pyramid import Options, Pyramid
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
 
 MINI = ScaleSettings(
     size=(96, 32), epochs=5, people=8, width=0.125, backbones={"resnet101": "small"}

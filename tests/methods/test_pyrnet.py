@@ -5,16 +5,12 @@ from methods import golden_zoo as golden
 from torch import nn
 from torch.nn.functional import cross_entropy, triplet_margin_loss
 
+from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.contract.recipe import Moment
 from topdb.methods.contract.resolving import plain, resolved
-from topdb.methods.parts.augmentation import augmented
-from topdb.methods.parts.cropping import CropLarger
-from topdb.methods.parts.erasing import EraseMore
-from topdb.methods.parts.jitter import Jitter
-from topdb.params.changes import RecipeChanges
-from topdb.params.scale import FULL, ScaleSettings
+from topdb.methods.parts.augmentation import CropLarger, EraseMore, Jitter, augmented
 
 PYRNET = find("pyrnet")
 STAND_INS = {"resnet50": "small", "resnet101": "small", "densenet201": "small"}

@@ -7,18 +7,21 @@ from PIL import Image, ImageEnhance
 from torch import nn
 from torch.nn.functional import max_pool2d
 
+from topdb.config.scale import FULL, ScaleSettings
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract.recipe import Moment
-from topdb.methods.parts.cropping import CropLarger
-from topdb.methods.parts.erasing import EraseMore
-from topdb.methods.parts.jitter import Jitter, brightened, contrasted, saturated
-from topdb.methods.parts.mining import hard_triplets, summed_distances
-from topdb.methods.parts.passes import normalise_by_pass
-from topdb.methods.parts.pointwise import Pointwise, pointwise
-from topdb.methods.parts.stages import Stages
-from topdb.methods.parts.stripe_pyramid import stripe_counts, stripe_pyramid
-from topdb.methods.parts.tapping import last_stages, map_rows
-from topdb.params.scale import FULL, ScaleSettings
+from topdb.methods.parts.augmentation import (
+    CropLarger,
+    EraseMore,
+    Jitter,
+    brightened,
+    contrasted,
+    saturated,
+)
+from topdb.methods.parts.batches import hard_triplets, summed_distances
+from topdb.methods.parts.norms import Pointwise, normalise_by_pass, pointwise
+from topdb.methods.parts.stages import Stages, last_stages, map_rows
+from topdb.methods.parts.stripes import stripe_counts, stripe_pyramid
 
 SMALL = ScaleSettings(backbones={"densenet201": "small"})
 START = Moment(0, 0.0)
@@ -200,7 +203,7 @@ def test_few_images_are_mined_too():
 def test_mining_in_blocks_is_mining_at_once(monkeypatch):
     features, people = units(100), np.arange(100) % 7
     whole = hard_triplets(features, people, 3, 10, np.random.default_rng(0))
-    monkeypatch.setattr("topdb.methods.parts.mining._ROWS_AT_ONCE", 33)
+    monkeypatch.setattr("topdb.methods.parts.batches._ROWS_AT_ONCE", 33)
     blocks = hard_triplets(features, people, 3, 10, np.random.default_rng(0))
     np.testing.assert_array_equal(whole, blocks)
 

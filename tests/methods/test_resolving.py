@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 import pytest
 import tiny
 
+from topdb.config import FULL, Params, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 from topdb.methods import find
 from topdb.methods.contract import SGD, Adam, Cosine, Method, Milestones, Recipe, Stairs
 from topdb.methods.contract.resolving import plain, resolved, side_of
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise, PadAndCrop
-from topdb.params import FULL, Params, RecipeChanges, ScaleSettings
-from topdb.training.run import chosen
+from topdb.runs.train import chosen
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from topdb.config import load
 from topdb.methods import find
 from topdb.methods.contract import Cosine, Milestones, Moment, Stairs
 from topdb.methods.contract.resolving import resolved
-from topdb.params import load
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "learning_rate.csv"
 COSINE = Cosine(warmup=2.0)

@@ -8,9 +8,9 @@ import tarfile
 import pytest
 import tiny
 
+from topdb.config import load
 from topdb.errors import UserError
 from topdb.files import digest
-from topdb.params import load
 from topdb.reporting import bundles
 from topdb.reporting.bundles import opened, write_bundle
 

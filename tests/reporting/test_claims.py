@@ -5,8 +5,8 @@ import paper_study
 import pytest
 import tiny
 
+from topdb.config import load
 from topdb.errors import UserError
-from topdb.params import load
 from topdb.reporting.claims import families, read_claims
 from topdb.reporting.comparing import compare
 
@@ -41,8 +41,8 @@ def test_five_seeds_can_decide_every_family():
 
 
 def test_the_printed_numbers_bear_out_the_claims():
-    from topdb.grid import Cell
     from topdb.reporting.published import published_difference, read_paper
+    from topdb.results.runs import Cell
 
     paper = read_paper(PUBLISHED)
     for claim in read_claims(PUBLISHED / "claims.csv"):
@@ -139,7 +139,7 @@ def test_parts_say_what_the_paper_prints_and_how_many_seeds_would_show_it(study)
 
 
 def test_a_claim_whose_runs_are_missing_is_open_and_says_where(study, tmp_path):
-    from topdb.grid import GridRun
+    from topdb.results.runs import GridRun
 
     params, results = paper_study.write_study(
         tmp_path, missing=(GridRun("market1501", "baseline", 5),)

@@ -13,12 +13,12 @@ import pytest
 import tiny
 
 from topdb.errors import UserError
-from topdb.grid import Cell
 from topdb.reporting.answer import answer, write_answer
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import write_comparisons
 from topdb.reporting.published import read_paper
 from topdb.reporting.reports import write_report
+from topdb.results.runs import Cell
 
 PUBLISHED = paper_study.PUBLISHED
 OWN = paper_study.CHANGES["methods"]

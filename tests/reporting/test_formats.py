@@ -12,11 +12,11 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topdb.grid import GridRun
 from topdb.reporting import latex, markdown
 from topdb.reporting.comparing import compare
 from topdb.reporting.documents import Code
 from topdb.reporting.reports import FORMATS, write_table
+from topdb.results.runs import GridRun
 
 HOSTILE = [
     "A|B\nC",

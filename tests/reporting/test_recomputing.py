@@ -8,12 +8,12 @@ import tiny
 
 from topdb.errors import UserError
 from topdb.files import digest
-from topdb.grid import GridRun
 from topdb.reporting.bundles import write_bundle
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import read_comparisons
 from topdb.reporting.figures import figure_names, files_of
 from topdb.reporting.recomputing import recompute
+from topdb.results.runs import GridRun
 
 PUBLISHED = paper_study.PUBLISHED
 WITHOUT_TORCH = """

@@ -1,8 +1,8 @@
 import pytest
 import tiny
 
-from topdb.grid import MethodRow
 from topdb.reporting.titles import Titles, read_titles
+from topdb.results.runs import MethodRow
 
 PUBLISHED = tiny.ROOT / "reports/published"
 

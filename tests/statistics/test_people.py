@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from topdb.statistics.people import person_sums
+from topdb.statistics.pigeonhole import person_sums
 
 
 def test_sums_and_counts_by_hand():

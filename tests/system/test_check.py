@@ -8,18 +8,17 @@ import pytest
 import torch
 from system.conftest import ROOT
 
+from topdb.config import PRETRAINING, Params, PretrainingSettings, Profile, load
 from topdb.datasets.building import build_index
-from topdb.datasets.index import Index
-from topdb.datasets.pixels import Pixels
-from topdb.datasets.render.rendering import render
+from topdb.datasets.index import Index, Pixels
+from topdb.drawn.rendering import render
 from topdb.evaluation import evaluate
-from topdb.grid import runs
 from topdb.methods.parts.streams import StreamNetwork
-from topdb.params import PRETRAINING, Params, PretrainingSettings, Profile, load
 from topdb.reporting.check import check_against_reference
-from topdb.training.environment import prepare
-from topdb.training.pretraining import pretrain
-from topdb.training.run import Run, train_run
+from topdb.results.runs import runs
+from topdb.runs.environment import prepare
+from topdb.runs.pretraining import pretrain
+from topdb.runs.train import Run, train_run
 
 DATASET, METHOD = "cuhk03-detected", "top-db-net"
 

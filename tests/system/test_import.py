@@ -6,7 +6,7 @@ import pytest
 from released import released_state, write_checkpoint
 from system.conftest import tiny_params
 
-from topdb.params import ScaleSettings
+from topdb.config import ScaleSettings
 
 RECORD = "results/mini/market1501/top-db-net/seed-0/run.json"
 

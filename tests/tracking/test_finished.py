@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import tiny
 
+from topdb.config import TrackingSettings
 from topdb.errors import UserError
-from topdb.params import TrackingSettings
 from topdb.tracking import live_run, run_tags, track_finished
 
 DEAD = "http://someone:hunter2@127.0.0.1:9"

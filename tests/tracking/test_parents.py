@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from topdb.params import TrackingSettings
+from topdb.config import TrackingSettings
 from topdb.tracking import live_run, run_tags, track_finished
 from topdb.tracking.invocation import latest
 from topdb.tracking.rest import speaks

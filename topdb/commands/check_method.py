@@ -15,10 +15,10 @@ def check_method(
     """Hold a method's file to the contract: losses, groups, batches, bits, resuming."""
     if not file.is_file():
         raise UserError(f"{file} does not exist: name the file of a method.")
+    from topdb.config import method_files
     from topdb.methods import find
-    from topdb.params import method_files
-    from topdb.training.conformance import check, sides
-    from topdb.training.environment import prepare
+    from topdb.runs.conformance.checking import check, sides
+    from topdb.runs.environment import prepare
 
     imported()
     prepare("cpu", 1)

@@ -32,9 +32,9 @@ def estimate(
     settings, name, folder = chosen(params, profile, results)
     wanted = settings.selected(name)
     named = device_named(device)
-    from topdb.training.environment import describe, has_gpu, prepare
-    from topdb.training.estimate import estimate as measure
-    from topdb.training.estimate_text import lines
+    from topdb.runs.environment import describe, has_gpu, prepare
+    from topdb.runs.estimate import estimate as measure
+    from topdb.runs.estimate import lines
 
     imported()
     here = named or ("cuda" if wanted.hardware.device == "cuda" and has_gpu() else "cpu")

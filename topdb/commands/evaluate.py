@@ -37,9 +37,9 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
+    from topdb.config import Ranking, RankingSettings, checked
     from topdb.evaluation import evaluate as score
-    from topdb.params import Ranking, RankingSettings, checked
-    from topdb.training.spare import forget
+    from topdb.results.run_files import forget
 
     imported()
     settings = checked(

@@ -15,6 +15,6 @@ def examples(
     results: ResultsFolder = None,
 ) -> None:
     """Keep the ranked lists of the best, worst and most changed queries as small images."""
-    from topdb.examples.writing import write_examples
+    from topdb.examples import write_examples
 
     write_examples(*chosen(params, profile, results), out)

@@ -29,10 +29,9 @@ def extract(
 ) -> None:
     """Extract the test features of a run's query and gallery images."""
     wanted = device_named(device)
-    from topdb.datasets.index import read_index
-    from topdb.datasets.pixels import Pixels
-    from topdb.params import load
-    from topdb.training.extraction import extract_run
+    from topdb.config import load
+    from topdb.datasets.index import Pixels, read_index
+    from topdb.runs.importing import extract_run
 
     imported()
     read = read_index(index)

@@ -37,7 +37,7 @@ def import_weights(
     ] = "paper",
 ) -> None:
     """Make a run of the authors' released weights: checked entry by entry, no code is run."""
-    from topdb.params import load
+    from topdb.config import load
 
     wanted = device_named(device)
     parameters = load(params)
@@ -45,9 +45,8 @@ def import_weights(
     settings.require_method(method)
     if pixels and not index:
         raise UserError("--pixels needs --index: the index.parquet that was written with them.")
-    from topdb.datasets.index import read_index
-    from topdb.datasets.pixels import Pixels
-    from topdb.training.importing import import_run
+    from topdb.datasets.index import Pixels, read_index
+    from topdb.runs.importing import import_run
 
     imported()
     read = read_index(index) if index else None

@@ -20,8 +20,8 @@ def index(
     profile: ProfileName = None,
 ) -> None:
     """Read a data set's images once: write its index and its decoded pixels."""
+    from topdb.config import load
     from topdb.datasets.building import build_index
-    from topdb.params import load
 
     settings = load(params).selected(profile).dataset(dataset)
     built = build_index(

@@ -11,7 +11,7 @@ from topdb.errors import UserError
 if TYPE_CHECKING:
     from typing import Literal
 
-    from topdb.params import Params
+    from topdb.config import Params
 
 ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
 ProfileName = Annotated[
@@ -55,7 +55,7 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
     UserError
         The parameters are wrong, or a folder was named that does not exist.
     """
-    from topdb.params import load
+    from topdb.config import load
 
     if results is not None and not results.is_dir():
         raise UserError(f"{results} does not exist: name the folder of the runs with --results.")
@@ -67,7 +67,7 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
 
 def layout_of(name: str, params: Path, profile: str | None) -> str:
     """Return the layout of that name, or the layout of the profile's data set of that name."""
-    from topdb.params import dropped_in, load, nearest
+    from topdb.config import dropped_in, load, nearest
 
     layouts = dropped_in("datasets/layouts")
     if name in layouts:

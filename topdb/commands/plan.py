@@ -10,7 +10,7 @@ from topdb.commands.options import PARAMS, ParamsFile, ProfileName
 
 def plan(params: ParamsFile = PARAMS, profile: ProfileName = None) -> None:
     """Validate the parameters and print what a profile runs, as JSON, for the workflow."""
-    from topdb.params import load
+    from topdb.config import load
     from topdb.planning import plan as planned
     from topdb.secrets import check_credential_files
 

@@ -18,11 +18,10 @@ def pretrain(
     profile: ProfileName = None,
 ) -> None:
     """Train a backbone that runs of a profile start from."""
-    from topdb.datasets.index import read_index
-    from topdb.datasets.pixels import Pixels
-    from topdb.params import dropped_in, load, nearest
-    from topdb.training.environment import prepare
-    from topdb.training.pretraining import pretrain as train_backbone
+    from topdb.config import dropped_in, load, nearest
+    from topdb.datasets.index import Pixels, read_index
+    from topdb.runs.environment import prepare
+    from topdb.runs.pretraining import pretrain as train_backbone
 
     known = dropped_in("methods/backbones")
     if backbone not in known:

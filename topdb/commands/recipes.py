@@ -17,9 +17,9 @@ def recipes(
     ] = None,
 ) -> None:
     """Check and show the recipe of every method of a profile, as it will be trained."""
+    from topdb.config import load
     from topdb.files import write_json
-    from topdb.params import load
-    from topdb.training.recipes import recipes as read
+    from topdb.runs.recipes import recipes as read
 
     imported()
     settings = load(params)

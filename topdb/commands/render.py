@@ -18,10 +18,10 @@ def render(
     ] = None,
 ) -> None:
     """Draw a data set of pedestrians in its published folder layout."""
-    from topdb.datasets.render.rendering import MARKER
-    from topdb.datasets.render.rendering import render as draw
+    from topdb.config import load
+    from topdb.drawn.rendering import MARKER
+    from topdb.drawn.rendering import render as draw
     from topdb.files import replacing
-    from topdb.params import load
 
     settings = load(params).selected(profile).dataset(dataset)
     if settings.render is None:

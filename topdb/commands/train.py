@@ -39,7 +39,7 @@ def train(
     profile: ProfileName = None,
 ) -> None:
     """Train one method on one data set, a run a seed, and extract the test features of each."""
-    from topdb.params import load
+    from topdb.config import load
 
     for option, given in (("--out", out), ("--log", log or out)):
         if len(given) != len(seed):
@@ -51,7 +51,7 @@ def train(
     chosen.dataset(dataset)
     chosen.require_method(method)
     chosen.require_backbone(backbone)
-    from topdb.training.command import train_and_track
+    from topdb.runs.command import train_and_track
 
     imported()
     train_and_track(

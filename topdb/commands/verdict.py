@@ -29,8 +29,8 @@ def verdict(
 
     A bundle is judged by its own parameters and published numbers, once its digests match.
     """
+    from topdb.config import load_bundled
     from topdb.errors import UserError
-    from topdb.params import load_bundled
     from topdb.reporting.answer import answer
     from topdb.reporting.bundles import Bundle, checked_bundle, is_bundle, opened
     from topdb.reporting.recomputing import recompute

@@ -17,7 +17,7 @@ def verify(
 ) -> None:
     """Compare people, images and cameras of each split with the published counts."""
     from topdb.datasets.reading import Source
-    from topdb.datasets.verification import verify as verified
+    from topdb.datasets.reading import verify as verified
 
     found = verified(name, Source(layout_of(name, params, profile), root))
     typer.echo(found.table())

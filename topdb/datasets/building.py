@@ -11,14 +11,15 @@ from PIL import Image as Pillow
 from PIL import UnidentifiedImageError
 
 from topdb.datasets.index import (
+    Image,
     Index,
     Measured,
     assemble,
     checked_order,
     read_index,
     write_index,
+    writing_pixels,
 )
-from topdb.datasets.pixels import Image, writing_pixels
 from topdb.datasets.reading import Found, Source, read_source
 from topdb.datasets.records import ImageRecord
 from topdb.errors import UserError

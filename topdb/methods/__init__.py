@@ -6,10 +6,10 @@ the contract of `topdb.methods.contract.Method` (docs/methods.md takes you throu
 conformance test in `tests/methods` then runs on it. No list is edited.
 """
 
-from topdb.methods.contract.finding import find
+from topdb.config.scale import FULL, ScaleSettings
 from topdb.methods.contract.method import Method
 from topdb.methods.contract.recipe import Recipe
-from topdb.params.scale import FULL, ScaleSettings
+from topdb.methods.contract.resolving import find
 
 
 def build(

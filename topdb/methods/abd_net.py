@@ -9,17 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from topdb.config.scale import ScaleSettings
 from topdb.errors import UserError
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Adam, Losses, Method, Milestones, Moment, Names, Recipe
-from topdb.methods.parts.attention import ChannelAttention
-from topdb.methods.parts.attentive_stripes import AttentiveStripes
+from topdb.methods.parts.attention import AttentiveStripes, ChannelAttention
 from topdb.methods.parts.augmentation import EnlargeAndCrop, Erase, Flip, Normalise
 from topdb.methods.parts.losses import batch_hard_triplet
 from topdb.methods.parts.orthogonality import features_penalty, weights_penalty
-from topdb.methods.parts.pooling import average
-from topdb.methods.parts.stages import started
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.stages import average, started
 
 _FIXBASE = 10
 """Epochs in which the backbone stands still; the authors count epochs anew after them."""

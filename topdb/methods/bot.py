@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import SGD, Adam, Losses, Method, Milestones, Moment, Names, Recipe
 from topdb.methods.parts.augmentation import IMAGENET_MEAN, Erase, Flip, Normalise, PadAndCrop
 from topdb.methods.parts.losses import batch_hard_triplet
-from topdb.methods.parts.pooling import average
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.stages import average
 
 _CENTER = 5e-4
 """Weight of the center loss; the centers' own learning rate undoes it."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import (
     SGD,
@@ -29,11 +30,10 @@ from topdb.methods.contract import (
 )
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
 from topdb.methods.parts.batches import everybody_once
-from topdb.methods.parts.branch_losses import branch_cross_entropies, branch_triplets
 from topdb.methods.parts.branches import Classifiers, Reductions
+from topdb.methods.parts.losses import branch_cross_entropies, branch_triplets
 from topdb.methods.parts.stages import Stages, started
 from topdb.methods.parts.stripes import require_stripes, stripe_averages, stripe_maxima
-from topdb.params.scale import ScaleSettings
 
 _WHOLE = 3
 """Of the eight pooled vectors the first three are of whole maps, the others of stripes."""

@@ -17,16 +17,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from topdb.config.scale import ScaleSettings
 from topdb.errors import UserError
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import SGD, Look, Losses, Method, Milestones, Moment, Names, Recipe
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
-from topdb.methods.parts.default_start import default_start
-from topdb.methods.parts.high_order import HighOrderAttention
-from topdb.methods.parts.order_adversary import OrderAdversary
-from topdb.methods.parts.ordered_head import OrderedHead
-from topdb.methods.parts.uniform_people import uniform_people
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.batches import uniform_people
+from topdb.methods.parts.high_order import HighOrderAttention, OrderAdversary, OrderedHead
+from topdb.methods.parts.starts import default_start
 
 
 @dataclass(frozen=True)

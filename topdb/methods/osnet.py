@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from topdb.config.scale import ScaleSettings
 from topdb.errors import UserError
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Adam, Look, Losses, Method, Milestones, Moment, Names, Recipe
-from topdb.methods.parts.annealing import CosineByEpoch
 from topdb.methods.parts.augmentation import IMAGENET_MEAN, Erase, Flip, Normalise
 from topdb.methods.parts.batches import shuffled
-from topdb.methods.parts.pooling import average
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.schedules import CosineByEpoch
+from topdb.methods.parts.stages import average
 
 _FEATURES = 512
 _SMOOTHING = 0.1

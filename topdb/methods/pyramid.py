@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import SGD, Look, Losses, Method, Milestones, Moment, Names, Recipe
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
 from topdb.methods.parts.batches import everybody_once, shuffled
-from topdb.methods.parts.branch_losses import branch_cross_entropies, branch_triplets
 from topdb.methods.parts.branches import Classifiers, Reductions
-from topdb.methods.parts.default_start import default_start
-from topdb.methods.parts.dynamic_training import DynamicTraining
+from topdb.methods.parts.losses import branch_cross_entropies, branch_triplets
+from topdb.methods.parts.schedules import DynamicTraining
+from topdb.methods.parts.starts import default_start
 from topdb.methods.parts.stripes import require_stripes, stripe_averages, stripe_maxima
-from topdb.params.scale import ScaleSettings
 
 _SHUFFLED_EPOCHS = 11
 """So many epochs of shuffled batches come before the alternation."""

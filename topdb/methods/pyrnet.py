@@ -11,20 +11,17 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, triplet_margin_loss
 
+from topdb.config.scale import ScaleSettings
 from topdb.errors import UserError
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract.method import Losses, Method
 from topdb.methods.contract.recipe import SGD, Look, Milestones, Moment, Names, Recipe
-from topdb.methods.parts.augmentation import Flip, Normalise
-from topdb.methods.parts.cropping import CropLarger
-from topdb.methods.parts.erasing import EraseMore
-from topdb.methods.parts.initialising import initialise
-from topdb.methods.parts.jitter import Jitter
-from topdb.methods.parts.mining import hard_triplet_batches
-from topdb.methods.parts.passes import normalise_by_pass
-from topdb.methods.parts.stripe_pyramid import StripePyramid, require_levels, stripe_counts
-from topdb.methods.parts.tapping import last_stages, map_rows
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.augmentation import CropLarger, EraseMore, Flip, Jitter, Normalise
+from topdb.methods.parts.batches import hard_triplet_batches
+from topdb.methods.parts.norms import normalise_by_pass
+from topdb.methods.parts.stages import last_stages, map_rows
+from topdb.methods.parts.starts import initialise
+from topdb.methods.parts.stripes import StripePyramid, require_levels, stripe_counts
 
 _MARKET_IMAGES = 12936
 """Training images of Market-1501, which the released code trains on by default."""

@@ -26,10 +26,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from topdb.config import Profile, declared, method_files
 from topdb.errors import UserError
 from topdb.files import digest, replacing
-from topdb.grid import ROWS, runs
-from topdb.params import Profile, declared, method_files
+from topdb.results.runs import ROWS, runs
 
 MANIFEST = "manifest.json"
 PARAMS = "params.yaml"

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Iterator
 
-from topdb.grid import Cell, cells
-from topdb.params import Profile, StatisticsSettings
+from topdb.config import Profile, StatisticsSettings
 from topdb.reporting.comparisons import CellComparison
 from topdb.reporting.published import PaperValue, Published
 from topdb.reporting.scores import QUANTITIES, Scores
+from topdb.results.runs import Cell, cells
 from topdb.statistics import CellFinding, CellVerdict, cell_verdict, headline
 
 ON_RENDERED_DATA = "The data are rendered: nothing is compared with the paper."

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Params, Profile
 from topdb.errors import UserError
 from topdb.files import read_json, write_json
-from topdb.grid import cells
-from topdb.params import Params, Profile
 from topdb.reporting.scores import read_cell
+from topdb.results.runs import cells
 from topdb.statistics import drift_tolerance, headline
 
 SMALLEST_REFERENCE = 10

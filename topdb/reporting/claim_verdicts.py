@@ -3,14 +3,14 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
-from topdb.grid import Cell
-from topdb.params import Profile, StatisticsSettings
+from topdb.config import Profile, StatisticsSettings
 from topdb.reporting.claims import Claim
 from topdb.reporting.comparisons import ClaimComparison, ClaimPart
 from topdb.reporting.pairs import Interval, Pair, seeds_needed, test
 from topdb.reporting.published import Published, published_difference
 from topdb.reporting.scores import Scores
 from topdb.reporting.wording import dataset_title
+from topdb.results.runs import Cell
 from topdb.statistics import (
     ClaimVerdict,
     Comparison,

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import get_args
 
+from topdb.config import Profile, Ranking, StatisticsSettings, method_files
 from topdb.errors import UserError
-from topdb.params import Profile, Ranking, StatisticsSettings, method_files
 from topdb.reporting.scores import QUANTITIES
 
 EVERYWHERE = "all"

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from topdb.config import Params
 from topdb.errors import UserError
-from topdb.grid import WHOLE, read_rows, table_methods
-from topdb.params import Params
 from topdb.reporting.comparisons import Comparisons, read_comparisons
+from topdb.results.runs import WHOLE, read_rows, table_methods
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from topdb.config import Params, Profile, StatisticsSettings
 from topdb.errors import UserError
-from topdb.grid import TABLES, WHOLE, of_table, read_rows
-from topdb.params import Params, Profile, StatisticsSettings
 from topdb.reporting.cell_verdicts import judge_cells
 from topdb.reporting.claim_verdicts import claimed, judge_claims, parts_of_claims
 from topdb.reporting.claims import Claim, families, read_claims
@@ -22,6 +21,7 @@ from topdb.reporting.pairs import (
 )
 from topdb.reporting.published import Published, published_difference, read_paper
 from topdb.reporting.scores import Scores, read_scores
+from topdb.results.runs import TABLES, WHOLE, of_table, read_rows
 from topdb.statistics import holm, sign_flip
 
 

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from topdb.config import Ranking
 from topdb.errors import UserError
 from topdb.files import replacing
-from topdb.grid import WHOLE
-from topdb.params import Ranking
+from topdb.results.runs import WHOLE
 
 
 @dataclass(frozen=True)

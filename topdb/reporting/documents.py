@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from topdb.params import Ranking
+from topdb.config import Ranking
 from topdb.reporting.comparisons import ClaimComparison, ClaimPart, Difference
 
 

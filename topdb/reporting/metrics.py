@@ -4,12 +4,12 @@ import math
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.files import read_json, write_csv, write_json
-from topdb.grid import cells, runs
-from topdb.params import Profile
 from topdb.reporting.records import inner, number, read_history
 from topdb.reporting.scores import QUANTITIES, read_cell
+from topdb.results.runs import cells, runs
 from topdb.statistics import headline
 
 

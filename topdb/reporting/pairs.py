@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from topdb.grid import Cell, cells
-from topdb.params import Profile, Ranking, StatisticsSettings
+from topdb.config import Profile, Ranking, StatisticsSettings
 from topdb.reporting.scores import QUANTITIES, CellScores, Scores
+from topdb.results.runs import Cell, cells
 from topdb.statistics import (
     PermutationTest,
     difference_interval,

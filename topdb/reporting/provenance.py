@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.files import read_json
-from topdb.grid import GridRun, runs
-from topdb.params import Profile
 from topdb.reporting.documents import Code, Strong, Text
 from topdb.reporting.records import UsedRecipe, used_recipe
+from topdb.results.runs import GridRun, runs
 
 
 @dataclass(frozen=True)

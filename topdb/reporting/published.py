@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from topdb.errors import UserError
-from topdb.grid import ROWS, TABLES, Cell, MethodRow, read_rows
+from topdb.results.runs import ROWS, TABLES, Cell, MethodRow, read_rows
 
 Owner = Literal["paper", "competitor"]
 """Whose a method is. Competitors' numbers come from their own papers."""

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from topdb.config import Params, Profile
 from topdb.errors import UserError
 from topdb.files import read_json, write_text
-from topdb.grid import TABLES, WHOLE, Cell, runs
-from topdb.params import Params, Profile
 from topdb.reporting.answer import write_answer
 from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import Comparisons, write_comparisons
@@ -18,6 +17,7 @@ from topdb.reporting.records import inner, number
 from topdb.reporting.reports import FORMATS, document
 from topdb.reporting.scores import Scores, read_scores
 from topdb.reporting.titles import read_titles
+from topdb.results.runs import TABLES, WHOLE, Cell, runs
 
 AGREEMENT = 1e-6
 """Of a stored summary with the queries that it sums up, as a fraction."""

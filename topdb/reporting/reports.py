@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from topdb.config import Params
 from topdb.errors import UserError
 from topdb.files import write_text
-from topdb.grid import WHOLE, of_table
-from topdb.params import Params
 from topdb.reporting.answer import write_answer
 from topdb.reporting.compared import Compared
 from topdb.reporting.comparisons import Comparisons
@@ -18,6 +17,7 @@ from topdb.reporting.published import read_oddities, read_published
 from topdb.reporting.tables import Frame, table1, table2
 from topdb.reporting.tidy import render_csv
 from topdb.reporting.titles import read_titles
+from topdb.results.runs import WHOLE, of_table
 
 DOCUMENTS = {"table1": table1, "table2": table2}
 FORMATS = {".md": render_markdown, ".csv": render_csv, ".tex": render_latex}

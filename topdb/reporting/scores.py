@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topdb.config import Profile
 from topdb.errors import UserError
-from topdb.grid import Cell, GridRun, cells
-from topdb.params import Profile
+from topdb.results.runs import Cell, GridRun, cells
 
 QUANTITIES = ("mAP", "R1")
 _LARGEST = 2**63

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from topdb.params import Profile, Ranking, StatisticsSettings
+from topdb.config import Profile, Ranking, StatisticsSettings
 from topdb.reporting.answer import answer
 from topdb.reporting.comparisons import CellComparison, Comparisons
 from topdb.reporting.documents import (

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from topdb.grid import MethodRow, read_rows
-from topdb.params import Params, Ranking, declared, method_files
+from topdb.config import Params, Ranking, declared, method_files
 from topdb.reporting.published import owner_of
+from topdb.results.runs import MethodRow, read_rows
 
 _AUTHORS = re.compile(r"\s*(\([^()]*\))\s*$")
 """The brackets at the end of a printed row: whose method it is, and of which year."""

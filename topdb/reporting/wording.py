@@ -2,7 +2,7 @@
 
 import math
 
-from topdb.params import Profile
+from topdb.config import Profile
 from topdb.reporting.comparisons import ClaimPart, Difference
 from topdb.reporting.documents import ClaimLine, Document, Entry
 

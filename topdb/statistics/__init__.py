@@ -6,16 +6,21 @@ percent points out; fractions in, fractions out.
 
 from topdb.statistics.equivalence import (
     Equivalence,
+    Headline,
     PredictionInterval,
     against_published,
+    drift_tolerance,
+    headline,
     prediction_interval,
 )
-from topdb.statistics.headline import Headline, headline
 from topdb.statistics.multiplicity import holm, intersection_union
-from topdb.statistics.paired import exact_paired_permutation, smallest_paired_p
 from topdb.statistics.permutation import (
     PermutationTest,
+    SignFlipTest,
     exact_label_permutation,
+    exact_paired_permutation,
+    sign_flip,
+    smallest_paired_p,
     smallest_possible_p,
 )
 from topdb.statistics.pigeonhole import DifferenceInterval, difference_interval
@@ -25,8 +30,6 @@ from topdb.statistics.power import (
     seeds_to_see,
     seeds_to_settle,
 )
-from topdb.statistics.signflip import SignFlipTest, sign_flip
-from topdb.statistics.tolerance import drift_tolerance
 from topdb.statistics.verdict import (
     CellFinding,
     CellVerdict,

@@ -1,4 +1,4 @@
-"""Ours against a published number: equivalence, and where one more run would fall."""
+"""Ours against a printed number: summary of seeds, equivalence, prediction, drift."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,75 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
-from topdb.statistics.checks import finite_values, not_negative, open_share
+from topdb.statistics.checks import at_least, finite_values, not_negative, open_share
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Mean and spread of one cell over its seeds, in the caller's unit.
+
+    mean: mean over all seeds
+    sd: standard deviation between seeds with n - 1 in the denominator; NaN for a single seed
+    n: number of seeds
+    """
+
+    mean: float
+    sd: float
+    n: int
+
+
+def headline(values: ArrayLike) -> Headline:
+    """Summarise a cell by mean, seed standard deviation and number of seeds.
+
+    values: (n,) one score a seed, n >= 1, in any unit
+
+    Best-of-n and medians are not offered, since both hide how much a single run varies
+    (Bouthillier et al., 2021, "Accounting for variance in machine learning benchmarks").
+    Raises ValueError for no values, and for missing or infinite ones.
+    """
+    scores = finite_values("values", values, at_least=1)
+    sd = float(np.std(scores, ddof=1)) if len(scores) > 1 else float("nan")
+    return Headline(mean=float(np.mean(scores)), sd=sd, n=len(scores))
+
+
+def drift_tolerance(
+    reference_sd: float,
+    reference_n: int,
+    n: int,
+    *,
+    alpha: float,
+    cells: int,
+    floor: float,
+) -> float:
+    """Largest difference between a new mean and its reference that is still no drift.
+
+    reference_sd: standard deviation between the reference's seeds (n - 1 in the denominator), in
+    the caller's unit
+    reference_n: seeds of the reference, at least 2
+    n: seeds of the new mean, at least 1
+    alpha: chance that an unchanged program is called in any of the cells
+    cells: numbers that are guarded together, which share alpha equally (Bonferroni)
+    floor: smallest tolerance, same unit, for drift that is real and does not matter
+    returns: max(floor, t quantile at 1 - alpha / (2 cells) with reference_n - 1 degrees of
+    freedom x reference_sd x sqrt(1 / reference_n + 1 / n))
+
+    The new runs' own deviation is not used. A fault that makes runs scatter would widen its own
+    tolerance, and a single new run has none. Under no drift the new seeds have the reference's
+    deviation, hence the false alarm rate holds. Where the new runs use the reference's seeds,
+    the two means agree better than independent ones, and the rate is smaller still.
+
+    Source: the prediction interval for the mean of n future observations (Hahn and Meeker, 1991,
+    "Statistical intervals", chapter 4).
+    Raises ValueError for a reference of fewer than two seeds, or a deviation or floor that is
+    missing or negative.
+    """
+    not_negative("reference_sd", reference_sd)
+    not_negative("floor", floor)
+    at_least("reference_n", reference_n, 2)
+    at_least("n", n, 1)
+    open_share("alpha", alpha)
+    quantile = float(stdtrit(reference_n - 1, 1 - alpha / (2 * at_least("cells", cells, 1))))
+    return max(floor, quantile * reference_sd * float(np.sqrt(1 / reference_n + 1 / n)))
 
 
 @dataclass(frozen=True)

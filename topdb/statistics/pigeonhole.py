@@ -1,4 +1,4 @@
-"""How far apart are two methods, and how sure is that: the pigeonhole bootstrap."""
+"""Intervals over seeds and people at once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,8 +8,146 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtri, stdtrit
 
 from topdb.statistics.checks import at_least, open_share
-from topdb.statistics.people import PersonSums, person_sums
-from topdb.statistics.variance import VarianceParts, parts_of_difference
+
+
+@dataclass(frozen=True)
+class PersonSums:
+    """Average precision summed within each person.
+
+    sums: (runs, people) float64, sum over the person's evaluated queries
+    counts: (people,) float64, number of the person's evaluated queries, at least 1
+    """
+
+    sums: NDArray[np.float64]
+    counts: NDArray[np.float64]
+
+
+def person_sums(runs: dict[str, NDArray[np.float64]], people: ArrayLike) -> dict[str, PersonSums]:
+    """Sum each run's scores within people.
+
+    runs: (runs, queries) float64 by name; NaN where a query has no valid match, which must be the
+    same queries in every run, since it depends on the labels alone
+    people: (queries,) integers, the person of each query
+    returns: one PersonSums a name, all with the same people in the same order
+
+    Raises ValueError for other shapes, an infinite score, a missing person, fewer than two people,
+    or runs that were not evaluated on the same queries.
+    """
+    person = _checked_people(people)
+    evaluated: NDArray[np.bool_] | None = None
+    for name, scores in runs.items():
+        if scores.ndim != 2 or scores.shape[1] != len(person):
+            raise ValueError(
+                f"{name} has shape {scores.shape} where (seeds, {len(person)} queries) is needed: "
+                "give one row a seed, with the queries in the order of people."
+            )
+        if np.isinf(scores).any():
+            raise ValueError(f"{name} has infinite scores: give finite ones, or NaN for no match.")
+        for row in scores:
+            if evaluated is None:
+                evaluated = ~np.isnan(row)
+            if not np.array_equal(evaluated, ~np.isnan(row)):
+                raise ValueError(
+                    f"{name} was evaluated on other queries than the run before it: compare runs "
+                    "with the same query and gallery sets."
+                )
+    if evaluated is None:
+        raise ValueError("runs has no run at all: give at least one seed.")
+    distinct, member = np.unique(person[evaluated], return_inverse=True)
+    if len(distinct) < 2:
+        raise ValueError(
+            f"people has {len(distinct)} persons with an evaluated query where at least 2 are "
+            "needed: evaluate on more people."
+        )
+    counts = np.bincount(member).astype(np.float64)
+    return {
+        name: PersonSums(
+            np.stack([np.bincount(member, weights=row[evaluated]) for row in scores]), counts
+        )
+        for name, scores in runs.items()
+    }
+
+
+def _checked_people(people: ArrayLike) -> NDArray[np.int64]:
+    person = np.asarray(people)
+    if person.ndim != 1 or not np.issubdtype(person.dtype, np.integer):
+        raise ValueError(
+            f"people has shape {person.shape} and type {person.dtype} where one whole number a "
+            "query is needed: give the person id of each query."
+        )
+    if (person < 0).any():
+        raise ValueError("people has negative ids: give the person id of each query.")
+    return person.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class VarianceParts:
+    """The variance of an estimated difference, in the square of the caller's unit.
+
+    seeds: part that only more seeds make smaller
+    people: part that only more people make smaller
+    interaction: part that either makes smaller
+    degrees_of_freedom: Satterthwaite's, of the sum of the three
+    """
+
+    seeds: float
+    people: float
+    interaction: float
+    degrees_of_freedom: float
+
+    @property
+    def total(self) -> float:
+        """The variance of the estimate."""
+        return self.seeds + self.people + self.interaction
+
+
+def parts_of_difference(sides: list[PersonSums], *, smallest: float) -> VarianceParts:
+    """Split the variance of a sum of independent sides that share their people.
+
+    sides: for each method its (seeds, people) sums, the second method's with its sign turned;
+    at least two seeds and two people each
+    smallest: variance at or below which a part is rounding and counts as 0
+
+    A person's part in mAP is a ratio, since people have different numbers of queries, and is
+    taken to first order. The variance between seeds' means and the variance between people's
+    means each contain the interaction once, so that it is subtracted once from their sum (Cameron,
+    Gelbach and Miller, 2011, "Robust inference with multiway clustering"). Where sampling makes
+    that negative, the part of the seeds or of the people is 0, for the total is never below either
+    variance alone. Each term's degrees of freedom enter as in Satterthwaite (1946).
+    """
+    people = len(sides[0].counts)
+    queries = sides[0].counts.sum()
+    between_seeds: list[tuple[float, int]] = []
+    interaction = 0.0
+    interaction_terms: list[tuple[float, int]] = []
+    person = np.zeros(people)
+    for side in sides:
+        seeds = len(side.sums)
+        means = side.sums.sum(axis=1) / queries
+        between_seeds.append((float(means.var(ddof=1)) / seeds, seeds - 1))
+        parts = (side.sums - means[:, np.newaxis] * side.counts) / queries
+        person += parts.mean(axis=0)
+        rest = parts - parts.mean(axis=0)
+        freedom = (seeds - 1) * (people - 1)
+        term = float((rest**2).sum()) / freedom * people / seeds
+        interaction_terms.append((term, freedom))
+        interaction += term
+    between_people = float((person**2).sum()) * people / (people - 1)
+    terms = [*between_seeds, (between_people, people - 1), *interaction_terms]
+    terms = [(term if term > smallest else 0.0, freedom) for term, freedom in terms]
+    of_seeds = sum(term for term, _ in terms[: len(sides)])
+    of_people = terms[len(sides)][0]
+    of_both = min(sum(term for term, _ in terms[len(sides) + 1 :]), max(of_seeds, of_people))
+    seeds_alone, people_alone = max(of_seeds - of_both, 0.0), max(of_people - of_both, 0.0)
+    total = seeds_alone + people_alone + of_both
+    spread = sum(term**2 / freedom for term, freedom in terms)
+    return VarianceParts(
+        seeds=seeds_alone,
+        people=people_alone,
+        interaction=of_both,
+        degrees_of_freedom=total**2 / spread if spread > 0 else float("inf"),
+    )
+
 
 BLOCK = 500
 

@@ -31,11 +31,12 @@ from numpy.typing import ArrayLike
 from topdb.statistics.checks import at_least, finite_values, open_share
 from topdb.statistics.equivalence import (
     Equivalence,
+    Headline,
     PredictionInterval,
     against_published,
+    headline,
     prediction_interval,
 )
-from topdb.statistics.headline import Headline, headline
 from topdb.statistics.power import seeds_to_exclude, seeds_to_settle
 
 

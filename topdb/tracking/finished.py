@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from topdb.config import Params
 from topdb.errors import UserError
 from topdb.files import write_json
-from topdb.grid import runs
-from topdb.params import Params
+from topdb.results.runs import runs
 from topdb.tracking.invocation import close, latest, telling
 from topdb.tracking.library import load_library
 from topdb.tracking.patience import within

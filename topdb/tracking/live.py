@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from topdb.params import TrackingSettings
+from topdb.config import TrackingSettings
 from topdb.tracking.invocation import INVOCATION_TAG, parent_of_open
 from topdb.tracking.rest import RestStore, speaks
 from topdb.tracking.store import EMBEDDED, PARENT_TAG, Point, Status, Store, address, now, reason

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.files import digest, read_json
-from topdb.grid import GridRun
-from topdb.params import Profile
+from topdb.results.runs import GridRun
 from topdb.tracking.store import Point
 from topdb.tracking.tags import run_tags
 

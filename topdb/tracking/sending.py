@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from topdb.grid import runs
-from topdb.params import Params, Profile
+from topdb.config import Params, Profile
+from topdb.results.runs import runs
 from topdb.tracking.attachments import digest_of, report_files
 from topdb.tracking.invocation import (
     INVOCATION_TAG,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from topdb.config.scale import ScaleSettings
 from topdb.errors import UserError
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import (
@@ -28,7 +29,6 @@ from topdb.methods.contract import (
     Recipe,
 )
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise, PadAndCrop
-from topdb.params.scale import ScaleSettings
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from topdb.reporting.comparing import compare
 from topdb.reporting.comparisons import write_comparisons
 from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.style import styled
-from topdb.snapshots import Snapshots, write_snapshots
+from topdb.results.snapshots import Snapshots, write_snapshots
 
 PUBLISHED = tiny.ROOT / "reports/published"
 METHODS = ("baseline", "top-db-net")

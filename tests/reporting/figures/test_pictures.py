@@ -74,7 +74,7 @@ def test_only_epochs_that_every_method_has_are_compared(tmp_path):
 def test_a_gallery_shorter_than_the_list_leaves_a_gap(tmp_path):
     from dataclasses import replace
 
-    from topdb.snapshots import NO_IMAGE, write_snapshots
+    from topdb.results.snapshots import NO_IMAGE, write_snapshots
 
     made = snapshots(epochs=(1,), queries=1)
     ranked, right = made.ranked.copy(), made.right.copy()

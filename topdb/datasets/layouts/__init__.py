@@ -14,9 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
+from topdb.config import dropped_in
 from topdb.datasets.records import ImageRecord, Published, Split
 from topdb.errors import UserError
-from topdb.params import dropped_in
 
 
 class Layout(Protocol):

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from topdb.datasets.folders import read_bounding_boxes
-from topdb.datasets.records import ImageRecord, Published
+from topdb.datasets.records import ImageRecord, Published, read_bounding_boxes
 
 PROTOCOL = "DukeMTMC-reID, single query"
 

@@ -3,8 +3,15 @@
 import re
 from pathlib import Path
 
-from topdb.datasets.folders import image_names, matched, read_bounding_boxes
-from topdb.datasets.records import DISTRACTOR, JUNK, ImageRecord, Published
+from topdb.datasets.records import (
+    DISTRACTOR,
+    JUNK,
+    ImageRecord,
+    Published,
+    image_names,
+    matched,
+    read_bounding_boxes,
+)
 from topdb.errors import UserError
 
 PROTOCOL = "Market-1501, single query"

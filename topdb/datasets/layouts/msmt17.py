@@ -3,8 +3,14 @@
 import re
 from pathlib import Path
 
-from topdb.datasets.folders import first_repeated, matched, unpacked_root
-from topdb.datasets.records import ImageRecord, Published, Split
+from topdb.datasets.records import (
+    ImageRecord,
+    Published,
+    Split,
+    first_repeated,
+    matched,
+    unpacked_root,
+)
 from topdb.errors import UserError
 
 PROTOCOL = "MSMT17, training with validation images, single query"

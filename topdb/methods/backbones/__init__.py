@@ -11,8 +11,8 @@ whose further arguments, all optional, are what methods may ask of it.
 from importlib import import_module
 from typing import Any
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.parts.stages import Stages
-from topdb.params.scale import ScaleSettings
 
 
 def build_backbone(name: str, scale: ScaleSettings, **choices: Any) -> Stages:

@@ -1,8 +1,8 @@
 """DenseNet-201 (Huang et al., CVPR 2017): each dense block is a stage, tapped before it shrinks."""
 
-from topdb.methods.parts.pointwise import pointwise
+from topdb.config.scale import ScaleSettings
+from topdb.methods.parts.norms import pointwise
 from topdb.methods.parts.stages import Stages
-from topdb.params.scale import ScaleSettings
 
 
 def build(scale: ScaleSettings) -> Stages:

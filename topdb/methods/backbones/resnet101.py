@@ -1,8 +1,8 @@
 """ResNet-101 (He et al., CVPR 2016)."""
 
-from topdb.methods.backbones._resnet import stages
+from topdb.config.scale import ScaleSettings
 from topdb.methods.parts.stages import Stages
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.stages import resnet_stages as stages
 
 
 def build(scale: ScaleSettings, last_stride: int = 1, stem_relu: bool = True) -> Stages:

@@ -2,8 +2,8 @@
 
 from torch import Tensor, nn
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.parts.stages import Stages
-from topdb.params.scale import ScaleSettings
 
 
 class BasicBlock(nn.Module):

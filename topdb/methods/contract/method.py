@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.contract.recipe import Look, Moment, Names, Recipe
 from topdb.methods.parts.batches import people_batches
-from topdb.methods.parts.initialising import initialise
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.starts import initialise
 
 Losses = dict[str, Tensor]
 

@@ -1,4 +1,4 @@
-"""High-order attention: gates from products of linear maps of a position's channels."""
+"""High-order attention, its adversary and its head (MHN)."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -6,7 +6,9 @@ from operator import mul
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
+from torch.nn.functional import conv2d, normalize
+
+from topdb.methods.parts.stripes import adaptive_stripe_averages
 
 
 class HighOrderAttention(nn.Module):
@@ -87,3 +89,114 @@ def _convolved(features: Tensor, weights: Tensor) -> Tensor:
     takes it for a reason to use oneDNN with small batches on one thread, which halves the time.
     """
     return conv2d(features, weights, dilation=2 if features.device.type == "cpu" else 1)
+
+
+def reversed_gradient(values: Tensor) -> Tensor:
+    """Return the values as they are, whose gradient is passed on with its sign turned.
+
+    Source: Ganin & Lempitsky (ICML 2015). Weights that are applied to the result get their own
+    gradient as usual. Doubling is exact in floating point, so the values are the same bits.
+    """
+    return 2.0 * values.detach() - values
+
+
+class OrderAdversary(nn.Module):
+    """Map features to unit vectors, and measure how far those of different orders lie apart.
+
+    The gradient of the distance is reversed where it leaves for the features. So whoever lowers
+    the distance trains the adversary to lower it, and the network to raise it. Source: Chen et
+    al. (ICCV 2019), the adversarial constraint; layers as in the released code, `AdvDivLoss`,
+    whose names they keep.
+
+    Parameters
+    ----------
+    features : length of a feature vector
+    width : of both layers
+    orders : how many there are, at least two
+    """
+
+    def __init__(self, features: int, width: int, orders: int) -> None:
+        super().__init__()
+        self.orders = orders
+        self.fc_pre = nn.Sequential(nn.Linear(features, width, bias=False))
+        self.fc = nn.Sequential(
+            nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, width), nn.BatchNorm1d(width)
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return the mean distance between one image's vectors of two orders, without shape.
+
+        `features` is (orders * B, D): all images by the first order, and so on. Distances are
+        Euclidean, averaged over pairs of orders and images.
+        """
+        shown = self.fc_pre(reversed_gradient(normalize(features)))
+        vectors = normalize(self.fc(shown)).view(self.orders, -1, shown.shape[1])
+        apart = [vectors[step:] - vectors[:-step] for step in range(1, self.orders)]
+        distance: Tensor = torch.cat(apart).norm(dim=2).mean()
+        return distance
+
+
+class OrderedHead(nn.Module):
+    """Reduce the mean of each stripe to a feature, and tell people by it.
+
+    All orders share a stripe's reduction, a linear layer with batch normalisation: maps of
+    different orders come side by side on the batch axis. Classifiers are not shared.
+
+    Parameters
+    ----------
+    channels : of the map
+    width : length of a feature
+    stripes, orders : how many there are
+    identities : training people
+    norm : length that features are brought to; None: they are left as they are
+    slope : of a leaky ReLU at the reduction's end; None: there is none
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        stripes: int,
+        orders: int,
+        identities: int,
+        norm: float | None = None,
+        slope: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.norm = norm
+        end = [] if slope is None else [nn.LeakyReLU(slope)]
+        self.reductions = nn.ModuleList(
+            nn.Sequential(nn.Linear(channels, width), nn.BatchNorm1d(width), *end)
+            for _ in range(stripes)
+        )
+        self.classifiers = nn.ModuleList(
+            nn.Linear(width, identities) for _ in range(stripes * orders)
+        )
+        """Of all orders of the first stripe, then of the next."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (orders * B, channels, H, W) to features (stripes, orders * B, width)."""
+        means = adaptive_stripe_averages(maps, len(self.reductions))
+        found = [reduce(mean) for reduce, mean in zip(self.reductions, means, strict=True)]
+        features = torch.stack(found)
+        return features if self.norm is None else self.norm * normalize(features, dim=2)
+
+    def logits(self, features: Tensor) -> Tensor:
+        """Return (stripes * orders, B, identities) of features (stripes, orders * B, width)."""
+        each = features.view(len(self.classifiers), -1, features.shape[2])
+        weights = torch.stack([own.get_parameter("weight") for own in self.classifiers])
+        biases = torch.stack([own.get_parameter("bias") for own in self.classifiers])
+        return torch.baddbmm(biases[:, None], each, weights.transpose(1, 2))
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw starting weights as the released code of MHN does."""
+        for layer in self.reductions.modules():
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", generator=generator)
+                nn.init.zeros_(layer.bias)
+            elif isinstance(layer, nn.BatchNorm1d):
+                nn.init.normal_(layer.weight, 1.0, 0.02, generator=generator)
+                nn.init.zeros_(layer.bias)
+        for classifier in self.classifiers:
+            nn.init.normal_(classifier.get_parameter("weight"), std=0.001, generator=generator)
+            nn.init.zeros_(classifier.get_parameter("bias"))

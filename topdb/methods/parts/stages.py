@@ -1,9 +1,13 @@
-"""A backbone as a row of named stages, which methods tap, split, copy or insert between."""
+"""A backbone as named stages, and what methods take out of them."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
+
+from topdb.errors import UserError
 
 
 class Stages(nn.Sequential):
@@ -100,3 +104,76 @@ def started(part: nn.Module, weights: Mapping[str, Tensor], prefix: str = "") ->
     """
     kept = {name: weights[prefix + name] for name in part.state_dict() if prefix + name in weights}
     part.load_state_dict(kept)
+
+
+def last_stages(backbone: Stages, count: int) -> tuple[str, ...]:
+    """Return the last `count` stages that have layers of their own; fewer if there are fewer."""
+    found: dict[str, str] = {}
+    for stage, end in backbone.ends.items():
+        found.setdefault(end, stage)  # an empty stage ends where the one before ends
+    return tuple(found.values())[-count:]
+
+
+def map_rows(
+    backbone: Stages, stages: tuple[str, ...], size: tuple[int, int], method: str
+) -> list[int]:
+    """Return the rows of the maps of some stages, named in order, for images of a size.
+
+    A narrow blank image shows them, so that sizes which strides do not divide are exact too.
+
+    Parameters
+    ----------
+    size : height and width in pixels
+    method : whose images they are
+
+    Raises
+    ------
+    UserError
+        The images are smaller than one place of the last map.
+    """
+    height, width = size
+    stride = backbone.stage_strides[stages[-1]]
+    if min(size) < stride:
+        raise UserError(
+            f"{method}'s images are {height}x{width}, and one place of the last map stands for "
+            f"{stride} pixels: set scale.size or changes.{method}.size in params.yaml to larger "
+            "ones."
+        )
+    training = backbone.training
+    with torch.no_grad():
+        maps = backbone.eval().taps(torch.zeros(1, 3, height, min(width, 2 * stride)), stages)
+    backbone.train(training)
+    return [each.shape[2] for each in maps]
+
+
+_CHANNELS = {"stem": 64, "layer1": 256, "layer2": 512, "layer3": 1024, "layer4": 2048}
+
+
+def resnet_stages(network: Callable[..., Any], last_stride: int, stem_relu: bool) -> Stages:
+    """Return torchvision's network without pooling and classifier.
+
+    Parameters
+    ----------
+    network : builds it
+    last_stride : of layer4; 1 keeps the map at a 16th of the image
+    stem_relu : whether the stem has its ReLU; some released code lacks it
+    """
+    built = network(weights=None)
+    first_of_last = built.layer4[0]
+    first_of_last.conv2.stride = (last_stride, last_stride)
+    first_of_last.downsample[0].stride = (last_stride, last_stride)
+    names = ["conv1", "bn1", *(["relu"] if stem_relu else []), "maxpool"]
+    names += ["layer1", "layer2", "layer3", "layer4"]
+    ends = {"stem": "maxpool", **{f"layer{n}": f"layer{n}" for n in range(1, 5)}}
+    strides = {"stem": 4, "layer1": 4, "layer2": 8, "layer3": 16, "layer4": 16 * last_stride}
+    return Stages({name: getattr(built, name) for name in names}, ends, _CHANNELS, strides)
+
+
+def average(features: Tensor) -> Tensor:
+    """Return the mean over rows and columns, (B, C), of feature maps (B, C, H, W).
+
+    `Tensor.mean` has the same value. Its gradient is a map of equal numbers that is written out,
+    row by row even where the features lie channels last, so that every later sum has to reorder
+    one side; the gradient of this one is a view of (B, C) numbers.
+    """
+    return features.sum(dim=(2, 3)) / (features.shape[2] * features.shape[3])

@@ -1,8 +1,6 @@
-"""The one network behind the paper's four methods: a backbone and up to three streams.
+"""What the authors' released checkpoints call the entries of a stream network's state dict.
 
-The global stream is always there. The drop and the regularization stream share their bottlenecks:
-the first sees their output with rows dropped, the second without. Which of the two exist, and how
-rows are chosen, is a `Streams` object; the methods differ in nothing else.
+The names are those of the repository that the paper's abstract gives (`models/bdnet.py` there).
 """
 
 from collections.abc import Mapping
@@ -14,15 +12,53 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from topdb.config.scale import ScaleSettings
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Adam, Losses, Method, Moment, Names, Recipe, Stairs
 from topdb.methods.parts.augmentation import EnlargeAndCrop, Erase, Flip, Normalise
-from topdb.methods.parts.bottleneck import Bottleneck
+from topdb.methods.parts.branches import Bottleneck
 from topdb.methods.parts.drop import RowScore, dropped_rows, random_drop_mask, top_drop_mask
 from topdb.methods.parts.losses import batch_hard_triplet
-from topdb.methods.parts.pooling import average
-from topdb.methods.parts.released import released_names
-from topdb.params.scale import ScaleSettings
+from topdb.methods.parts.stages import average
+
+_HEADS = {
+    "global_reduction": "reduction_global",
+    "global_head.neck": "bottleneck_global",
+    "global_head.classifier": "classifier_global",
+    "drop_reduction": "reduction_db",
+    "drop_head.neck": "bottleneck_db",
+    "drop_head.classifier": "classifier_db",
+}
+_WITH_DROP = {
+    "bottlenecks": "batch_drop.drop_batch_bottleneck",
+    "regularization_head.neck": "bottleneck_drop_bottleneck_features",
+    "regularization_head.classifier": "classifier_drop_bottleneck",
+}
+_WITHOUT_DROP = {
+    "bottlenecks": "reduction_regularization",
+    "regularization_head.neck": "bottleneck_regularization",
+    "regularization_head.classifier": "classifier_regularization",
+}
+
+
+def released_names(backbone: nn.Module, drop: bool, bottlenecks: int, idle_neck: bool) -> Names:
+    """Return the released name of each entry of a stream network with that backbone.
+
+    Parameters
+    ----------
+    backbone : whose layers are numbered
+    drop : whether there is a drop stream
+    bottlenecks : how many
+    idle_neck : whether the released network has a neck for a regularization stream that it lacks,
+        which is never run
+    """
+    layers = [name for name, _ in backbone.named_children()]
+    prefixes = {f"backbone.{name}": f"base.{place}" for place, name in enumerate(layers)}
+    prefixes |= _HEADS | (_WITH_DROP if drop else _WITHOUT_DROP)
+    if bottlenecks == 1:  # the released network does not number a single one
+        prefixes["bottlenecks.0"] = prefixes["bottlenecks"]
+    unused = (_WITH_DROP["regularization_head.neck"],) if idle_neck else ()
+    return Names(prefixes, classifier="classifier_global.weight", unused=unused)
 
 
 @dataclass(frozen=True)

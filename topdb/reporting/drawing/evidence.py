@@ -4,16 +4,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from topdb.config import Params, Profile, Ranking, StatisticsSettings
 from topdb.errors import UserError
-from topdb.grid import WHOLE, GridRun, runs
-from topdb.params import Params, Profile, Ranking, StatisticsSettings
 from topdb.reporting.compared import Compared
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.published import Published, read_paper
 from topdb.reporting.records import read_history
 from topdb.reporting.titles import Titles, read_titles
 from topdb.reporting.wording import dataset_title
-from topdb.snapshots import Snapshots, read_snapshots
+from topdb.results.runs import WHOLE, GridRun, runs
+from topdb.results.snapshots import Snapshots, read_snapshots
 
 RANKINGS = {"plain": "plain", "rk": "re-ranked"}
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from topdb.params import Ranking
+from topdb.config import Ranking
 from topdb.reporting.drawing.evidence import RANKINGS, Evidence
 from topdb.reporting.drawing.style import GRID, INK, page
 from topdb.reporting.scores import QUANTITIES

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
+from topdb.config import Params, dropped_in
+from topdb.config.base import nearest
 from topdb.errors import UserError
-from topdb.params import Params, dropped_in
-from topdb.params.names import nearest
 
 
 def figure_names() -> list[str]:

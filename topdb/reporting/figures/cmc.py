@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from topdb.grid import Cell
 from topdb.reporting.drawing.bands import BAND, band, line_legend
 from topdb.reporting.drawing.evidence import RANKINGS, Evidence
 from topdb.reporting.drawing.style import looks, page, remark
 from topdb.reporting.scores import read_scores
+from topdb.results.runs import Cell
 
 TITLE = "CMC curves"
 EXPLAINED = f"Queries with a right image among the first k, of those with a valid match. {BAND}"

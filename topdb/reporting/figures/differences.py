@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from topdb.params import Ranking
+from topdb.config import Ranking
 from topdb.reporting.comparisons import Difference
 from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows

@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.sheet import FOOT, HEAD, Box, frame, place, sheet, with_map, write
 from topdb.reporting.drawing.style import GRID, INK, PAGE, remark
-from topdb.snapshots import NO_IMAGE
+from topdb.results.snapshots import NO_IMAGE
 
 LABEL, GAP, APART = 0.62, 0.06, 0.16
 """Inches for a row's name, between images, and between epochs."""

@@ -5,10 +5,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from topdb.grid import Cell
 from topdb.reporting.drawing.evidence import RANKINGS, Evidence
 from topdb.reporting.drawing.style import BAND, BLUE, INK, ORANGE, PALE, page, remark
 from topdb.reporting.scores import QUANTITIES, read_scores
+from topdb.results.runs import Cell
 
 TITLE = "Every seed of every cell"
 ROW = 0.2

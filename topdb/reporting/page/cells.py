@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.files import read_json
-from topdb.grid import Cell, GridRun, cells
-from topdb.params import Profile
 from topdb.reporting.comparisons import CellComparison, Comparisons, Difference
 from topdb.reporting.records import inner, number
 from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.titles import Titles
 from topdb.reporting.wording import dataset_title
+from topdb.results.runs import Cell, GridRun, cells
 from topdb.statistics import CellVerdict
 
 RANKS = ("1", "5", "10", "20")

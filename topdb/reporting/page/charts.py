@@ -10,7 +10,7 @@ from typing import Any
 
 import altair as alt
 
-from topdb.params import Profile
+from topdb.config import Profile
 from topdb.reporting.page.evidence import Evidence, Rows
 from topdb.reporting.page.shapes import SHAPES
 from topdb.reporting.scales import logarithmic

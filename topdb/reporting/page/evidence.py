@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from topdb.grid import GridRun
-from topdb.params import Profile
+from topdb.config import Profile
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.records import read_history
 from topdb.reporting.scores import QUANTITIES, Scores
 from topdb.reporting.titles import Titles
+from topdb.results.runs import GridRun
 
 Rows = dict[str, list[dict[str, Any]]]
 """Plain rows by data set; methods by their titles; a missing number is None."""

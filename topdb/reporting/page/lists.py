@@ -7,8 +7,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Profile
 from topdb.errors import UserError
-from topdb.params import Profile
 from topdb.reporting.titles import Titles
 from topdb.reporting.wording import dataset_title
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Profile
 from topdb.files import read_json
-from topdb.grid import runs
-from topdb.params import Profile
 from topdb.reporting.records import inner, number
+from topdb.results.runs import runs
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _ELSEWHERE: dict[str, Any] = {

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from topdb.config import Params
 from topdb.files import write_text
-from topdb.params import Params
 from topdb.reporting.answer import RENDERED, answer
 from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.documents import Document

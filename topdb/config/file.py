@@ -1,0 +1,371 @@
+"""The file `params.yaml` as a whole: read, checked across, and its errors worded."""
+
+import re
+import reprlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from pydantic import Field, PositiveFloat, ValidationError, field_validator, model_validator
+
+from topdb.config.base import METHOD_FOLDERS, MethodName, MetricName, Name, Settings, nearest, pick
+from topdb.config.methods import shadowed
+from topdb.config.profile import ExamplesSettings, Profile
+from topdb.errors import UserError
+
+DEFAULT = "default"
+
+
+class StatisticsSettings(Settings):
+    """How cells are compared with each other and with the paper."""
+
+    reference_method: MethodName = "baseline"
+    """Every other method is compared with this one."""
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
+    """Of the interval of a difference between two methods."""
+    draws: Annotated[int, Field(ge=1000)] = 10_000
+    """Bootstrap draws of an interval, and sign flips over people."""
+    seed: int = 0
+    delta: dict[Name, PositiveFloat] = Field(default={DEFAULT: 1.0})
+    """Largest difference to a published number that still counts as the same, in percentage
+    points of mAP and of R1 alike: by data set, and `default` for all others."""
+    rounding: Annotated[float, Field(ge=0.0)] = 0.05
+    """Half a unit of the published numbers' last digit, in percentage points."""
+    alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
+    """Level of the tests of cells (each) and of claims (within each family)."""
+    power: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
+    """With which the seeds that are said to be needed would do."""
+    families: dict[str, tuple[str, ...]] = Field(default={})
+    """Claims, by their id, that Holm's method takes together; those that are in none of the
+    families form one together."""
+
+    @field_validator("delta")
+    @classmethod
+    def _check_delta(cls, delta: dict[str, float]) -> dict[str, float]:
+        if DEFAULT not in delta:
+            raise ValueError(f"name the margin of all other data sets under '{DEFAULT}'")
+        return delta
+
+    @field_validator("families")
+    @classmethod
+    def _check_families(cls, families: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        listed = [claim for family in families.values() for claim in family]
+        twice = sorted({claim for claim in listed if listed.count(claim) > 1})
+        if twice:
+            raise ValueError(f"the claim {twice[0]} is listed twice; name each claim once")
+        return families
+
+    def margin(self, dataset: str) -> float:
+        """Return the data set's delta."""
+        return self.delta.get(dataset, self.delta[DEFAULT])
+
+
+_DEEPEST = 50
+"""Levels of nesting in a parameter file; those we know need eight."""
+
+_LONGEST = 600
+"""Characters of a complaint."""
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 2, 4, 60, 60
+
+_Model = TypeVar("_Model", bound=Settings)
+
+
+class CheckSettings(Settings):
+    """CI's guard: how far a cell's mean mAP may lie from the committed reference."""
+
+    reference: Path
+    profile: Name | None = None
+    """The profile whose numbers the reference guards; default: whichever is checked."""
+    family_error: Annotated[float, Field(gt=0.0, lt=1.0)]
+    """Chance of a false alarm over all cells together, when nothing has changed."""
+    floor: PositiveFloat
+    """Smallest tolerance, in points of mAP."""
+
+
+class TrackingSettings(Settings):
+    """When a run is told to MLflow."""
+
+    mode: Literal["live", "after", "off"]
+    """While it trains, once all runs are evaluated, or never."""
+    experiment: Name
+    upload_weights: bool = False
+    """Whether finished weights are uploaded; their digest and path are told anyway."""
+
+
+class Params(Settings):
+    """All of `params.yaml`."""
+
+    method_folders: tuple[Path, ...] = ()
+    """Folders of methods of one's own, beside the package's: one file a method."""
+    profile: Name
+    """The profile that commands use when none is named."""
+    profiles: dict[Name, Profile] = Field(min_length=1)
+    papers: tuple[Name, ...] = ()
+    """Folders below `papers/`, one a paper; the first is the main one (topdb/config/paper.py)."""
+    metrics: tuple[MetricName, ...] = Field(("mAP", "R1"), min_length=1)
+    """What tables, verdicts and figures are about, in their order."""
+    statistics: StatisticsSettings = StatisticsSettings()
+    examples: ExamplesSettings = ExamplesSettings()
+    check: CheckSettings
+    tracking: TrackingSettings
+
+    @model_validator(mode="after")
+    def _check(self) -> "Params":
+        if self.profile not in self.profiles:
+            known = sorted(self.profiles)
+            raise ValueError(
+                f"profile is '{self.profile}', which is not one of {', '.join(known)}"
+                f"{nearest(self.profile, known)}"
+            )
+        for folder in self.method_folders:
+            if not folder.is_dir():
+                raise ValueError(
+                    f"method_folders names {folder}, which is no folder; name one that holds a "
+                    "file for each method"
+                )
+        twice = shadowed(self.method_folders)
+        if twice:
+            raise ValueError(
+                f"method_folders: there is another method called like {twice[0]}; rename the file"
+            )
+        for key, values in (("papers", self.papers), ("metrics", self.metrics)):
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} lists {', '.join(values)}; name each once")
+        guarded = self.check.profile
+        if guarded is not None and guarded not in self.profiles:
+            known = sorted(self.profiles)
+            raise ValueError(
+                f"check.profile is '{guarded}', which is not one of {', '.join(known)}"
+                f"{nearest(guarded, known)}"
+            )
+        return self
+
+    def selected(self, name: str | None = None) -> Profile:
+        """Return the named profile, or the one that the file selects.
+
+        Raises
+        ------
+        UserError
+            There is no profile of that name.
+        """
+        return pick("profile", name or self.profile, self.profiles)
+
+    def statistics_of(self, name: str | None = None) -> StatisticsSettings:
+        """Return how a profile's cells are compared: with its own reference, if it names one.
+
+        Raises
+        ------
+        UserError
+            There is no profile of that name.
+        """
+        own = self.selected(name).reference_method
+        return self.statistics.model_copy(update={"reference_method": own} if own else {})
+
+
+def checked(model: type[_Model], origin: str, **values: object) -> _Model:
+    """Return a parameter object made of values that do not come from a file.
+
+    Raises
+    ------
+    UserError
+        A value is out of range; the message begins with `origin`.
+    """
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise UserError(_describe(origin, error, model)) from None
+
+
+def load(path: Path) -> Params:
+    """Read and validate a parameter file.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is no YAML, names a key twice, or holds an unknown key or a value out
+        of range; the message names the key.
+    """
+    content = read_yaml(path, "run from the project's folder, or name the file with --params")
+    return validated(Params, path, content, _folders(content))
+
+
+def load_bundled(path: Path, method_folders: Sequence[Path]) -> Params:
+    """Read the parameter file of a bundle, as far as a verdict needs it.
+
+    `method_folders` stand in for those that the file names. Older files describe networks and
+    training, which are methods' recipes by now: those keys are passed over.
+
+    Raises
+    ------
+    UserError
+        As `load` does.
+    """
+    content = read_yaml(path, "ask for a complete bundle")
+    if not isinstance(content, dict):
+        return validated(Params, path, content)
+    profiles = content.get("profiles")
+    if isinstance(profiles, dict):
+        profiles = {name: _without_networks(profile) for name, profile in profiles.items()}
+    folders = [str(folder) for folder in method_folders]
+    content = {**content, "profiles": profiles, METHOD_FOLDERS: folders}
+    return validated(Params, path, content, method_folders)
+
+
+def _without_networks(profile: object) -> object:
+    if not isinstance(profile, dict):
+        return profile
+    return {key: value for key, value in profile.items() if key not in ("network", "training")}
+
+
+def read_yaml(path: Path, remedy: str) -> object:
+    """Read a file in YAML's safe subset, in which a key given twice is an error.
+
+    Raises
+    ------
+    UserError
+        The file is missing, to which `remedy` says what to do, or is no such YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        _require_shallow(text)
+        content: object = yaml.load(text, Loader=_UniqueKeys)
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: {remedy}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} cannot be read ({error}): name a readable YAML file.") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {_one_line(error)}. Correct it.") from None
+    # What PyYAML's constructors raise on values that are not what they look like, as 2001-99-99.
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        reason = _printable(str(error) or type(error).__name__)
+        raise UserError(f"{path} holds a value that is none ({reason}): correct it.") from None
+    return content
+
+
+def validated(
+    model: type[_Model], path: Path, content: object, method_folders: Sequence[Path] = ()
+) -> _Model:
+    """Return a parameter object made of a file's content.
+
+    Raises
+    ------
+    UserError
+        A key is unknown or missing, or a value is out of range; the message names the key.
+    """
+    try:
+        return model.model_validate(content, context={METHOD_FOLDERS: tuple(method_folders)})
+    except ValidationError as error:
+        raise UserError(_describe(path, error, model)) from None
+
+
+def _folders(content: object) -> tuple[Path, ...]:
+    """Return the folders of methods that the file names, before it is checked."""
+    named = content.get(METHOD_FOLDERS) if isinstance(content, dict) else None
+    listed = named if isinstance(named, list) else []
+    return tuple(Path(each) for each in listed if isinstance(each, str))
+
+
+def _require_shallow(text: str) -> None:
+    """Refuse nesting that would exhaust the stack, where libyaml ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise yaml.YAMLError(f"it nests more than {_DEEPEST} levels deep")
+
+
+class _UniqueKeys(yaml.CSafeLoader):
+    """YAML's safe subset, in which a key given twice is an error and not a silent override.
+
+    As in YAML 1.2, which DVC reads and writes, `off` and `no` are words and not false.
+    """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' is given twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_UniqueKeys.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_UniqueKeys.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
+def _one_line(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        return _printable(f"{error.problem} in line {error.problem_mark.line + 1}")
+    return _printable(" ".join(str(error).split()))
+
+
+def _printable(text: str) -> str:
+    """Return a text without control characters and of bounded length."""
+    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _shown(value: object) -> str:
+    """Return a value as it may stand in a sentence, however much it holds."""
+    try:
+        return _SHORT.repr(value)
+    except (ValueError, RecursionError):  # as numbers of thousands of digits do
+        return f"a {type(value).__name__}"
+
+
+def _describe(path: Path | str, error: ValidationError, model: type[Settings]) -> str:
+    """Turn the first of pydantic's complaints into one sentence; count the others."""
+    complaints = error.errors(include_url=False)
+    first = complaints[0]
+    where = [part for part in first["loc"] if not _is_union_tag(part)]
+    if not where and first["type"] == "model_type":
+        return f"{path} holds no keys: write those that topdb/config describes."
+    key = ".".join(str(part) for part in where)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(model, where[:-1])
+        sentence = f"{path}: unknown key '{key}'{nearest(str(where[-1]), known)}."
+    elif first["type"] == "missing":
+        sentence = f"{path}: the key '{key}' is missing; add it."
+    elif first["type"] == "value_error":
+        reason = str(first["ctx"]["error"])
+        sentence = f"{path}: {f'{key}: ' if key else ''}{reason}."
+    else:
+        value = first["input"] if not isinstance(first["input"], dict) else "a mapping"
+        sentence = f"{path}: '{key}' is {_shown(value)}: {first['msg'].lower()}."
+    more = len(complaints) - 1
+    return _printable(sentence) + (f" ({more} more like it.)" if more else "")
+
+
+def _is_union_tag(part: int | str) -> bool:
+    return part in ("cosine", "milestones", "stairs", "pretraining", "imagenet")
+
+
+def _known_keys(root: type[Settings], where: list[int | str]) -> list[str]:
+    """Return the keys that the parameter object at a position of the file understands."""
+    models: list[type[Settings]] = [root]
+    for part in where:
+        models = [
+            found
+            for model in models
+            for found in _models_in(
+                model.model_fields[str(part)].annotation if part in model.model_fields else model
+            )
+        ]
+    return sorted({key for model in models for key in model.model_fields})
+
+
+def _models_in(annotation: Any) -> list[type[Settings]]:
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]

@@ -1,1 +1,0 @@
-"""Examples: the queries worth a look, with their ranked lists as small images."""

@@ -1,0 +1,1 @@
+"""Runs: trained, imported, extracted, watched, checked and estimated."""

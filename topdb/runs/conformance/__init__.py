@@ -1,0 +1,1 @@
+"""What the contract asks of a method, one thing a function; each raises a UserError if not so."""

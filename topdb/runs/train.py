@@ -1,0 +1,438 @@
+"""One run: a training from its inputs to its files."""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from topdb.code import method_code
+from topdb.config import EVERYWHERE, HardwareSettings, ImagenetSettings, Profile, method_files
+from topdb.datasets.index import Index, Pixels
+from topdb.engine.batches import resized
+from topdb.engine.checkpoint import Checkpoints, plain_digest, save_tensors
+from topdb.engine.loop import fit, position_of
+from topdb.engine.progress import Stop, watching
+from topdb.engine.randomness import Randomness
+from topdb.engine.start import load_backbone, load_imagenet
+from topdb.engine.state import Epoch
+from topdb.files import digest, replacing, write_csv, write_json
+from topdb.methods import build, find
+from topdb.methods.contract import Method, Recipe
+from topdb.methods.contract.resolving import plain, resolved, side_of
+from topdb.results.run_files import RunFiles, give_back
+from topdb.runs.environment import describe, device_name, peak_gpu_memory_mib, peak_memory_mib
+from topdb.runs.features import write_features
+from topdb.runs.watching import look_at
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[bool]:
+    """Wait until no other process trains into a folder; yield whether there was one.
+
+    A killed scheduler leaves its jobs behind, and they go on writing. The kernel takes the lock
+    back however its holder ends.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    waited = False
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waited = True
+            print(f"topdb: waiting for another process that trains into {folder}", file=sys.stderr)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield waited
+    finally:
+        os.close(descriptor)
+
+
+def identity(
+    profile: Profile,
+    dataset: str,
+    method: str,
+    seed: int,
+    recipe: Recipe,
+    code: str,
+    index_digest: str,
+    start_digest: str | None,
+) -> dict[str, Any]:
+    """Return, as plain data, what a checkpoint has to share with the run that takes it up.
+
+    The machine is not among it: a job that is put back in the queue goes on wherever it lands.
+    Another kind of processor rounds otherwise, though; `run.json` names every place.
+    """
+    return {
+        "dataset": dataset,
+        "method": method,
+        "seed": seed,
+        "recipe": plain(recipe),
+        "scale": profile.scale.model_dump(mode="json"),
+        "hardware": profile.hardware.model_dump(
+            mode="json", exclude=HardwareSettings.WITHOUT_EFFECT | {"extraction_batch"}
+        ),
+        "index_digest": index_digest,
+        "start_digest": start_digest,
+        "code": code,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+    }
+
+
+TRAINED = "trained"
+"""The `origin` of a run whose weights were trained here."""
+
+_COLUMNS = ("epoch", "learning_rate", "images", "seconds", "loss")
+"""Of a history without an epoch; each epoch adds the losses of its method."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What identifies a run."""
+
+    profile: str
+    dataset: str
+    method: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A method as a profile trains it on a data set."""
+
+    method: type[Method]
+    recipe: Recipe
+    side: str
+    backbone: str
+    """That is built, under the profile's scale."""
+    code: str
+    """Digest of the code that decides on its runs."""
+
+
+def chosen(
+    profile: Profile, dataset: str, method: str, method_folders: Sequence[Path] = ()
+) -> Chosen:
+    """Return a method with its recipe as a profile trains it on a data set.
+
+    Raises
+    ------
+    UserError
+        There is no such method, its file breaks the contract, or the recipe has no such side,
+        group or option.
+    """
+    found = find(method, method_folders)
+    wanted = profile.side(method)
+    recipe = resolved(found, method, wanted, profile.scale, profile.changes_of(method, dataset))
+    backbone = profile.scale.backbone(found.backbone_name)
+    file = method_files(method_folders)[method]
+    return Chosen(
+        found, recipe, side_of(found, method, wanted), backbone, method_code(file, backbone)
+    )
+
+
+def train_run(
+    run: Run,
+    profile: Profile,
+    index: Index,
+    pixels: Pixels,
+    backbone: Path | None,
+    folder: Path,
+    stop: Stop | None = None,
+    method_folders: Sequence[Path] = (),
+    keep_spare: bool = False,
+) -> None:
+    """Train, extract features, and write the four files of the run; a chosen one's snapshots too.
+
+    A run that was interrupted goes on from its newest checkpoint, and ends with the bits that it
+    would have had. When the run is whole, its checkpoints give way to a spare of its files, from
+    which they come back if they are deleted before the run is evaluated.
+
+    Parameters
+    ----------
+    run : which one
+    profile : all parameters
+    index, pixels : the data set
+    backbone : the pretrained backbone's weights, where the profile pretrains
+    folder : of the run's files
+    stop : asked after each step whether to end
+    method_folders : where methods lie beside the package's own
+    keep_spare : whether even a short run leaves a spare, as where its job goes on with others
+
+    Raises
+    ------
+    UserError
+        The start's weights do not fit, people are too few, a loss is no finite number, or a
+        checkpoint cannot be written.
+    StoppedError
+        `stop` asked for it.
+    """
+    trained = chosen(profile, run.dataset, run.method, method_folders)
+    started_from = _start_file(profile, trained.backbone, backbone)
+    # A missing file is told by whoever loads it, with what to do.
+    there = started_from is not None and started_from.is_file()
+    start_digest = digest(started_from) if started_from and there else None
+    decisive = identity(
+        profile,
+        run.dataset,
+        run.method,
+        run.seed,
+        trained.recipe,
+        trained.code,
+        index.digest,
+        start_digest,
+    )
+    with alone_in(folder) as waited:
+        files = RunFiles(folder)
+        watched = profile.watch.includes(run.dataset, run.method, run.seed)
+        if watched == files.snapshots.is_file() and _is_whole(files, decisive):
+            by = "the other process did this run" if waited else "nothing is left to do"
+            print(f"topdb: {folder} is whole: {by}.", file=sys.stderr)
+            return
+        spare = RunFiles(Checkpoints.spare(folder, decisive))
+        if watched == spare.snapshots.is_file() and _is_whole(spare, decisive):
+            give_back(spare.folder, files)
+            print(f"topdb: {folder} was whole: its files are there again.", file=sys.stderr)
+            return
+        files.record.unlink(missing_ok=True)
+        with _shown_at(Checkpoints.history(folder, decisive)) as show:
+            _train(
+                run,
+                trained,
+                profile,
+                index,
+                pixels,
+                started_from,
+                decisive,
+                files,
+                show,
+                stop,
+                keep_spare,
+            )
+
+
+def _is_whole(files: RunFiles, decisive: dict[str, Any]) -> bool:
+    """Whether the run's files stand, and are what this process would write."""
+    try:
+        record = json.loads(files.record.read_text(encoding="utf-8"))
+        return bool(
+            record["identity"] == plain_digest(decisive)
+            and record["weights_digest"] == digest(files.weights)
+            and record["features_digest"] == digest(files.features)
+            and files.history.is_file()
+        )
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _train(
+    run: Run,
+    method: Chosen,
+    profile: Profile,
+    index: Index,
+    pixels: Pixels,
+    started_from: Path | None,
+    decisive: dict[str, Any],
+    files: RunFiles,
+    show: Callable[[Sequence[Epoch]], None],
+    stop: Stop | None,
+    keep_spare: bool,
+) -> None:
+    started = time.perf_counter()
+    people = index.split("train")
+    randomness = Randomness(run.dataset, run.method, run.seed)
+    recipe = method.recipe
+    network = build(method.method, recipe, people.counts.people, profile.scale)
+    network.initialise(randomness.torch("weights"))
+    if started_from:
+        if isinstance(profile.start, ImagenetSettings):
+            load_imagenet(network, method.backbone, started_from)
+        else:
+            load_backbone(network, started_from)
+    images = resized(pixels, people.rows, recipe.resize or recipe.size, recipe.interpolation)
+    checkpoints = Checkpoints(
+        files.folder,
+        decisive,
+        profile.hardware.checkpoint_seconds,
+        device_name(profile.hardware.device),
+    )
+    snapshots = checkpoints.companion(files.snapshots.name)
+    look = look_at(
+        snapshots,
+        run.dataset,
+        run.method,
+        run.seed,
+        profile,
+        index,
+        pixels,
+        recipe.whole_passes,
+    )
+    taken_up = checkpoints.take_up()
+    ready = time.perf_counter()
+    so_far: list[Epoch] = []
+
+    def record(epoch: Epoch) -> None:
+        look(epoch.number, network)
+        so_far.append(epoch)
+        show(so_far)
+
+    if taken_up:
+        before = position_of(taken_up)
+        print(f"topdb: going on after {before}, from a checkpoint.", file=sys.stderr)
+        so_far += before.history
+        show(so_far)
+    with watching(f"{run.dataset} {run.method} {run.seed}") as progress:
+        epochs = fit(
+            network,
+            images,
+            people.labels,
+            profile.hardware,
+            randomness,
+            record,
+            looked_at=lambda rows: resized(
+                pixels, people.rows[rows], recipe.size, recipe.interpolation
+            ),
+            checkpoints=checkpoints,
+            taken_up=taken_up,
+            stop=stop,
+            progress=progress,
+        )
+    del images  # gigabytes at the paper's size
+    trained = time.perf_counter()
+    extracted = write_features(files.features, network, index, pixels, profile.hardware)
+    done = time.perf_counter()
+
+    write_history(files.history, epochs)
+    save_weights(network, files.weights)
+    _keep(snapshots, files.snapshots)
+    training_seconds = sum(epoch.seconds for epoch in epochs)
+    content: dict[str, Any] = {
+        "origin": TRAINED,
+        **parameters_of(run, profile, method, network.less),
+        "identities": people.counts.people,
+        "index_digest": index.digest,
+        "start_digest": decisive["start_digest"],
+        "identity": plain_digest(decisive),
+        "weights_digest": digest(files.weights),
+        "features_digest": digest(files.features),
+        "environment": describe(profile.hardware.device, profile.hardware.threads),
+        "resumed": checkpoints.resumed,
+        "seconds": {
+            "prepare": round(ready - started, 3),
+            "train": round(training_seconds, 3),
+            "extract": round(done - trained, 3),
+        },
+        "images_per_second": {
+            "train": round(sum(epoch.images for epoch in epochs) / training_seconds, 1),
+            "extract": round(extracted / (done - trained), 1),
+        },
+        "peak_memory_mib": round(peak_memory_mib(), 1),
+        "peak_gpu_memory_mib": peak_gpu_memory_mib(profile.hardware.device),
+    }
+    write_json(files.record, content)
+    checkpoints.finish(files, keep_spare)
+
+
+@contextmanager
+def _shown_at(path: Path) -> Iterator[Callable[[Sequence[Epoch]], None]]:
+    """Yield what writes the epochs so far to a file, which stands there while the training runs.
+
+    Others watch a training by it. One who cannot write it trains all the same.
+    """
+
+    def show(epochs: Sequence[Epoch]) -> None:
+        with suppress(OSError):
+            write_history(path, epochs)
+
+    show([])
+    try:
+        yield show
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            path.parent.rmdir()  # only where it is empty
+
+
+def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
+    """Write `history.csv`: one row an epoch, and without any the columns that all methods have."""
+    rows = [epoch.row() for epoch in epochs]
+    write_csv(path, list(rows[0]) if rows else _COLUMNS, rows)
+
+
+def _keep(snapshots: Path, path: Path) -> None:
+    """Copy what was looked at to where the workflow expects it; nothing, where nothing was.
+
+    Until then it lies beside the checkpoints: what the workflow expects, it clears away before it
+    starts a killed training again.
+    """
+    if snapshots.is_file():
+        with replacing(path) as partial:
+            shutil.copyfile(snapshots, partial)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def parameters_of(run: Run, profile: Profile, method: Chosen, less: str) -> dict[str, Any]:
+    """Return the part of `run.json` that says which run it is, and under which parameters.
+
+    `less` is what the network lacks of the real method; it joins the recipe's note.
+    """
+    dataset = profile.datasets.get(run.dataset)
+    changes = profile.changes_of(run.method, run.dataset)
+    note = "; ".join(filter(None, (method.recipe.note, less)))
+    return {
+        "profile": run.profile,
+        "dataset": run.dataset,
+        "method": run.method,
+        "seed": run.seed,
+        "rendered": dataset is not None and dataset.render is not None,
+        "title": method.method.title,
+        "recipe": {**plain(method.recipe), "side": method.side, "note": note},
+        "scale": profile.scale.model_dump(mode="json"),
+        "changes": list(_sentences(run.method, run.dataset, profile)),
+        "changed": [each.model_dump(mode="json", exclude_defaults=True) for each in changes],
+        "backbone": method.backbone,
+        "start": profile.start.model_dump(mode="json") if profile.start else None,
+        "hardware": profile.hardware.model_dump(mode="json"),
+        "code": method.code,
+    }
+
+
+def _sentences(method: str, dataset: str, profile: Profile) -> Iterator[str]:
+    """Say what a profile changes in a method's recipe, for the notes below a table."""
+    for where, changes in profile.changes.get(method, {}).items():
+        if where in (EVERYWHERE, dataset):
+            content = changes.model_dump(mode="json", exclude_defaults=True)
+            place = "" if where == EVERYWHERE else f" on {where}"
+            yield f"{method}{place}: {', '.join(_told(content))}"
+
+
+def _told(content: Mapping[str, Any], before: str = "") -> Iterator[str]:
+    for key, value in content.items():
+        if isinstance(value, dict):
+            yield from _told(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key} {value}"
+
+
+def _start_file(profile: Profile, backbone: str, pretrained: Path | None) -> Path | None:
+    """Return the file that the backbone's weights come from; None for random weights."""
+    if isinstance(profile.start, ImagenetSettings):
+        return profile.start.found(backbone)
+    return pretrained if profile.start else None
+
+
+def save_weights(network: Method, path: Path) -> None:
+    """Write a network's state as `weights.safetensors`; the network moves to the CPU."""
+    network.cpu().to(memory_format=torch.contiguous_format)
+    with replacing(path) as partial:
+        save_tensors(network.state_dict(), partial)

@@ -1,1 +1,0 @@
-"""From an index and a method to weights and features."""

@@ -1,4 +1,0 @@
-"""What the contract asks of a method, one thing a function; each raises a UserError if not so.
-
-Together they are `topdb.training.conformance`.
-"""
