@@ -187,7 +187,6 @@ def write_run(
             "device": "a processor",
             "threads": 1,
         },
-        "mlflow_run_id": None,
         **changes,
     }
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")

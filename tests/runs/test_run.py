@@ -12,12 +12,13 @@ from safetensors.torch import load_file
 from topdb.config import Profile, load
 from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels, read_index
+from topdb.engine.progress import Stop
 from topdb.errors import UserError
 from topdb.evaluation import read_features
 from topdb.files import digest
-from topdb.runs.command import train_and_track
+from topdb.runs.command import train_runs
 from topdb.runs.pretraining import pretrain
-from topdb.runs.train import Run, train_run
+from topdb.runs.train import Run, train_run, write_history
 
 FILES = ("weights.safetensors", "features.npz", "history.csv", "run.json")
 PRETRAINING = {
@@ -69,7 +70,6 @@ def processes(project):
 def train(project, method="top-db-net", seed=1, out="here", profile: Profile | None = None, **more):
     profile = profile or load(project / "params.yaml").selected()
     index = read_index(project / "index.parquet")
-    told = []
     train_run(
         Run("tiny", "market1501", method, seed),
         profile,
@@ -77,10 +77,8 @@ def train(project, method="top-db-net", seed=1, out="here", profile: Profile | N
         Pixels.open(project / "pixels.npy", index),
         more.get("backbone"),
         project / out,
-        on_epoch=told.append,
-        tracked_as=more.get("tracked_as"),
+        stop=more.get("stop"),
     )
-    return told
 
 
 def profile_with(**changes) -> Profile:
@@ -146,7 +144,8 @@ def test_the_record_has_the_documented_content(project, processes):
     assert record["backbone"] == "small"
     assert len(record["code"]) == 64
     assert record["rendered"] is False
-    assert record["start"] is record["start_digest"] is record["mlflow_run_id"] is None
+    assert record["start"] is record["start_digest"] is None
+    assert "mlflow_run_id" not in record
     recipe = record["recipe"]
     assert recipe["options"]["drop_ratio"] == 0.33  # defaults are written out
     assert recipe["rules"]["network"]["kind"] == "Adam"
@@ -174,10 +173,44 @@ def test_the_record_has_the_documented_content(project, processes):
     assert set(record["images_per_second"]) == {"train", "extract"}
 
 
-def test_epochs_are_told_as_they_pass_and_the_tracker_is_named(project):
-    told = train(project, out="told", tracked_as="an id")
-    assert [epoch.number for epoch in told] == [1, 2]
-    assert json.loads((project / "told/run.json").read_text())["mlflow_run_id"] == "an id"
+class Watching(Stop):
+    """Is asked after each step, and notes the epochs that others can read by then."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+        self.seen = []
+
+    @property
+    def asked(self):
+        (path,) = self.folder.glob("checkpoints/*-history.csv")
+        self.seen.append(path.read_text().splitlines())
+        return False
+
+
+def test_epochs_can_be_read_as_they_pass(project, processes):
+    watching = Watching(project / "watched")
+    train(project, out="watched", stop=watching)
+    header = "epoch,learning_rate,images,seconds,loss"
+    assert watching.seen[0] == [header]
+    assert {len(lines) for lines in watching.seen} == {1, 2, 3}
+    whole = (project / "watched/history.csv").read_text().splitlines()
+    assert watching.seen[-1] == whole
+    assert all(lines in ([header], whole[: len(lines)]) for lines in watching.seen)
+    assert not (project / "watched/checkpoints").exists()
+    for name in ("weights.safetensors", "features.npz"):
+        assert digest(project / "watched" / name) == digest(project / "out-1" / name)
+
+
+def test_a_disk_that_takes_no_watched_history_stops_no_training(project, monkeypatch):
+    def full(path, epochs):
+        if path.parent.name == "checkpoints":
+            raise OSError(28, "No space left on device")
+        write_history(path, epochs)
+
+    monkeypatch.setattr("topdb.runs.train.write_history", full)
+    train(project, out="unwatched")
+    assert (project / "unwatched/run.json").is_file()
 
 
 def test_a_run_that_fails_leaves_no_record_of_an_older_one(project):
@@ -187,6 +220,7 @@ def test_a_run_that_fails_leaves_no_record_of_an_older_one(project):
     with pytest.raises(UserError, match="epoch"):
         train(project, out="again", profile=profile)
     assert not (project / "again/run.json").exists()
+    assert not (project / "again/checkpoints").exists()
 
 
 def test_pretraining_gives_every_run_its_start(project):
@@ -226,7 +260,7 @@ def test_the_index_of_another_data_set_is_refused(project):
     )
     params = load(project / "params.yaml")
     with pytest.raises(UserError, match=r"another.parquet is the index of another, not of market"):
-        train_and_track(
+        train_runs(
             params,
             params.profile,
             "market1501",

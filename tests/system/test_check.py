@@ -37,16 +37,7 @@ class Bench:
         """Train the cell's runs on an index, and compare them with the committed reference."""
         for each in runs(self.profile):
             run, folder = Run("mini", *_named(each)), each.folder(results)
-            train_run(
-                run,
-                self.profile,
-                index,
-                self.pixels,
-                self.backbone,
-                folder,
-                on_epoch=lambda epoch: None,
-                tracked_as=None,
-            )
+            train_run(run, self.profile, index, self.pixels, self.backbone, folder)
             for ranking in self.profile.rankings:
                 evaluate(
                     folder / "features.npz", ranking, self.profile.ranking, folder / ranking, 1

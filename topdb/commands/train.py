@@ -51,10 +51,10 @@ def train(
     chosen.dataset(dataset)
     chosen.require_method(method)
     chosen.require_backbone(backbone)
-    from topdb.runs.command import train_and_track
+    from topdb.runs.command import train_runs
 
     imported()
-    train_and_track(
+    train_runs(
         settings,
         profile or settings.profile,
         dataset,

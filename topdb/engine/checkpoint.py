@@ -18,7 +18,7 @@ from torch import Tensor
 
 from topdb.errors import UserError
 from topdb.files import digest, replacing, write_json
-from topdb.results.run_files import CHECKPOINTS, SPARE, RunFiles, keep
+from topdb.results.run_files import CHECKPOINTS, RUNNING, SPARE, RunFiles, keep
 
 
 def save_tensors(
@@ -85,7 +85,7 @@ class Checkpoints:
     @staticmethod
     def history(folder: Path, identity: Mapping[str, Any]) -> Path:
         """Return where a run's epochs stand while it trains."""
-        return folder / CHECKPOINTS / f"{plain_digest(identity)[:_SHOWN]}-history.csv"
+        return folder / CHECKPOINTS / f"{plain_digest(identity)[:_SHOWN]}{RUNNING}"
 
     def due(self, last: bool) -> bool:
         """Whether one should be written now.

@@ -11,6 +11,8 @@ from topdb.files import replacing
 
 CHECKPOINTS = "checkpoints"
 """The folder below a run's own for what the workflow does not know."""
+RUNNING = "-history.csv"
+"""How the name of a running training's epochs ends there, after the identity's first digits."""
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,18 @@
-"""What `topdb train` does: prepare the process, train, and tell the tracker where that is live."""
+"""What `topdb train` does: prepare the process, and train one run after the other."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 
 from topdb.config import Params
 from topdb.datasets.index import Pixels, read_index
 from topdb.engine.progress import stopping
-from topdb.engine.state import Epoch
 from topdb.errors import StoppedError, UserError
 from topdb.runs.environment import prepare
 from topdb.runs.train import Run, train_run
-from topdb.tracking import LiveRun, live_run, run_tags
 
 
-def train_and_track(
+def train_runs(
     params: Params,
     profile: str,
     dataset: str,
@@ -50,11 +48,7 @@ def train_and_track(
     with stopping() as stop:
         for place, (seed, folder) in enumerate(zip(seeds, folders, strict=True)):
             run = Run(profile, dataset, method, seed)
-            tags = run_tags(profile, dataset, method, seed)
-            with (
-                said_to(logs[place] if logs else None),
-                live_run(params.tracking, tags) as tracked,
-            ):
+            with said_to(logs[place] if logs else None):
                 train_run(
                     run,
                     settings,
@@ -62,17 +56,10 @@ def train_and_track(
                     pixels,
                     backbone,
                     folder,
-                    on_epoch=_teller(tracked),
-                    tracked_as=tracked.run_id,
                     stop=stop,
                     method_folders=params.method_folders,
                     keep_spare=len(seeds) > 1,
                 )
-
-
-def _teller(tracked: LiveRun) -> Callable[[Epoch], None]:
-    """Return what tells a live run of an epoch."""
-    return lambda epoch: tracked.log_epoch(epoch.number, epoch.row())
 
 
 @contextmanager
