@@ -3,6 +3,23 @@
 import numpy as np
 
 
+def squared_distances_in_float32(left, right):
+    """`(|l|^2 + |r|^2) - 2 l.r`, each step rounded to float32; the product is the BLAS's."""
+    lengths = [np.einsum("ij,ij->i", each, each) for each in (left, right)]
+    return np.add.outer(*lengths) - 2 * (left @ right.T)
+
+
+def summed_distances_in_float32(left, right):
+    """The same of each part, its root added in float32 and in the order of the parts."""
+    total = np.zeros((len(left), len(right)), np.float32)
+    for part in range(left.shape[1]):
+        squared = squared_distances_in_float32(
+            *(np.ascontiguousarray(each[:, part]) for each in (left, right))
+        )
+        total += np.sqrt(np.maximum(squared, 0))
+    return total
+
+
 def summed_distances(left, right):
     """Sum over parts of Euclidean distances, added in float32; exact for small whole numbers."""
     total = np.zeros((len(left), len(right)), np.float32)
@@ -65,5 +82,6 @@ def rerank(distances, queries, k1, k2, lambda_, power):
         encoding[image, chosen] = weights / weights.sum()
     if k2 > 1:
         encoding = np.stack([encoding[near[image, :k2]].mean(axis=0) for image in range(size)])
-    common = np.minimum(encoding[:queries, None], encoding[None, queries:]).sum(axis=2)
+    gallery = encoding[queries:]
+    common = np.stack([np.minimum(own, gallery).sum(axis=1) for own in encoding[:queries]])
     return (1 - common / (2 - common)) * (1 - lambda_) + scaled[:queries, queries:] * lambda_

@@ -7,9 +7,8 @@ from retrieval.strategies import cases, clustered
 from topdb.retrieval import feature_distances, rank, rank_reranked, rerank_distances
 from topdb.retrieval.checks import checked_pair
 from topdb.retrieval.cuda import cuda_nearest_neighbours, cuda_products, cuda_sums
-from topdb.retrieval.neighbours import nearest_neighbours
-from topdb.retrieval.progress import silent
-from topdb.retrieval.workers import Workers
+from topdb.retrieval.machine import Workers, silent
+from topdb.retrieval.neighbours import Neighbours, nearest_neighbours
 
 torch = pytest.importorskip("torch", reason="needs torch")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -26,7 +25,7 @@ def test_the_steps_on_a_cpu_keep_the_order_of_equal_neighbours(case, count):
     query, gallery = checked_pair(*features)
     with Workers(1) as workers:
         expected = nearest_neighbours(query, gallery, count, workers, silent)
-    found = cuda_nearest_neighbours(query, gallery, count, silent, torch_device="cpu")
+    found = Neighbours(*cuda_nearest_neighbours(query, gallery, count, silent, torch_device="cpu"))
     for field in ("indices", "distances", "farthest"):
         np.testing.assert_array_equal(getattr(found, field), getattr(expected, field))
 

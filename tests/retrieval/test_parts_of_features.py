@@ -10,16 +10,14 @@ from retrieval.strategies import cases, clustered
 from topdb.retrieval import (
     VARIANTS,
     SingleGalleryShot,
+    distances,
     feature_distances,
     neighbours,
     rank,
     rank_distances,
     rank_reranked,
     rerank_distances,
-    small_ranking,
-    small_reranking,
     squared_distances,
-    summed_distances,
     top_matches,
 )
 
@@ -48,14 +46,14 @@ def distances_of_all(case):
     return definitions.summed_distances(features, features)
 
 
-def test_distance_worked_by_hand(path):
+def test_distance_worked_by_hand():
     # Parts (3, 4) and (0, 5) from the origin: 5 + 5. As one vector it would be the root of 50.
     found = feature_distances(np.zeros((1, 2, 2)), [[[3, 4], [0, 5]], [[0, 1], [0, 0]]])
     assert found.dtype == np.float32
     assert found.tolist() == [[10, 1]]
 
 
-def test_order_worked_by_hand(path):
+def test_order_worked_by_hand():
     # Sums over two parts: 4, 6 and 5. Without parts the images are 4, 4.24 and 3.54 away.
     gallery = [[[4], [0]], [[3], [3]], [[2.5], [2.5]]]
     case = ([[[0], [0]]], gallery, [1], [2, 3, 1], [0], [1, 1, 1])
@@ -67,16 +65,16 @@ def test_order_worked_by_hand(path):
 
 @fixtures_stay
 @given(case=cases(parts=True), tile=st.sampled_from([1, 90, 2**25]))
-def test_distances_equal_the_definition(path, case, tile):
+def test_distances_equal_the_definition(case, tile):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(summed_distances, "TILE_BYTES", tile)
+        patch.setattr(distances, "TILE_BYTES", tile)
         found = feature_distances(*case[:2])
     np.testing.assert_array_equal(found, definitions.summed_distances(*case[:2]))
 
 
 @fixtures_stay
 @given(case=cases(parts=True), k=st.integers(1, 50))
-def test_ranking_equals_the_definition_of_a_stable_ranking(path, case, k):
+def test_ranking_equals_the_definition_of_a_stable_ranking(case, k):
     assume(case.has_match())
     lists = definitions.ranked_lists(definitions.summed_distances(*case[:2]), *case.labels)
     result = rank(*case, top=k)
@@ -87,7 +85,7 @@ def test_ranking_equals_the_definition_of_a_stable_ranking(path, case, k):
     np.testing.assert_array_equal(result.top, top_matches(*case, k))
 
 
-def test_ordinary_features_equal_a_stable_sort_of_the_same_distances(path):
+def test_ordinary_features_equal_a_stable_sort_of_the_same_distances():
     case = clustered(gallery=700, parts=4)
     distances = feature_distances(*case[:2])
     lists = definitions.ranked_lists(distances, *case.labels)
@@ -97,17 +95,16 @@ def test_ordinary_features_equal_a_stable_sort_of_the_same_distances(path):
     np.testing.assert_allclose(distances, exact, rtol=1e-5)
 
 
-def test_both_implementations_give_the_same_bits(monkeypatch):
+def test_distances_have_the_bits_that_numpy_gives():
     case = clustered(gallery=5000, parts=8, dimensions=96)
-    small = rank(*case, top=5), feature_distances(*case[:2])
-    monkeypatch.setattr(small_ranking, "LARGEST_WORK", 0)
-    compiled = rank(*case, top=5), feature_distances(*case[:2])
-    np.testing.assert_array_equal(compiled[0].ap, small[0].ap)
-    np.testing.assert_array_equal(compiled[0].top, small[0].top)
-    assert compiled[1].tobytes() == small[1].tobytes()
+    expected = definitions.summed_distances_in_float32(*case[:2])
+    assert feature_distances(*case[:2]).tobytes() == expected.tobytes()
+    in_order = rank_distances(expected, *case.labels, top=5)
+    np.testing.assert_array_equal(rank(*case).ap, in_order.ap)
+    np.testing.assert_array_equal(rank(*case, top=5).top, in_order.top)
 
 
-def test_equal_distances_come_in_the_order_of_the_gallery(path):
+def test_equal_distances_come_in_the_order_of_the_gallery():
     gallery = np.array([[1, 2], [2, -1], [-2, 1]], np.float32)[:, :, None]
     ranks = [
         rank(np.zeros((1, 2, 1)), gallery, [1], np.roll([1, 2, 2], place), [0], [1, 1, 1])
@@ -116,14 +113,14 @@ def test_equal_distances_come_in_the_order_of_the_gallery(path):
     assert [int(result.first_match_rank[0]) for result in ranks] == [1, 2, 3]
 
 
-def test_equal_features_are_at_distance_zero_or_just_above_and_never_nan(path):
+def test_equal_features_are_at_distance_zero_or_just_above_and_never_nan():
     features = np.random.default_rng(0).standard_normal((30, 3, 70)).astype(np.float32)
     found = np.diag(feature_distances(features, features))
     assert (found >= 0).all()
     assert found.max() < 0.05
 
 
-def test_one_part_ranks_as_its_root(path):
+def test_one_part_ranks_as_its_root():
     case = whole(clustered())
     one = as_one_part(case)
     expected = np.sqrt(squared_distances(*case[:2]))
@@ -131,7 +128,7 @@ def test_one_part_ranks_as_its_root(path):
     np.testing.assert_array_equal(rank(*one, top=10).top, rank(*case, top=10).top)
 
 
-def test_several_blocks_and_tiles_equal_the_whole_matrix(path):
+def test_several_blocks_and_tiles_equal_the_whole_matrix():
     case = clustered(queries=700, gallery=30_000, dimensions=4, persons=700, parts=2)
     result = rank(*case, top=3)
     distances = feature_distances(*case[:2])
@@ -140,7 +137,7 @@ def test_several_blocks_and_tiles_equal_the_whole_matrix(path):
     np.testing.assert_allclose(distances[::50], exact, rtol=1e-4, atol=1e-3)
 
 
-def test_read_only_memory_map_is_taken(path, tmp_path):
+def test_read_only_memory_map_is_taken(tmp_path):
     case = clustered(parts=4)
     np.save(tmp_path / "gallery.npy", case.gallery_features)
     mapped = np.load(tmp_path / "gallery.npy", mmap_mode="r")
@@ -172,7 +169,7 @@ def test_single_gallery_shot_uses_the_sums():
     k2=st.integers(1, 8),
     lambda_=st.sampled_from([0.0, 0.3, 1.0]),
 )
-def test_reranking_equals_the_definition(path, case, variant, k1, k2, lambda_):
+def test_reranking_equals_the_definition(case, variant, k1, k2, lambda_):
     expected = definitions.rerank(
         distances_of_all(case), len(case.query_features), k1, k2, lambda_, POWER_OF_SUM[variant]
     )
@@ -183,10 +180,9 @@ def test_reranking_equals_the_definition(path, case, variant, k1, k2, lambda_):
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(("panel", "tile"), [((7, 7), 84), ((20, 64), 1000), ((1024, 8192), 2**25)])
 def test_ordinary_features_in_panels_of_any_size(variant, panel, tile, monkeypatch):
-    monkeypatch.setattr(small_reranking, "LARGEST_IMAGES", 0)
     monkeypatch.setattr(neighbours, "PANEL_ROWS", panel[0])
     monkeypatch.setattr(neighbours, "PANEL_COLUMNS", panel[1])
-    monkeypatch.setattr(summed_distances, "TILE_BYTES", tile)
+    monkeypatch.setattr(distances, "TILE_BYTES", tile)
     case = clustered(queries=23, gallery=150, parts=4)
     expected = definitions.rerank(distances_of_all(case), 23, 20, 6, 0.3, POWER_OF_SUM[variant])
     found = rerank_distances(*case[:2], variant=variant)
@@ -194,7 +190,7 @@ def test_ordinary_features_in_panels_of_any_size(variant, panel, tile, monkeypat
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_one_part_reranks_as_features_without_parts(path, variant):
+def test_one_part_reranks_as_features_without_parts(variant):
     case = whole(clustered(queries=100, gallery=1000))
     found = rerank_distances(*as_one_part(case)[:2], variant=variant)
     np.testing.assert_allclose(
@@ -202,14 +198,15 @@ def test_one_part_reranks_as_features_without_parts(path, variant):
     )
 
 
-def test_both_implementations_of_reranking_agree(monkeypatch):
+def test_reranking_of_ordinary_features_equals_the_definition():
     case = whole(clustered(queries=100, gallery=1000, parts=4))
-    small = rerank_distances(*case[:2])
-    monkeypatch.setattr(small_reranking, "LARGEST_IMAGES", 0)
-    np.testing.assert_allclose(rerank_distances(*case[:2]), small, rtol=0, atol=2e-6)
+    expected = definitions.rerank(
+        distances_of_all(case), 100, 20, 6, 0.3, POWER_OF_SUM["torchreid"]
+    )
+    np.testing.assert_allclose(rerank_distances(*case[:2]), expected, rtol=0, atol=2e-6)
 
 
-def test_scores_are_those_of_the_reranked_distances(path):
+def test_scores_are_those_of_the_reranked_distances():
     case = clustered(parts=4)
     at_once = rank_distances(rerank_distances(*case[:2]), *case.labels, top=5)
     in_blocks = rank_reranked(*case, top=5)
@@ -217,13 +214,13 @@ def test_scores_are_those_of_the_reranked_distances(path):
     np.testing.assert_array_equal(in_blocks.top, at_once.top)
 
 
-def test_only_the_original_distance_ranks_as_plain(path):
+def test_only_the_original_distance_ranks_as_plain():
     case = whole(clustered(parts=4))
     for variant in VARIANTS:
         result = rank_reranked(*case, variant=variant, lambda_=1.0)
         np.testing.assert_allclose(result.ap, rank(*case).ap, rtol=0, atol=1e-12)
 
 
-def test_identical_features_give_equal_distances_and_no_nan(path):
+def test_identical_features_give_equal_distances_and_no_nan():
     found = rerank_distances(np.ones((2, 2, 3)), np.ones((9, 2, 3)), k1=3, k2=2)
     assert np.isfinite(found).all()

@@ -6,17 +6,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 ROOT = Path(__file__).parents[2]
 SCORE = """
 import sys
 import numpy as np
 from tests.retrieval.strategies import clustered
-from topdb.retrieval import (
-    feature_distances, rank, rank_reranked, rerank_distances, small_ranking
-)
-small_ranking.LARGEST_WORK = 0
+from topdb.retrieval import feature_distances, rank, rank_reranked, rerank_distances
 case = clustered(queries=300, gallery=2500, dimensions=192, persons=150)
 parts = clustered(queries=300, gallery=2500, dimensions=192, persons=150, parts=3)
 np.savez(sys.argv[1], plain=rank(*case).ap, rk=rank_reranked(*case).ap,
@@ -55,40 +51,38 @@ def test_the_same_bits_with_one_and_with_two_threads(tmp_path):
         np.testing.assert_array_equal(one[name], two[name])
 
 
-def test_many_processes_may_start_on_an_empty_cache(tmp_path):
-    script = """
-import sys
-from topdb.retrieval import ranking_kernels
-print(ranking_kernels.ranks_of_matches.stats.cache_path, file=sys.stderr)
+RANK = """
+import numpy as np
+from topdb.retrieval import rank, rank_distances
+place = np.arange(4.0)[:, None]
+labels = ([1, 2], [2, 2, 1, 1], [0, 0], [1, 1, 1, 1])
+assert rank(place[:2], place, *labels).first_match_rank.tolist() == [3, 1]
+assert rank_distances(np.abs(place[:2] - place.T), *labels).first_match_rank.tolist() == [3, 1]
 """
-    processes = [start(script, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(6)]
+
+
+def test_many_processes_may_start_on_an_empty_cache(tmp_path):
+    processes = [start(RANK, NUMBA_CACHE_DIR=str(tmp_path)) for _ in range(6)]
     for process in processes:
         finish(process)
-    entries = [path for path in tmp_path.rglob("*.nbc") if "ranks_of_matches" in path.name]
-    assert len(entries) == 2  # one for each of float32 and float64
+    entries = [path.name.partition("-")[0] for path in tmp_path.rglob("*.nbc")]
+    # One for each of float32 and float64 distances.
+    assert entries.count("ranking.ranks_of_matches") == 2
+    assert entries.count("distances.squared_distances_in_place") == 1
 
 
 def test_without_a_folder_for_the_cache_kernels_are_compiled_in_memory():
+    finish(
+        start(f"from numba.core import caching\ncaching.CacheImpl._locator_classes = []\n{RANK}")
+    )
+
+
+def test_evaluation_imports_no_heavy_module_beside_numba():
     script = """
-from numba.core import caching
-caching.CacheImpl._locator_classes = []
-from topdb.retrieval import distance_kernels
-import numpy as np
-block = np.ones((1, 1), np.float32)
-distance_kernels.squared_distances_in_place(block, np.ones(1, np.float32), np.ones(1, np.float32))
-assert block[0, 0] == 0
-"""
-    finish(start(script))
-
-
-@pytest.mark.parametrize("parts", [None, 6])
-@pytest.mark.parametrize("evaluate", ["rank", "rank_reranked"])
-def test_small_evaluation_imports_no_heavy_module(evaluate, parts):
-    script = f"""
 import sys
 from tests.retrieval.strategies import clustered
-from topdb.retrieval import {evaluate}
-{evaluate}(*clustered(queries=600, gallery=600, dimensions=192, parts={parts}))
-assert not {{"numba", "scipy", "torch", "pandas"}} & set(sys.modules)
+from topdb.retrieval import rank_reranked
+rank_reranked(*clustered())
+assert not {"torch", "pandas"} & set(sys.modules)
 """
     finish(start(script))

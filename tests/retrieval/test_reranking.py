@@ -11,8 +11,9 @@ from topdb.retrieval import (
     rank_reranked,
     rerank,
     rerank_distances,
-    small_reranking,
 )
+from topdb.retrieval.checks import checked_pair
+from topdb.retrieval.machine import Workers, silent
 
 POWER = {"torchreid": 2, "zhong2017": 1}
 
@@ -32,7 +33,7 @@ def squared_distances_of_all(case):
     k2=st.integers(1, 8),
     lambda_=st.sampled_from([0.0, 0.3, 1.0]),
 )
-def test_equals_the_definition(path, case, variant, k1, k2, lambda_):
+def test_equals_the_definition(case, variant, k1, k2, lambda_):
     expected = definitions.rerank(
         squared_distances_of_all(case), len(case.query_features), k1, k2, lambda_, POWER[variant]
     )
@@ -43,7 +44,6 @@ def test_equals_the_definition(path, case, variant, k1, k2, lambda_):
 @pytest.mark.parametrize("variant", sorted(POWER))
 @pytest.mark.parametrize("panel", [(7, 7), (20, 64), (10, 90), (1024, 8192)])
 def test_ordinary_features_in_panels_of_any_size(variant, panel, monkeypatch):
-    monkeypatch.setattr(small_reranking, "LARGEST_IMAGES", 0)
     monkeypatch.setattr(neighbours, "PANEL_ROWS", panel[0])
     monkeypatch.setattr(neighbours, "PANEL_COLUMNS", panel[1])
     case = clustered(queries=23, gallery=150)
@@ -53,7 +53,7 @@ def test_ordinary_features_in_panels_of_any_size(variant, panel, monkeypatch):
 
 
 @pytest.mark.parametrize(("k1", "k2", "lambda_"), [(20, 6, 0.3), (5, 1, 0.1), (7, 3, 0.5)])
-def test_golden_numbers_of_the_released_implementation(path, golden, k1, k2, lambda_):
+def test_golden_numbers_of_the_released_implementation(golden, k1, k2, lambda_):
     names = "query_features gallery_features query_pids gallery_pids query_camids gallery_camids"
     case = [golden[name] for name in names.split()]
     parameters = {"k1": k1, "k2": k2, "lambda_": lambda_}
@@ -65,7 +65,7 @@ def test_golden_numbers_of_the_released_implementation(path, golden, k1, k2, lam
     np.testing.assert_allclose(result.cmc, golden[f"{name}cmc20"], rtol=0, atol=1e-6)
 
 
-def test_scores_are_those_of_the_reranked_distances(path):
+def test_scores_are_those_of_the_reranked_distances():
     case = clustered()
     whole = rank_distances(rerank_distances(*case[:2]), *case.labels)
     in_blocks = rank_reranked(*case)
@@ -84,23 +84,18 @@ def test_blocks_cover_the_queries_in_order():
 def test_nearest_of_equal_neighbours_by_index():
     # Images 0 to 4 coincide: the list of each holds the first three, whoever asks.
     features = np.zeros((5, 2), np.float32)
-    from topdb.retrieval.checks import checked_pair
-    from topdb.retrieval.progress import silent
-    from topdb.retrieval.workers import Workers
-
     query, gallery = checked_pair(features[:2], features[2:])
     with Workers(1) as workers:
         found = neighbours.nearest_neighbours(query, gallery, 3, workers, silent)
     assert found.indices.tolist() == [[0, 1, 2]] * 5
 
 
-def test_identical_features_give_equal_distances_and_no_nan(path):
+def test_identical_features_give_equal_distances_and_no_nan():
     found = rerank_distances(np.ones((2, 3)), np.ones((9, 3)), k1=3, k2=2)
     assert np.isfinite(found).all()
 
 
-def test_progress_names_its_stages(monkeypatch):
-    monkeypatch.setattr(small_reranking, "LARGEST_IMAGES", 0)
+def test_progress_names_its_stages():
     stages = []
     rank_reranked(*clustered(), progress=lambda stage, share: stages.append((stage, share)))
     assert [stage for stage, share in stages if share == 1.0] == [
@@ -111,8 +106,7 @@ def test_progress_names_its_stages(monkeypatch):
     ]
 
 
-def test_both_implementations_agree(monkeypatch):
+def test_many_ordinary_features_equal_the_definition():
     case = clustered(queries=100, gallery=1000)
-    small = rerank_distances(*case[:2])
-    monkeypatch.setattr(small_reranking, "LARGEST_IMAGES", 0)
-    np.testing.assert_allclose(rerank_distances(*case[:2]), small, rtol=0, atol=1e-6)
+    expected = definitions.rerank(squared_distances_of_all(case), 100, 20, 6, 0.3, 2)
+    np.testing.assert_allclose(rerank_distances(*case[:2]), expected, rtol=0, atol=1e-6)

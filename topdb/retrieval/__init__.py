@@ -5,18 +5,23 @@ Arrays in, frozen dataclasses out; numpy and numba, on the CPU or with the produ
 
 from topdb.retrieval.distances import feature_distances, squared_distances
 from topdb.retrieval.identity import identity
-from topdb.retrieval.progress import Progress, ProgressBar
-from topdb.retrieval.ranking import rank, rank_distances
-from topdb.retrieval.reranked_ranking import rank_reranked
+from topdb.retrieval.machine import Progress, ProgressBar
+from topdb.retrieval.ranking import (
+    AP_RULES,
+    RankingResult,
+    SingleGalleryShot,
+    rank,
+    rank_distances,
+    top_matches,
+    top_of_blocks,
+)
 from topdb.retrieval.reranking import (
     VARIANTS,
     Reranking,
+    rank_reranked,
     rerank,
     rerank_distances,
 )
-from topdb.retrieval.scores import AP_RULES, RankingResult
-from topdb.retrieval.single_shot import SingleGalleryShot
-from topdb.retrieval.top_matches import top_matches, top_of_blocks
 
 __all__ = [
     "AP_RULES",

@@ -1,4 +1,4 @@
-"""What the arrays of an evaluation must be, before any number is made of them."""
+"""What the arrays of an evaluation must be, and which gallery images are right for each query."""
 
 from dataclasses import dataclass
 
@@ -140,7 +140,7 @@ def checked_distances(array: ArrayLike) -> NDArray[np.float32] | NDArray[np.floa
     return np.require(values, dtype, ["C_CONTIGUOUS", "ALIGNED"])
 
 
-def checked_ids(name: str, array: ArrayLike, length: int, of: str) -> NDArray[np.int64]:
+def _checked_ids(name: str, array: ArrayLike, length: int, of: str) -> NDArray[np.int64]:
     """Whole numbers, one for each row of `of`. Raises ValueError otherwise."""
     values = np.asarray(array)
     if values.ndim != 1 or len(values) != length:
@@ -164,3 +164,85 @@ def checked_count(name: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{name} is {value!r}; give a whole number of at least 1.")
     return int(value)
+
+
+DISTRACTOR = 0
+
+
+@dataclass(frozen=True)
+class Relevance:
+    """Which gallery images are right and which are junk for each query; the rest is wrong.
+
+    They are lists of gallery rows, laid end to end. The matches of query q are
+    `matches[match_edges[q]:match_edges[q + 1]]`, ascending; junk alike. All arrays are int64.
+
+    query_pids: (Q,), gallery_pids: (G,), the persons; 0 is a distractor
+    """
+
+    query_pids: NDArray[np.int64]
+    gallery_pids: NDArray[np.int64]
+    match_edges: NDArray[np.int64]
+    matches: NDArray[np.int64]
+    junk_edges: NDArray[np.int64]
+    junk: NDArray[np.int64]
+
+
+def relevance(
+    shape: tuple[int, int],
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_camids: ArrayLike,
+    *,
+    matched: bool = True,
+) -> Relevance:
+    """Matches (same person, another camera) and junk (same person, same camera) of each query.
+
+    shape: (Q, G); matched: whether some query must have a match
+    Raises ValueError where lengths or persons cannot be right, or no query has a match.
+    """
+    queries, gallery = shape
+    query_pids = _checked_ids("query_pids", query_pids, queries, "the query")
+    gallery_pids = _checked_ids("gallery_pids", gallery_pids, gallery, "the gallery")
+    query_camids = _checked_ids("query_camids", query_camids, queries, "the query")
+    gallery_camids = _checked_ids("gallery_camids", gallery_camids, gallery, "the gallery")
+    distractors = np.flatnonzero(query_pids == DISTRACTOR)
+    if len(distractors):
+        raise ValueError(
+            f"query_pids row {distractors[0]} is 0, the number of distractors; "
+            "number the persons from 1."
+        )
+    for name, pids in (("query_pids", query_pids), ("gallery_pids", gallery_pids)):
+        negative = np.flatnonzero(pids < 0)
+        if len(negative):
+            raise ValueError(
+                f"{name} row {negative[0]} is {pids[negative[0]]}; "
+                "leave junk images out and number the persons from 1."
+            )
+    by_person = np.argsort(gallery_pids, kind="stable")
+    persons = gallery_pids[by_person]
+    first = np.searchsorted(persons, query_pids, side="left")
+    lengths = np.searchsorted(persons, query_pids, side="right") - first
+    edges = _edges(lengths)
+    query = np.repeat(np.arange(len(lengths)), lengths)
+    same_person = by_person[np.arange(edges[-1]) - edges[query] + first[query]]
+    same_camera = gallery_camids[same_person] == query_camids[query]
+    junk_lengths = np.bincount(query[same_camera], minlength=len(lengths))
+    matches = same_person[~same_camera]
+    if matched and matches.size == 0:
+        raise ValueError(
+            "no row of query_pids has a match under another camera in gallery_pids and "
+            "gallery_camids; check that query and gallery number persons and cameras alike."
+        )
+    return Relevance(
+        query_pids=query_pids,
+        gallery_pids=gallery_pids,
+        match_edges=_edges(lengths - junk_lengths),
+        matches=matches,
+        junk_edges=_edges(junk_lengths),
+        junk=same_person[same_camera],
+    )
+
+
+def _edges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -1,6 +1,6 @@
 """Products, summed distances and nearest neighbours on a CUDA GPU, through torch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topdb.retrieval.checks import Features
-from topdb.retrieval.neighbours import Neighbours
-from topdb.retrieval.products import Products
-from topdb.retrieval.progress import Progress
-from topdb.retrieval.summed_distances import Sums
+from topdb.retrieval.machine import Progress
 
 # Distances that a block of rows holds on the GPU, together with their 64-bit keys: 12 bytes each.
 BLOCK_DISTANCES = 64 * 2**20
 
+# writes what queries [first, last) and the whole gallery make into the given block (rows, G)
+_Fill = Callable[[int, int, NDArray[np.float32]], None]
 
-def cuda_products(query: Features, gallery: Features, torch_device: str = "cuda") -> Products:
+
+def cuda_products(query: Features, gallery: Features, torch_device: str = "cuda") -> _Fill:
     """Dot products of blocks of queries with the gallery, which stays on the GPU.
 
     torch_device: `cpu` takes the same steps without a GPU
@@ -34,7 +34,7 @@ def cuda_products(query: Features, gallery: Features, torch_device: str = "cuda"
     return products
 
 
-def cuda_sums(query: Features, gallery: Features, torch_device: str = "cuda") -> Sums:
+def cuda_sums(query: Features, gallery: Features, torch_device: str = "cuda") -> _Fill:
     """Summed distances of blocks of queries to the gallery, which stays on the GPU.
 
     The steps are those on the CPU, and the numbers the same to the rounding of the products.
@@ -59,8 +59,8 @@ def cuda_nearest_neighbours(
     count: int,
     progress: Progress,
     torch_device: str = "cuda",
-) -> Neighbours:
-    """As `nearest_neighbours` on the CPU, to float32's rounding.
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float32]]:
+    """The arrays of `Neighbours`, as on the CPU to float32's rounding.
 
     The features of query and gallery have to fit in the GPU's memory.
 
@@ -70,11 +70,9 @@ def cuda_nearest_neighbours(
     torch = _torch_for(torch_device)
     values, lengths = _together(torch, query, gallery, torch_device)
     images = len(values)
-    found = Neighbours(
-        np.empty((images, count), np.int32),
-        np.empty((images, count), np.float32),
-        np.empty(images, np.float32),
-    )
+    indices = np.empty((images, count), np.int32)
+    kept = np.empty((images, count), np.float32)
+    farthest = np.empty(images, np.float32)
     rows = max(1, BLOCK_DISTANCES // images)
     places = torch.arange(images, device=torch_device)
     for first in range(0, images, rows):
@@ -82,16 +80,16 @@ def cuda_nearest_neighbours(
         block = values[first:last], lengths[..., first:last]
         distances = _distances(torch, block, (values, lengths)).clamp_(min=0)
         distances[places[: last - first], places[first:last]] = 0
-        found.farthest[first:last] = distances.amax(dim=1).cpu().numpy()
+        farthest[first:last] = distances.amax(dim=1).cpu().numpy()
         # A float32 that is not negative sorts like its bits. With the image below them, no two
         # keys are equal, and equal distances come by index.
         keys = (distances.view(torch.int32).to(torch.int64) << 32) | places
         nearest = keys.topk(count, dim=1, largest=False, sorted=True).values
-        found.indices[first:last] = (nearest & 0xFFFFFFFF).to(torch.int32).cpu().numpy()
+        indices[first:last] = (nearest & 0xFFFFFFFF).to(torch.int32).cpu().numpy()
         bits = (nearest >> 32).to(torch.int32)
-        found.distances[first:last] = bits.view(torch.float32).cpu().numpy()
+        kept[first:last] = bits.view(torch.float32).cpu().numpy()
         progress("nearest neighbours", last / images)
-    return found
+    return indices, kept, farthest
 
 
 def _on_device(torch: Any, features: Features, torch_device: str) -> tuple[Any, Any]:

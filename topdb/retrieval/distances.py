@@ -1,15 +1,14 @@
 """Distances in blocks of queries: squared Euclidean ones, or sums over the features' parts."""
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from topdb.retrieval import small_ranking
+from topdb.retrieval import cuda
 from topdb.retrieval.checks import Features, checked_choice, checked_pair, checked_whole
-from topdb.retrieval.products import Products
-from topdb.retrieval.summed_distances import cpu_sums
-from topdb.retrieval.workers import Workers
+from topdb.retrieval.machine import FINITE, FloatRows, Floats, OutFloatRows, Workers, compiled
 
 DEVICES = ("cpu", "cuda")
 # In larger blocks the threads of a product wait for each other less; this one fits a cache.
@@ -17,9 +16,14 @@ BLOCK_BYTES = 32 * 2**20
 # With fewer rows the product spends its time on reading the gallery.
 EFFICIENT_ROWS = 256
 LARGEST_BLOCK_BYTES = 544 * 2**20
+# Dot products of one part that are in memory beside the sums. In smaller tiles the threads of a
+# product wait for each other more often, which costs more than a cache gains.
+TILE_BYTES = 32 * 2**20
 
 # first row of the block, distances (rows, G) float32; the memory is reused for the next block
 Block = tuple[int, NDArray[np.float32]]
+# writes the distances of queries [first, last) to the whole gallery into the given block
+_Fill = Callable[[int, int, NDArray[np.float32]], None]
 
 
 def block_rows(gallery: int) -> int:
@@ -34,87 +38,125 @@ def distance_blocks(
 ) -> Iterator[Block]:
     """The distances that features are ranked by, a block at a time.
 
-    Features (N, D): squared Euclidean distances; (N, parts, D): sums over the parts of Euclidean
-    distances. Raises ValueError for an unknown device.
+    Features (N, D): squared Euclidean distances, `(|q|^2 + |g|^2) - 2 q.g` in float32. Rounding
+    can leave a tiny negative value between equal vectors; it is kept, since it is the order of
+    these very numbers that the evaluation ranks. The order is that of the Euclidean distances.
+
+    Features (N, parts, D): sums over the parts of Euclidean distances, in float32 and in the
+    order of the parts. One part's products are in memory beside the block.
+
+    Raises ValueError for an unknown device.
     """
-    if query.parts is None:
-        products = device_products(query, gallery, device)
-        return squared_distance_blocks(query, gallery, workers, products)
-    return _summed_distance_blocks(query, gallery, workers, device)
-
-
-def device_products(query: Features, gallery: Features, device: str = "cpu") -> Products:
-    """Dot products by numpy's BLAS, or on a GPU. Raises ValueError for an unknown device."""
-    if checked_choice("device", device, DEVICES) == "cuda":
-        from topdb.retrieval.cuda import cuda_products
-
-        return cuda_products(query, gallery)
-
-    def products(first: int, last: int, out: NDArray[np.float32]) -> None:
-        np.matmul(query.values[first:last], gallery.values.T, out=out)
-
-    return products
-
-
-def squared_distance_blocks(
-    query: Features, gallery: Features, workers: Workers, products: Products
-) -> Iterator[Block]:
-    """Squared Euclidean distances, `(|q|^2 + |g|^2) - 2 q.g` in float32, a block at a time.
-
-    Rounding can leave a tiny negative value between equal vectors; it is kept, since it is the
-    order of these very numbers that the evaluation ranks. The order is that of the Euclidean
-    distances themselves.
-    """
-    squared_distances_in_place = _finishing_function(len(query), len(gallery))
-    rows = block_rows(len(gallery))
-    memory = np.empty((min(rows, len(query)), len(gallery)), np.float32)
-    for first in range(0, len(query), rows):
-        last = min(first + rows, len(query))
-        block = memory[: last - first]
-        products(first, last, block)
-        lengths = query.squared_lengths[first:last]
-
-        def finish(
-            low: int,
-            high: int,
-            block: NDArray[np.float32] = block,
-            lengths: NDArray[np.float32] = lengths,
-        ) -> None:
-            squared_distances_in_place(block[low:high], lengths[low:high], gallery.squared_lengths)
-
-        workers.over(len(block), finish)
-        yield first, block
-
-
-def _summed_distance_blocks(
-    query: Features, gallery: Features, workers: Workers, device: str
-) -> Iterator[Block]:
-    """Sums over the parts of Euclidean distances, in float32 and in the order of the parts.
-
-    One part's products, of at most as many bytes as a block, are in memory beside the block.
-    """
+    checked_choice("device", device, DEVICES)
     rows = min(block_rows(len(gallery)), len(query))
-    if checked_choice("device", device, DEVICES) == "cuda":
-        from topdb.retrieval.cuda import cuda_sums
-
-        sums = cuda_sums(query, gallery)
-    else:
-        sums = cpu_sums(query, gallery, rows, workers)
+    filling = _squared_distances if query.parts is None else _summed_distances
+    fill = filling(query, gallery, rows, workers, device)
     memory = np.empty((rows, len(gallery)), np.float32)
     for first in range(0, len(query), rows):
         last = min(first + rows, len(query))
         block = memory[: last - first]
-        sums(first, last, block)
+        fill(first, last, block)
         yield first, block
 
 
-def _finishing_function(queries: int, gallery: int) -> Callable[..., None]:
-    if small_ranking.is_small(queries, gallery):
-        return small_ranking.squared_distances_in_place
-    # numba is imported by the work that pays for it.
-    from topdb.retrieval import distance_kernels
+def _squared_distances(
+    query: Features, gallery: Features, rows: int, workers: Workers, device: str
+) -> _Fill:
+    def products(first: int, last: int, out: NDArray[np.float32]) -> None:
+        np.matmul(query.values[first:last], gallery.values.T, out=out)
 
-    return distance_kernels.squared_distances_in_place
+    multiply = cuda.cuda_products(query, gallery) if device == "cuda" else products
+
+    def fill(first: int, last: int, out: NDArray[np.float32]) -> None:
+        multiply(first, last, out)
+        lengths = query.squared_lengths[first:last], gallery.squared_lengths
+        workers.over(len(out), squared_distances_in_place, out, *lengths)
+
+    return fill
+
+
+def _summed_distances(
+    query: Features, gallery: Features, rows: int, workers: Workers, device: str
+) -> _Fill:
+    if device == "cuda":
+        return cuda.cuda_sums(query, gallery)
+    tile = tile_memory(rows, len(gallery))
+
+    def fill(first: int, last: int, out: NDArray[np.float32]) -> None:
+        sum_into(out, query.rows(first, last), gallery, tile, workers)
+
+    return fill
+
+
+def tile_memory(rows: int, columns: int) -> NDArray[np.float32]:
+    """Memory for the dot products of one part, (rows, columns or fewer) float32."""
+    return np.empty((rows, max(1, min(TILE_BYTES // (4 * rows), columns))), np.float32)
+
+
+def sum_into(
+    out: NDArray[np.float32],
+    rows: Features,
+    columns: Features,
+    tile: NDArray[np.float32],
+    workers: Workers,
+) -> None:
+    """Write the summed distances of row images to column images to `out` (R, C) float32.
+
+    tile: of `tile_memory`, for at least as many rows
+    """
+    out[:] = 0
+    width = tile.shape[1]
+    for start in range(0, len(columns), width):
+        some = columns.rows(start, start + width)
+        products = tile.reshape(-1)[: len(rows) * len(some)].reshape(len(rows), len(some))
+        for part in range(rows.values.shape[1]):
+            np.matmul(rows.values[:, part], some.values[:, part].T, out=products)
+            lengths = rows.squared_lengths[part], some.squared_lengths[part]
+            workers.over(len(rows), add_distances, products, *lengths, start, out)
+
+
+@compiled()
+def squared_distances_in_place(
+    first: int, last: int, products: OutFloatRows, row_lengths: Floats, column_lengths: Floats
+) -> None:
+    """Turn rows [first, last) of dot products (R, C) into squared distances.
+
+    row_lengths: (R,), column_lengths: (C,), squared
+    """
+    for row in range(first, last):
+        length = row_lengths[row]
+        line = products[row]
+        for column in range(len(line)):
+            line[column] = (length + column_lengths[column]) - np.float32(2) * line[column]
+
+
+# Each step is rounded as IEEE 754 has it, the square root too, so that the bits are the same on
+# every machine and in numpy.
+@compiled(fastmath=FINITE)
+def add_distances(
+    first: int,
+    last: int,
+    products: FloatRows,
+    row_lengths: Floats,
+    column_lengths: Floats,
+    first_column: int,
+    sums: OutFloatRows,
+) -> None:
+    """Add the Euclidean distances that dot products (R, C) make to columns of `sums` (R, G).
+
+    Rows [first, last); column c goes to sums[:, first_column + c]. Each distance is
+    `sqrt(max((|r|^2 + |c|^2) - 2 r.c, 0))` in float32.
+
+    row_lengths: (R,), column_lengths: (C,), squared
+    """
+    columns = products.shape[1]
+    for row in range(first, last):
+        length = row_lengths[row]
+        line = products[row]
+        total = sums[row, first_column : first_column + columns]
+        for column in range(columns):
+            squared = (length + column_lengths[column]) - np.float32(2) * line[column]
+            total[column] += math.sqrt(max(squared, np.float32(0)))
 
 
 def squared_distances(
@@ -147,8 +189,7 @@ def feature_distances(
     Source of the sum: PyrNet (Martinel et al., Aggregating deep pyramidal representations for
     person re-identification, CVPR workshops 2019).
     """
-    query, gallery = checked_pair(query_features, gallery_features)
-    return _all_distances(query, gallery, threads)
+    return _all_distances(*checked_pair(query_features, gallery_features), threads)
 
 
 def _all_distances(query: Features, gallery: Features, threads: int | None) -> NDArray[np.float32]:

@@ -3,9 +3,8 @@
 from typing import Any
 
 from topdb.retrieval.checks import checked_choice, checked_count
+from topdb.retrieval.ranking import AP_RULES, SingleGalleryShot
 from topdb.retrieval.reranking import Parameters
-from topdb.retrieval.scores import AP_RULES
-from topdb.retrieval.single_shot import SingleGalleryShot
 
 
 def identity(

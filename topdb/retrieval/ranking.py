@@ -1,25 +1,126 @@
-"""CMC, AP and INP of queries against a gallery."""
+"""CMC, AP and INP of queries against a gallery, and the nearest images of each query."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
 
+import numba
 import numpy as np
+from numba import float32, float64
 from numpy.typing import ArrayLike, NDArray
 
-from topdb.retrieval import small_ranking
+from topdb.metrics import APRule, MatchRanks, columns, metric
 from topdb.retrieval.checks import (
+    Relevance,
     checked_choice,
     checked_count,
     checked_distances,
     checked_pair,
+    relevance,
 )
 from topdb.retrieval.distances import block_rows, distance_blocks
-from topdb.retrieval.labels import Labels, Relevance, checked_labels, relevance
-from topdb.retrieval.progress import Progress, silent
-from topdb.retrieval.scores import AP_RULES, RankingResult, scores
-from topdb.retrieval.single_shot import SingleGalleryShot, SingleShotCounter
-from topdb.retrieval.top_matches import NO_IMAGE, write_nearest
-from topdb.retrieval.workers import Workers
+from topdb.retrieval.machine import OutPlaces, Places, Progress, Workers, compiled, read, silent
+
+AP_RULES: tuple[APRule, ...] = get_args(APRule)
+NO_IMAGE = -1
+# A stretch of a row of distances that stays in the first-level cache while the images before
+# each of the query's matches are counted in it.
+STRETCH = 4096
+
+_Blocks = Iterable[tuple[int, NDArray[np.floating]]]
+_Distances = Annotated[NDArray[np.floating], read(float32, 2), read(float64, 2)]
+
+
+@dataclass(frozen=True)
+class SingleGalleryShot:
+    """One random valid gallery image a person, drawn anew for each query and repeat.
+
+    The protocol of Li et al. (CVPR 2014). CMC alone is single-shot: AP and INP, which need all
+    matches, stay those of the whole gallery. The draws of a query depend on the seed and on the
+    query's row alone. Distractors count as one person.
+    """
+
+    repeats: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checked_count("repeats", self.repeats)
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; give a whole number of at least 0.")
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How a ranking is scored; see `rank`. Raises ValueError for an option that cannot be."""
+
+    ap_rule: APRule = "step"
+    max_rank: int = 20
+    top: int = 0
+    single_gallery_shot: SingleGalleryShot | None = None
+
+    def __post_init__(self) -> None:
+        checked_choice("ap_rule", self.ap_rule, AP_RULES)
+        checked_count("max_rank", self.max_rank)
+        if self.top:
+            checked_count("top", self.top)
+
+
+@dataclass(frozen=True)
+class RankingResult:
+    """The scores of one evaluation; every share is a fraction in [0, 1].
+
+    columns: (Q,) arrays, what `topdb.metrics` keep of each query: `ap`, `inp`, `first_match_rank`
+    and those of metrics that were added
+    matches: (Q,) int64, valid matches of the query in the gallery
+    cmc: (max_rank,) float64, share of evaluated queries with a match at rank 1, 2, ... or before
+    top: (Q, top) int64, gallery rows of the nearest valid images, nearest first, then -1 where
+    there are no more; as wide as the ranking was asked for
+    """
+
+    columns: dict[str, NDArray[Any]]
+    matches: NDArray[np.int64]
+    cmc: NDArray[np.float64]
+    top: NDArray[np.int64]
+
+    @property
+    def ap(self) -> NDArray[np.float64]:
+        """(Q,) average precision; NaN where a query has no valid match."""
+        return self.columns["ap"]
+
+    @property
+    def inp(self) -> NDArray[np.float64]:
+        """(Q,) inverse negative penalty (Ye et al., 2021); NaN where there is no match."""
+        return self.columns["inp"]
+
+    @property
+    def first_match_rank(self) -> NDArray[np.int64]:
+        """(Q,) rank of the first match, from 1; 0 where there is none."""
+        return self.columns["first_match_rank"]
+
+    @property
+    def mAP(self) -> float:  # noqa: N802
+        """Mean AP over the evaluated queries."""
+        return self.summary("mAP")
+
+    @property
+    def mINP(self) -> float:  # noqa: N802
+        """Mean INP over the evaluated queries."""
+        return self.summary("mINP")
+
+    @property
+    def queries(self) -> int:
+        """Number of evaluated queries."""
+        return int((self.matches > 0).sum())
+
+    @property
+    def queries_without_match(self) -> int:
+        """Number of queries left out, since they have no valid match."""
+        return len(self.matches) - self.queries
+
+    def summary(self, name: str) -> float:
+        """Return the mean of a metric over the evaluated queries. Raises KeyError for another."""
+        wanted = metric(name)
+        return wanted.summary(self.columns[wanted.column])
 
 
 def rank(
@@ -30,7 +131,7 @@ def rank(
     query_camids: ArrayLike,
     gallery_camids: ArrayLike,
     *,
-    ap_rule: str = "step",
+    ap_rule: APRule = "step",
     max_rank: int = 20,
     top: int = 0,
     single_gallery_shot: SingleGalleryShot | None = None,
@@ -62,25 +163,13 @@ def rank(
     dimensions, not finite, without a valid match, or with an unknown option.
     Source: Zheng et al., Scalable person re-identification: a benchmark, ICCV 2015.
     """
-    check_options(ap_rule, max_rank, top)
+    scoring = Scoring(ap_rule, max_rank, top, single_gallery_shot)
     query, gallery = checked_pair(query_features, gallery_features)
-    labels = checked_labels(
-        len(query), len(gallery), query_pids, gallery_pids, query_camids, gallery_camids
-    )
-    found = relevance(labels)
+    shape = len(query), len(gallery)
+    found = relevance(shape, query_pids, gallery_pids, query_camids, gallery_camids)
     with Workers(threads) as workers:
         blocks = distance_blocks(query, gallery, workers, device)
-        return score_blocks(
-            blocks,
-            labels,
-            found,
-            workers,
-            ap_rule,
-            max_rank,
-            top,
-            single_gallery_shot,
-            progress or silent,
-        )
+        return score_blocks(blocks, found, scoring, workers, progress or silent)
 
 
 def rank_distances(
@@ -90,7 +179,7 @@ def rank_distances(
     query_camids: ArrayLike,
     gallery_camids: ArrayLike,
     *,
-    ap_rule: str = "step",
+    ap_rule: APRule = "step",
     max_rank: int = 20,
     top: int = 0,
     single_gallery_shot: SingleGalleryShot | None = None,
@@ -104,84 +193,222 @@ def rank_distances(
 
     Raises ValueError as `rank` does.
     """
-    check_options(ap_rule, max_rank, top)
+    scoring = Scoring(ap_rule, max_rank, top, single_gallery_shot)
     matrix = checked_distances(distances)
-    labels = checked_labels(
-        len(matrix), matrix.shape[1], query_pids, gallery_pids, query_camids, gallery_camids
-    )
-    found = relevance(labels)
+    shape = len(matrix), matrix.shape[1]
+    found = relevance(shape, query_pids, gallery_pids, query_camids, gallery_camids)
     rows = block_rows(matrix.shape[1])
     blocks = ((first, matrix[first : first + rows]) for first in range(0, len(matrix), rows))
     with Workers(threads) as workers:
-        return score_blocks(
-            blocks,
-            labels,
-            found,
-            workers,
-            ap_rule,
-            max_rank,
-            top,
-            single_gallery_shot,
-            progress or silent,
-        )
+        return score_blocks(blocks, found, scoring, workers, progress or silent)
 
 
 def score_blocks(
-    blocks: Iterable[tuple[int, NDArray[np.floating]]],
-    labels: Labels,
-    found: Relevance,
-    workers: Workers,
-    ap_rule: str,
-    max_rank: int,
-    top: int,
-    single_gallery_shot: SingleGalleryShot | None,
-    progress: Progress,
+    blocks: _Blocks, found: Relevance, scoring: Scoring, workers: Workers, progress: Progress
 ) -> RankingResult:
     """Score a ranking from blocks of distances that together cover all queries in order."""
-    ranks_of_matches = _counting_function(labels, len(found.matches))
+    queries, shot = len(found.query_pids), scoring.single_gallery_shot
+    edges = found.match_edges, found.matches, found.junk_edges, found.junk
     ranks = np.empty(len(found.matches), np.int64)
-    nearest = np.full((len(labels.query_pids), top), NO_IMAGE, np.int64)
-    counter = None
-    if single_gallery_shot is not None:
-        counter = SingleShotCounter(single_gallery_shot, labels, found, max_rank)
+    nearest = np.full((queries, scoring.top), NO_IMAGE, np.int64)
+    counter = _SingleShotCounter(shot, found, scoring.max_rank) if shot else None
     for first, block in blocks:
-
-        def count(
-            low: int, high: int, first: int = first, block: NDArray[np.floating] = block
-        ) -> None:
-            ranks_of_matches(
-                block[low:high],
-                first + low,
-                found.match_edges,
-                found.matches,
-                found.junk_edges,
-                found.junk,
-                ranks,
-            )
-            if top:
-                queries = slice(first + low, first + high)
-                write_nearest(block[low:high], found, queries, nearest)
-
-        workers.over(len(block), count)
+        workers.over(len(block), ranks_of_matches, block, first, *edges, ranks)
+        if scoring.top:
+            workers.over(len(block), _write_nearest, block, first, found, nearest)
         if counter is not None:
             counter.add(first, block)
-        progress("ranking", (first + len(block)) / len(labels.query_pids))
-    result = scores(ranks, found.match_counts, ap_rule, max_rank, nearest)
-    return result if counter is None else replace(result, cmc=counter.cmc())
+        progress("ranking", (first + len(block)) / queries)
+    counts = np.diff(found.match_edges)
+    in_order = np.lexsort((ranks, np.repeat(np.arange(queries), counts)))
+    matches = MatchRanks(ranks[in_order], counts, scoring.ap_rule)
+    kept = columns(matches)
+    if counter is not None:
+        cmc = counter.cmc()
+    else:
+        first_ranks = matches.ranks[matches.firsts]
+        cmc = _cumulative_matches(first_ranks, scoring.max_rank) / len(first_ranks)
+    return RankingResult(kept, counts, cmc, nearest)
 
 
-def check_options(ap_rule: str, max_rank: int, top: int) -> None:
-    """Raise ValueError for an unknown AP rule, a CMC without a rank, or a negative `top`."""
-    checked_choice("ap_rule", ap_rule, AP_RULES)
-    checked_count("max_rank", max_rank)
-    if top:
-        checked_count("top", top)
+def _cumulative_matches(first_match_rank: NDArray[np.int64], max_rank: int) -> NDArray[np.float64]:
+    """How many of the ranks are at most 1, 2, ..., max_rank: (max_rank,) float64."""
+    at_rank = np.bincount(np.minimum(first_match_rank, max_rank + 1), minlength=max_rank + 2)
+    return np.cumsum(at_rank[1 : max_rank + 1]).astype(np.float64)
 
 
-def _counting_function(labels: Labels, matches: int) -> Callable[..., None]:
-    if small_ranking.is_small(len(labels.query_pids), len(labels.gallery_pids), matches):
-        return small_ranking.ranks_of_matches
-    # numba is imported by the work that pays for it.
-    from topdb.retrieval import ranking_kernels
+# Loops over a whole slice from its first element are those that the compiler vectorises.
+@numba.njit(nogil=True)
+def _count_up_to(distances: NDArray[np.floating], limit: float) -> int:
+    count = 0
+    for place in range(len(distances)):
+        count += 1 if distances[place] <= limit else 0
+    return count
 
-    return ranking_kernels.ranks_of_matches
+
+@numba.njit(nogil=True)
+def _count_below(distances: NDArray[np.floating], limit: float) -> int:
+    count = 0
+    for place in range(len(distances)):
+        count += 1 if distances[place] < limit else 0
+    return count
+
+
+@compiled()
+def ranks_of_matches(
+    first: int,
+    last: int,
+    distances: _Distances,
+    first_query: int,
+    match_edges: Places,
+    matches: Places,
+    junk_edges: Places,
+    junk: Places,
+    ranks: OutPlaces,
+) -> None:
+    """Write the rank of each match: one more than the valid images before it.
+
+    Before it are the nearer ones and, of those equally near, the ones with a smaller index:
+    the order of a stable sort. Row r in [first, last) of `distances` (R, G) belongs to query
+    first_query + r; `ranks` is laid out as `matches`, in the gallery's order.
+    """
+    size = distances.shape[1]
+    for row in range(first, last):
+        query = first_query + row
+        line = distances[row]
+        begin, end = match_edges[query], match_edges[query + 1]
+        for entry in range(begin, end):
+            ranks[entry] = 1
+        for low in range(0, size, STRETCH):
+            high = min(low + STRETCH, size)
+            for entry in range(begin, end):
+                match = matches[entry]
+                distance = line[match]
+                middle = min(max(match, low), high)
+                ranks[entry] += _count_up_to(line[low:middle], distance)
+                ranks[entry] += _count_below(line[middle:high], distance)
+        for entry in range(begin, end):
+            match = matches[entry]
+            distance = line[match]
+            for place in range(junk_edges[query], junk_edges[query + 1]):
+                other = junk[place]
+                if line[other] < distance or (line[other] == distance and other < match):
+                    ranks[entry] -= 1
+
+
+class _SingleShotCounter:
+    """Adds up the single-shot CMC while blocks of distances pass by."""
+
+    def __init__(self, protocol: SingleGalleryShot, found: Relevance, max_rank: int) -> None:
+        self._protocol = protocol
+        self._found = found
+        self._max_rank = max_rank
+        self._by_person = np.argsort(found.gallery_pids, kind="stable")
+        self._persons, self._starts, self._sizes = np.unique(
+            found.gallery_pids[self._by_person], return_index=True, return_counts=True
+        )
+        self._hits = np.zeros(max_rank)
+        self._queries = 0
+
+    def add(self, first: int, distances: NDArray[np.floating]) -> None:
+        """Count the queries of one block; row r is query first + r."""
+        for row, line in enumerate(distances):
+            edges = self._found.match_edges[first + row : first + row + 2]
+            matches = self._found.matches[edges[0] : edges[1]]
+            if len(matches):
+                ranks = self._first_match_ranks(first + row, line, matches)
+                self._hits += _cumulative_matches(ranks, self._max_rank) / len(ranks)
+                self._queries += 1
+
+    def cmc(self) -> NDArray[np.float64]:
+        """Mean CMC over the repeats and the evaluated queries, (max_rank,) float64."""
+        return self._hits / self._queries
+
+    def _first_match_ranks(
+        self, query: int, line: NDArray[np.floating], matches: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        random = np.random.default_rng([self._protocol.seed, query])
+        share = random.random((self._protocol.repeats, len(self._persons)))
+        drawn = self._by_person[self._starts + (share * self._sizes).astype(np.int64)]
+        own = int(np.searchsorted(self._persons, self._found.query_pids[query]))
+        match = matches[(share[:, own] * len(matches)).astype(np.int64)]
+        drawn[:, own] = match
+        others, wanted = line[drawn], line[match][:, None]
+        before = (others < wanted) | ((others == wanted) & (drawn < match[:, None]))
+        return np.asarray(before.sum(axis=1) + 1, np.int64)
+
+
+def top_matches(
+    query_features: ArrayLike,
+    gallery_features: ArrayLike,
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_camids: ArrayLike,
+    k: int,
+    *,
+    threads: int | None = None,
+) -> NDArray[np.int64]:
+    """Gallery rows of the k nearest valid images of each query, nearest first.
+
+    Junk is left out; equal distances are ordered by gallery row. Arguments as in `rank`; give
+    the chosen queries alone.
+
+    Returns (Q, k) int64; where fewer than k images are valid, the rest of the row is -1.
+    Raises ValueError as `rank` does, but for queries without a match.
+    """
+    query, gallery = checked_pair(query_features, gallery_features)
+    labels = query_pids, gallery_pids, query_camids, gallery_camids
+    with Workers(threads) as workers:
+        blocks = distance_blocks(query, gallery, workers)
+        return top_of_blocks(blocks, (len(query), len(gallery)), *labels, k)
+
+
+def top_of_blocks(
+    blocks: _Blocks,
+    shape: tuple[int, int],
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_camids: ArrayLike,
+    k: int,
+) -> NDArray[np.int64]:
+    """As `top_matches`, from blocks of distances, such as those of a `Reranking`.
+
+    blocks: (first query, distances (rows, G)); shape: (Q, G)
+    """
+    checked_count("k", k)
+    labels = query_pids, gallery_pids, query_camids, gallery_camids
+    found = relevance(shape, *labels, matched=False)
+    nearest = np.full((shape[0], k), NO_IMAGE, np.int64)
+    for first, block in blocks:
+        _write_nearest(0, len(block), block, first, found, nearest)
+    return nearest
+
+
+def _write_nearest(
+    first: int,
+    last: int,
+    distances: NDArray[np.floating],
+    first_query: int,
+    found: Relevance,
+    nearest: NDArray[np.int64],
+) -> None:
+    """Write the nearest valid images, in the order of a stable sort, to rows of `nearest` (Q, k).
+
+    distances: (R, G), of queries first_query + r, r in [first, last)
+    """
+    k = nearest.shape[1]
+    for row in range(first, last):
+        query, line = first_query + row, distances[row]
+        junk = found.junk[found.junk_edges[query] : found.junk_edges[query + 1]]
+        enough = k + len(junk)
+        if enough < len(line):
+            limit = np.partition(line, enough - 1)[enough - 1]
+            near = np.flatnonzero(line <= limit)
+        else:
+            near = np.arange(len(line))
+        images = near[np.argsort(line[near], kind="stable")]
+        if len(junk):
+            images = images[~np.isin(images, junk)]
+        nearest[query, : min(k, len(images))] = images[:k]

@@ -5,13 +5,18 @@ Source: Zhong et al., Re-ranking person re-identification with k-reciprocal enco
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import ModuleType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from topdb.retrieval import small_reranking
-from topdb.retrieval.checks import Features, checked_choice, checked_count, checked_pair
+from topdb.metrics import APRule
+from topdb.retrieval.checks import (
+    Features,
+    checked_choice,
+    checked_count,
+    checked_pair,
+    relevance,
+)
 from topdb.retrieval.distances import DEVICES, Block, distance_blocks
 from topdb.retrieval.encoding import (
     Encoding,
@@ -19,9 +24,21 @@ from topdb.retrieval.encoding import (
     half_list,
     k_reciprocal_encoding,
 )
+from topdb.retrieval.machine import (
+    Floats,
+    Ints,
+    OutFloatRows,
+    OutFloats,
+    OutInts,
+    OutPlaces,
+    Places,
+    Progress,
+    Workers,
+    compiled,
+    silent,
+)
 from topdb.retrieval.neighbours import nearest_neighbours
-from topdb.retrieval.progress import Progress, silent
-from topdb.retrieval.workers import Workers
+from topdb.retrieval.ranking import RankingResult, Scoring, SingleGalleryShot, score_blocks
 
 # What the squared Euclidean distance is raised to before its normalisation. torchreid's code
 # squares the squared distances that it is given; the authors' own squares plain distances once.
@@ -85,30 +102,19 @@ class Reranking:
 
     def blocks_by(self, workers: Workers) -> Iterator[Block]:
         """The blocks, computed by the given workers."""
-        images = len(self.query) + len(self.gallery)
-        reranked_distances = _jaccard_functions(images).reranked_distances
+        encodings = (
+            self.query_encoding.edges,
+            self.query_encoding.columns,
+            self.query_encoding.weights,
+            self.gallery_by_column.edges,
+            self.gallery_by_column.columns,
+            self.gallery_by_column.weights,
+        )
         power = self.parameters.power_of_distances(self.query)
+        weight = np.float32(self.parameters.lambda_)
         for first, block in distance_blocks(self.query, self.gallery, workers, self.device):
-
-            def finish(
-                low: int, high: int, first: int = first, block: NDArray[np.float32] = block
-            ) -> None:
-                reranked_distances(
-                    first + low,
-                    self.query_encoding.edges,
-                    self.query_encoding.columns,
-                    self.query_encoding.weights,
-                    self.gallery_by_column.edges,
-                    self.gallery_by_column.columns,
-                    self.gallery_by_column.weights,
-                    self.farthest,
-                    power,
-                    np.float32(self.parameters.lambda_),
-                    block[low:high],
-                    np.zeros(len(self.gallery), np.float32),
-                )
-
-            workers.over(len(block), finish)
+            arguments = first, *encodings, self.farthest, power, weight, block
+            workers.over(len(block), reranked_distances, *arguments)
             yield first, block
 
     def distances(self, threads: int | None = None) -> NDArray[np.float32]:
@@ -175,51 +181,21 @@ def prepare(
                 f"give a {name} of at most the size of the gallery."
             )
     checked_choice("device", device, DEVICES)
-    encoding, farthest = _encode(query, gallery, parameters, workers, device, progress)
+    k1, k2, power = parameters.k1, parameters.k2, parameters.power_of_distances(query)
+    count = max(k1 + 1, k2, half_list(k1))
+    neighbours = nearest_neighbours(query, gallery, count, workers, progress, device)
+    encoding = k_reciprocal_encoding(neighbours, query, gallery, k1, power, workers, progress)
+    encoding = expanded_encoding(encoding, neighbours, k2, workers, progress)
+    queries = len(query)
     return Reranking(
         query,
         gallery,
-        _rows_before(encoding, len(query)),
-        _by_column_after(encoding, len(query)),
-        farthest[: len(query)],
+        _rows_before(encoding, queries),
+        _by_column_after(encoding, queries),
+        neighbours.farthest[:queries],
         parameters,
         device,
     )
-
-
-def _encode(
-    query: Features,
-    gallery: Features,
-    parameters: Parameters,
-    workers: Workers,
-    device: str,
-    progress: Progress,
-) -> tuple[Encoding, NDArray[np.float32]]:
-    """Expanded encodings of all images, and the largest distance of each."""
-    k1, k2, power = parameters.k1, parameters.k2, parameters.power_of_distances(query)
-    count = max(k1 + 1, k2, half_list(k1))
-    if device == "cuda":
-        from topdb.retrieval.cuda import cuda_nearest_neighbours
-
-        neighbours = cuda_nearest_neighbours(query, gallery, count, progress)
-    elif small_reranking.is_small(len(query) + len(gallery)):
-        found = small_reranking.expanded_encoding(query, gallery, k1, k2, power)
-        progress("encoding", 1.0)
-        return found
-    else:
-        neighbours = nearest_neighbours(query, gallery, count, workers, progress)
-    encoding = k_reciprocal_encoding(neighbours, query, gallery, k1, power, workers, progress)
-    encoding = expanded_encoding(encoding, neighbours, k2, workers, progress)
-    return encoding, neighbours.farthest
-
-
-def _jaccard_functions(images: int) -> ModuleType:
-    if small_reranking.is_small(images):
-        return small_reranking
-    # numba is imported by the work that pays for it.
-    from topdb.retrieval import jaccard_kernels
-
-    return jaccard_kernels
 
 
 def rerank_distances(
@@ -249,6 +225,41 @@ def rerank_distances(
     return reranking.distances(threads)
 
 
+def rank_reranked(
+    query_features: ArrayLike,
+    gallery_features: ArrayLike,
+    query_pids: ArrayLike,
+    gallery_pids: ArrayLike,
+    query_camids: ArrayLike,
+    gallery_camids: ArrayLike,
+    *,
+    variant: str = "torchreid",
+    k1: int = 20,
+    k2: int = 6,
+    lambda_: float = 0.3,
+    ap_rule: APRule = "step",
+    max_rank: int = 20,
+    top: int = 0,
+    single_gallery_shot: SingleGalleryShot | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> RankingResult:
+    """Re-rank as `rerank` does and score the ranking as `rank` does, a block at a time.
+
+    Arguments, dtypes and errors are theirs.
+    """
+    parameters = Parameters(variant, k1, k2, lambda_)
+    scoring = Scoring(ap_rule, max_rank, top, single_gallery_shot)
+    query, gallery = checked_pair(query_features, gallery_features)
+    shape = len(query), len(gallery)
+    found = relevance(shape, query_pids, gallery_pids, query_camids, gallery_camids)
+    with Workers(threads) as workers:
+        reranking = prepare(query, gallery, parameters, workers, device, progress or silent)
+        blocks = reranking.blocks_by(workers)
+        return score_blocks(blocks, found, scoring, workers, progress or silent)
+
+
 def _rows_before(encoding: Encoding, row: int) -> Encoding:
     end = encoding.edges[row]
     return Encoding(encoding.edges[: row + 1], encoding.columns[:end], encoding.weights[:end])
@@ -259,6 +270,80 @@ def _by_column_after(encoding: Encoding, row: int) -> Encoding:
     columns, weights = encoding.columns[start:], encoding.weights[start:]
     edges = np.zeros(len(encoding.edges), np.int64)
     rows, values = np.empty_like(columns), np.empty_like(weights)
-    invert = _jaccard_functions(len(encoding.edges) - 1).invert
     invert(encoding.edges[row:] - start, columns, weights, edges, rows, values)
     return Encoding(edges, rows, values)
+
+
+@compiled()
+def invert(
+    edges: Places,
+    columns: Ints,
+    weights: Floats,
+    list_edges: OutPlaces,
+    list_rows: OutInts,
+    list_weights: OutFloats,
+) -> None:
+    """Write the sparse matrix (edges, columns, weights) by column; rows ascend in each list.
+
+    list_edges: (C + 1,), all zero before
+    """
+    for column in columns:
+        list_edges[column + 1] += 1
+    for column in range(1, len(list_edges)):
+        list_edges[column] += list_edges[column - 1]
+    for row in range(len(edges) - 1):
+        for entry in range(edges[row], edges[row + 1]):
+            place = list_edges[columns[entry]]
+            list_rows[place] = row
+            list_weights[place] = weights[entry]
+            list_edges[columns[entry]] += 1
+    for column in range(len(list_edges) - 1, 0, -1):
+        list_edges[column] = list_edges[column - 1]
+    list_edges[0] = 0
+
+
+@compiled()
+def reranked_distances(
+    first: int,
+    last: int,
+    first_query: int,
+    edges: Places,
+    columns: Ints,
+    weights: Floats,
+    list_edges: Places,
+    list_rows: Ints,
+    list_weights: Floats,
+    farthest: Floats,
+    power: int,
+    lambda_: np.float32,
+    distances: OutFloatRows,
+) -> None:
+    """Turn rows [first, last) of distances into re-ranked ones, in place (equation 12).
+
+    Encodings add up to 1, so that with m the sum of the smaller weights the Jaccard distance is
+    1 - m / (2 - m).
+
+    edges, columns, weights: the encodings of the queries; list_*: those of the gallery, by column
+    power: 1, 2 or 4, of the distances given, after their division by the farthest one
+    distances: (R, G), of queries first_query + r
+    """
+    gallery = distances.shape[1]
+    shared = np.zeros(gallery, np.float32)
+    rest = np.float32(1) - lambda_
+    for row in range(first, last):
+        query = first_query + row
+        for entry in range(edges[query], edges[query + 1]):
+            column, weight = columns[entry], weights[entry]
+            for place in range(list_edges[column], list_edges[column + 1]):
+                shared[list_rows[place]] += min(weight, list_weights[place])
+        scale = farthest[query]
+        line = distances[row]
+        for image in range(gallery):
+            share = max(line[image], np.float32(0)) / scale if scale > 0 else np.float32(0)
+            if power >= 2:
+                share *= share
+            if power == 4:
+                share *= share
+            jaccard = np.float32(1) - shared[image] / (np.float32(2) - shared[image])
+            line[image] = jaccard * rest + share * lambda_
+            shared[image] = 0
