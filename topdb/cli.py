@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from collections.abc import Container
 from typing import Annotated
 
 import typer
@@ -10,17 +11,6 @@ import topdb
 from topdb.commands import commands
 from topdb.errors import StoppedError, UserError
 
-app = typer.Typer(
-    name="topdb",
-    help="Does Top DropBlock reproduce? Train, rank, compare and report person re-identification.",
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for name, command in commands():
-    app.command(name)(command)
-
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -28,7 +18,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
@@ -37,10 +26,27 @@ def _main(
     """Does Top DropBlock reproduce? Train, rank, compare and report person re-identification."""
 
 
+def _app(wanted: Container[str]) -> typer.Typer:
+    app = typer.Typer(
+        name="topdb",
+        callback=_main,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    for name, function in commands(wanted).items():
+        app.command(name)(function)
+    return app
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     gc.disable()  # looking for garbage while torch is imported takes a third of that time
     try:
+        app = _app(sys.argv[1:])
+        gc.freeze()  # what was imported is not garbage, now or at exit
+        gc.enable()
         app()
     except UserError as error:
         print(f"topdb: {_printable(str(error))}", file=sys.stderr)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, AllowPartial, ParamsFile, ProfileName, layout_of
+from topdb.datasets.adding import add as added
 
 
 def add(
@@ -17,8 +18,6 @@ def add(
     profile: ProfileName = None,
 ) -> None:
     """Unpack or copy a data set, verify it, and put it under DVC as data/NAME."""
-    from topdb.datasets.adding import add as added
-
     layout = layout_of(name, params, profile)
     record = added(name, layout, path, data, lambda found: typer.echo(found.table()), allow_partial)
     typer.echo(f"{data / name} is under DVC: commit {record}; `dvc push` shares the images.")

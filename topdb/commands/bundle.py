@@ -14,6 +14,8 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
 )
+from topdb.files import digest
+from topdb.reporting.bundles import write_bundle
 
 
 def bundle(
@@ -24,9 +26,6 @@ def bundle(
     results: ResultsFolder = None,
 ) -> None:
     """Pack what a verdict rests on into one archive, with digests."""
-    from topdb.files import digest
-    from topdb.reporting.bundles import write_bundle
-
     settings, name, folder = chosen(params, profile, results)
     finished, planned = write_bundle(
         params,

@@ -3,14 +3,13 @@
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.reporting.check import check_against_reference
 
 
 def check(
     params: ParamsFile = PARAMS, profile: ProfileName = None, results: ResultsFolder = None
 ) -> None:
     """Exit with 1, naming each cell, where mean mAP left its tolerance around the reference."""
-    from topdb.reporting.check import check_against_reference
-
     drifted, lines = check_against_reference(*chosen(params, profile, results))
     typer.echo("\n".join(lines))
     if drifted:

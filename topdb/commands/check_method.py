@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import imported
+from topdb.config import method_files
 from topdb.errors import UserError
+from topdb.methods import find
+from topdb.runs.conformance.checking import check, sides
+from topdb.runs.environment import prepare
 
 
 def check_method(
@@ -15,12 +18,7 @@ def check_method(
     """Hold a method's file to the contract: losses, groups, batches, bits, resuming."""
     if not file.is_file():
         raise UserError(f"{file} does not exist: name the file of a method.")
-    from topdb.config import method_files
-    from topdb.methods import find
-    from topdb.runs.conformance.checking import check, sides
-    from topdb.runs.environment import prepare
 
-    imported()
     prepare("cpu", 1)
     name = file.stem.replace("_", "-")
     method = find(name, [file.parent])

@@ -14,6 +14,8 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
 )
+from topdb.reporting.comparing import compare as compared
+from topdb.reporting.comparisons import write_comparisons
 
 
 def compare(
@@ -28,7 +30,4 @@ def compare(
     results: ResultsFolder = None,
 ) -> None:
     """Compare cells with the paper and with each other, and judge the paper's claims."""
-    from topdb.reporting.comparing import compare as compared
-    from topdb.reporting.comparisons import write_comparisons
-
     write_comparisons(compared(*chosen(params, profile, results), published, table), out)

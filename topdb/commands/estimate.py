@@ -12,8 +12,10 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
     device_named,
-    imported,
 )
+from topdb.runs.environment import describe, has_gpu, prepare
+from topdb.runs.estimate import estimate as measure
+from topdb.runs.estimate import lines
 
 
 def estimate(
@@ -32,11 +34,7 @@ def estimate(
     settings, name, folder = chosen(params, profile, results)
     wanted = settings.selected(name)
     named = device_named(device)
-    from topdb.runs.environment import describe, has_gpu, prepare
-    from topdb.runs.estimate import estimate as measure
-    from topdb.runs.estimate import lines
 
-    imported()
     here = named or ("cuda" if wanted.hardware.device == "cuda" and has_gpu() else "cpu")
     threads = wanted.hardware.threads
     prepare(here, threads)

@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import imported
+from topdb.config import Ranking, RankingSettings, checked
 from topdb.errors import UserError
+from topdb.evaluation import evaluate as score
+from topdb.results.run_files import forget
 
 PLAIN = ["plain"]
 
@@ -37,11 +39,6 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
-    from topdb.config import Ranking, RankingSettings, checked
-    from topdb.evaluation import evaluate as score
-    from topdb.results.run_files import forget
-
-    imported()
     settings = checked(
         RankingSettings,
         "evaluate",

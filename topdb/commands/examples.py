@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.examples import write_examples
 
 
 def examples(
@@ -15,6 +16,4 @@ def examples(
     results: ResultsFolder = None,
 ) -> None:
     """Keep the ranked lists of the best, worst and most changed queries as small images."""
-    from topdb.examples import write_examples
-
     write_examples(*chosen(params, profile, results), out)

@@ -12,8 +12,10 @@ from topdb.commands.options import (
     ParamsFile,
     PixelsFile,
     device_named,
-    imported,
 )
+from topdb.config import load
+from topdb.datasets.index import Pixels, read_index
+from topdb.runs.importing import extract_run
 
 
 def extract(
@@ -29,11 +31,7 @@ def extract(
 ) -> None:
     """Extract the test features of a run's query and gallery images."""
     wanted = device_named(device)
-    from topdb.config import load
-    from topdb.datasets.index import Pixels, read_index
-    from topdb.runs.importing import extract_run
 
-    imported()
     read = read_index(index)
     # Without a parameter file there are no folders of methods of one's own.
     folders = load(params).method_folders if params.exists() else ()

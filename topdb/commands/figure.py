@@ -14,6 +14,7 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
 )
+from topdb.reporting.figures import write_figure
 
 
 def figure(
@@ -40,6 +41,4 @@ def figure(
     results: ResultsFolder = None,
 ) -> None:
     """Draw a figure from the files of finished runs."""
-    from topdb.reporting.figures import write_figure
-
     write_figure(name, *chosen(params, profile, results), comparisons, published, out)

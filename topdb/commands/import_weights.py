@@ -5,8 +5,11 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import PARAMS, DeviceName, ParamsFile, device_named, imported
+from topdb.commands.options import PARAMS, DeviceName, ParamsFile, device_named
+from topdb.config import load
+from topdb.datasets.index import Pixels, read_index
 from topdb.errors import UserError
+from topdb.runs.importing import import_run
 
 
 def import_weights(
@@ -37,18 +40,13 @@ def import_weights(
     ] = "paper",
 ) -> None:
     """Make a run of the authors' released weights: checked entry by entry, no code is run."""
-    from topdb.config import load
-
     wanted = device_named(device)
     parameters = load(params)
     settings = parameters.selected(profile)
     settings.require_method(method)
     if pixels and not index:
         raise UserError("--pixels needs --index: the index.parquet that was written with them.")
-    from topdb.datasets.index import Pixels, read_index
-    from topdb.runs.importing import import_run
 
-    imported()
     read = read_index(index) if index else None
     opened = Pixels.open(pixels, read) if pixels and read else None
     record = import_run(

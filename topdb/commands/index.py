@@ -10,6 +10,8 @@ from topdb.commands.options import (
     PixelsFile,
     ProfileName,
 )
+from topdb.config import load
+from topdb.datasets.building import build_index
 
 
 def index(
@@ -20,9 +22,6 @@ def index(
     profile: ProfileName = None,
 ) -> None:
     """Read a data set's images once: write its index and its decoded pixels."""
-    from topdb.config import load
-    from topdb.datasets.building import build_index
-
     settings = load(params).selected(profile).dataset(dataset)
     built = build_index(
         dataset,

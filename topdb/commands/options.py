@@ -1,17 +1,12 @@
 """What several commands share: their options, and how these name a profile and its folder."""
 
-import gc
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from topdb.config import Params, dropped_in, load, nearest
 from topdb.errors import UserError
-
-if TYPE_CHECKING:
-    from typing import Literal
-
-    from topdb.config import Params
 
 ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
 ProfileName = Annotated[
@@ -41,13 +36,7 @@ PARAMS = Path("params.yaml")
 PUBLISHED = Path("reports/published")
 
 
-def imported() -> None:
-    """Collect garbage from here on; what was imported is not garbage, now or at exit."""
-    gc.freeze()
-    gc.enable()
-
-
-def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Params", str, Path]:
+def chosen(params: Path, profile: str | None, results: Path | None) -> tuple[Params, str, Path]:
     """Return the parameters, the name of the wanted profile, and the folder of its runs.
 
     Raises
@@ -55,8 +44,6 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
     UserError
         The parameters are wrong, or a folder was named that does not exist.
     """
-    from topdb.config import load
-
     if results is not None and not results.is_dir():
         raise UserError(f"{results} does not exist: name the folder of the runs with --results.")
 
@@ -67,8 +54,6 @@ def chosen(params: Path, profile: str | None, results: Path | None) -> tuple["Pa
 
 def layout_of(name: str, params: Path, profile: str | None) -> str:
     """Return the layout of that name, or the layout of the profile's data set of that name."""
-    from topdb.config import dropped_in, load, nearest
-
     layouts = dropped_in("datasets/layouts")
     if name in layouts:
         return name
@@ -82,7 +67,7 @@ def layout_of(name: str, params: Path, profile: str | None) -> str:
     )
 
 
-def device_named(name: str | None) -> "Literal['cpu', 'cuda'] | None":
+def device_named(name: str | None) -> Literal["cpu", "cuda"] | None:
     """Return the device that `--device` names, if any; another name is a user's mistake."""
     known: dict[str | None, Literal["cpu", "cuda"] | None] = {
         None: None,

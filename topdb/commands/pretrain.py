@@ -5,8 +5,12 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import PARAMS, IndexFile, ParamsFile, PixelsFile, ProfileName, imported
+from topdb.commands.options import PARAMS, IndexFile, ParamsFile, PixelsFile, ProfileName
+from topdb.config import dropped_in, load, nearest
+from topdb.datasets.index import Pixels, read_index
 from topdb.errors import UserError
+from topdb.runs.environment import prepare
+from topdb.runs.pretraining import pretrain as train_backbone
 
 
 def pretrain(
@@ -18,18 +22,12 @@ def pretrain(
     profile: ProfileName = None,
 ) -> None:
     """Train a backbone that runs of a profile start from."""
-    from topdb.config import dropped_in, load, nearest
-    from topdb.datasets.index import Pixels, read_index
-    from topdb.runs.environment import prepare
-    from topdb.runs.pretraining import pretrain as train_backbone
-
     known = dropped_in("methods/backbones")
     if backbone not in known:
         raise UserError(
             f"there is no backbone '{backbone}'{nearest(backbone, known)}: name one of "
             f"{', '.join(known)}."
         )
-    imported()
     settings = load(params).selected(profile)
     settings.require_pretraining()
     read = read_index(index)

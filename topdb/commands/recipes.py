@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
-from topdb.commands.options import PARAMS, ParamsFile, ProfileName, imported
+from topdb.commands.options import PARAMS, ParamsFile, ProfileName
+from topdb.config import load
+from topdb.files import write_json
+from topdb.runs.recipes import recipes as read
 
 
 def recipes(
@@ -17,11 +20,6 @@ def recipes(
     ] = None,
 ) -> None:
     """Check and show the recipe of every method of a profile, as it will be trained."""
-    from topdb.config import load
-    from topdb.files import write_json
-    from topdb.runs.recipes import recipes as read
-
-    imported()
     settings = load(params)
     found = read(settings.selected(profile), settings.method_folders)
     if out is None:

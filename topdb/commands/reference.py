@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.reporting.check import write_reference
 
 
 def reference(
@@ -17,7 +18,5 @@ def reference(
     ] = None,
 ) -> None:
     """Summarise a profile's finished runs as the reference that `topdb check` compares with."""
-    from topdb.reporting.check import write_reference
-
     settings, name, folder = chosen(params, profile, results)
     write_reference(settings, name, folder, out or settings.check.reference)

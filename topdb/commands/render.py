@@ -6,7 +6,11 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, DatasetName, ParamsFile, ProfileName
+from topdb.config import load
+from topdb.drawn.rendering import MARKER
+from topdb.drawn.rendering import render as draw
 from topdb.errors import UserError
+from topdb.files import replacing
 
 
 def render(
@@ -18,11 +22,6 @@ def render(
     ] = None,
 ) -> None:
     """Draw a data set of pedestrians in its published folder layout."""
-    from topdb.config import load
-    from topdb.drawn.rendering import MARKER
-    from topdb.drawn.rendering import render as draw
-    from topdb.files import replacing
-
     settings = load(params).selected(profile).dataset(dataset)
     if settings.render is None:
         raise UserError(f"data set {dataset} is a real one: put its images into {settings.root}.")

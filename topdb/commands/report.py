@@ -14,6 +14,7 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
 )
+from topdb.reporting.reports import write_report
 
 
 def report(
@@ -45,8 +46,6 @@ def report(
     results: ResultsFolder = None,
 ) -> None:
     """Render a table, the verdicts, the page, metrics or the plots' data from finished runs."""
-    from topdb.reporting.reports import write_report
-
     settings = chosen(params, profile, results)
     compared = comparisons or ()
     write_report(what, *settings, compared, published, out, examples, figure or ())

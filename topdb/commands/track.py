@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.secrets import check_credential_files
+from topdb.tracking import track_finished
 
 
 def track(
@@ -22,9 +24,6 @@ def track(
     ] = None,
 ) -> None:
     """Tell MLflow about every finished run that it does not know yet."""
-    from topdb.secrets import check_credential_files
-    from topdb.tracking import track_finished
-
     settings, name, folder = chosen(params, profile, results)
     check_credential_files(Path())
     receipt = out or folder / "tracked.json"

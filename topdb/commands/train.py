@@ -12,9 +12,10 @@ from topdb.commands.options import (
     ParamsFile,
     PixelsFile,
     ProfileName,
-    imported,
 )
+from topdb.config import load
 from topdb.errors import UserError
+from topdb.runs.command import train_runs
 
 
 def train(
@@ -39,8 +40,6 @@ def train(
     profile: ProfileName = None,
 ) -> None:
     """Train one method on one data set, a run a seed, and extract the test features of each."""
-    from topdb.config import load
-
     for option, given in (("--out", out), ("--log", log or out)):
         if len(given) != len(seed):
             raise UserError(
@@ -51,9 +50,7 @@ def train(
     chosen.dataset(dataset)
     chosen.require_method(method)
     chosen.require_backbone(backbone)
-    from topdb.runs.command import train_runs
 
-    imported()
     train_runs(
         settings,
         profile or settings.profile,

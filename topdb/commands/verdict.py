@@ -13,6 +13,11 @@ from topdb.commands.options import (
     PublishedFolder,
     chosen,
 )
+from topdb.config import load_bundled
+from topdb.errors import UserError
+from topdb.reporting.answer import answer
+from topdb.reporting.bundles import Bundle, checked_bundle, is_bundle, opened
+from topdb.reporting.recomputing import recompute
 
 
 def verdict(
@@ -29,11 +34,6 @@ def verdict(
 
     A bundle is judged by its own parameters and published numbers, once its digests match.
     """
-    from topdb.config import load_bundled
-    from topdb.errors import UserError
-    from topdb.reporting.answer import answer
-    from topdb.reporting.bundles import Bundle, checked_bundle, is_bundle, opened
-    from topdb.reporting.recomputing import recompute
 
     def of_bundle(bundle: Bundle) -> str:
         if profile not in (None, bundle.profile):

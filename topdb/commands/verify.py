@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, AllowPartial, ParamsFile, ProfileName, layout_of
+from topdb.datasets.reading import Source
+from topdb.datasets.reading import verify as verified
 
 
 def verify(
@@ -16,9 +18,6 @@ def verify(
     profile: ProfileName = None,
 ) -> None:
     """Compare people, images and cameras of each split with the published counts."""
-    from topdb.datasets.reading import Source
-    from topdb.datasets.reading import verify as verified
-
     found = verified(name, Source(layout_of(name, params, profile), root))
     typer.echo(found.table())
     found.require(allow_partial)
