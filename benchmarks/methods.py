@@ -360,9 +360,9 @@ def theirs(method: str, peers: Path) -> Side:
 
 def ours(method: str) -> Side:
     from topdb.config import load
+    from topdb.engine.batches import Placement
     from topdb.engine.loop import forward_pass, train_step
-    from topdb.engine.optimisers import Optimisers
-    from topdb.engine.placement import Placement
+    from topdb.engine.state import Optimisers
     from topdb.methods import build, find
     from topdb.methods.contract import Moment
     from topdb.runs.environment import prepare

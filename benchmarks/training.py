@@ -72,9 +72,9 @@ def topdb_task(task: str, device: str) -> Callable[[], object]:
     import torch
 
     from topdb.config import HardwareSettings
+    from topdb.engine.batches import Placement
     from topdb.engine.loop import forward_pass, train_step
-    from topdb.engine.optimisers import Optimisers
-    from topdb.engine.placement import Placement
+    from topdb.engine.state import Optimisers
     from topdb.methods import build, find
     from topdb.methods.contract import Moment
     from topdb.methods.contract.resolving import resolved

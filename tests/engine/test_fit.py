@@ -5,7 +5,7 @@ from networks import network, short
 
 from topdb.config import HardwareSettings
 from topdb.engine.loop import fit
-from topdb.engine.randomness import Randomness
+from topdb.engine.state import Randomness
 from topdb.errors import UserError
 from topdb.methods.contract import Adam, Cosine, Stairs
 

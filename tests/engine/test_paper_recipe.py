@@ -17,8 +17,7 @@ from torch import nn
 from topdb.config import FULL, ScaleSettings, load
 from topdb.engine.batches import resized
 from topdb.engine.loop import fit
-from topdb.engine.optimisers import AdamSteps
-from topdb.engine.randomness import Randomness
+from topdb.engine.state import Randomness, optimiser
 from topdb.methods import build, find
 from topdb.methods.contract import Adam, Method, Moment, Recipe, Stairs
 from topdb.methods.contract.resolving import resolved
@@ -128,7 +127,8 @@ def test_the_penalty_is_coupled_and_reaches_every_parameter(networks):
     for each in copies:
         each.grad = torch.zeros_like(each)
     (rule,) = recipe_of().rules.values()
-    AdamSteps(copies, rule).step(0.01)
+    own = optimiser(copies, replace(rule, rate=0.01), fused=True)
+    own.step()
     moved = [each[0].item() for each in copies]
     assert moved == pytest.approx([0.99, -2.99, 49.99], abs=1e-5)
 

@@ -3,9 +3,9 @@ import torch
 from networks import START, network, recipe_of
 
 from topdb.config import HardwareSettings
+from topdb.engine.batches import Placement
 from topdb.engine.loop import forward_pass, train_step
-from topdb.engine.optimisers import Optimisers
-from topdb.engine.placement import Placement
+from topdb.engine.state import Optimisers
 from topdb.methods.contract import Adam, Milestones
 from topdb.methods.parts.augmentation import augmented
 

@@ -11,7 +11,7 @@ from networks import START, network, recipe_of
 
 from topdb.config import HardwareSettings
 from topdb.engine.loop import train_step
-from topdb.engine.optimisers import Optimisers
+from topdb.engine.state import Optimisers
 from topdb.methods.parts.losses import batch_hard_triplet
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "losses.npz"

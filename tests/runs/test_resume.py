@@ -21,7 +21,7 @@ from topdb.datasets.building import build_index
 from topdb.engine.checkpoint import Checkpoints
 from topdb.engine.loop import fit, position_of
 from topdb.engine.progress import Moment, Stop
-from topdb.engine.randomness import Randomness
+from topdb.engine.state import Randomness
 from topdb.errors import StoppedError, UserError
 from topdb.files import digest
 from topdb.methods.contract import SGD, Adam, Milestones

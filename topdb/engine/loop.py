@@ -9,14 +9,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from topdb.config import HardwareSettings
-from topdb.engine.batches import loaded
+from topdb.engine.batches import Placement, loaded, precision
 from topdb.engine.checkpoint import Checkpoint, Checkpoints
-from topdb.engine.optimisers import Optimisers
-from topdb.engine.placement import Placement, precision
 from topdb.engine.progress import Moment as Shown
 from topdb.engine.progress import Progress, Recorded, Stop, silent
-from topdb.engine.randomness import Randomness
-from topdb.engine.state import Epoch, Position, State, read, written
+from topdb.engine.state import Epoch, Optimisers, Position, Randomness, State, read, written
 from topdb.errors import UserError
 from topdb.methods.contract import Look, Losses, Method, Moment
 from topdb.methods.parts.augmentation import augmented, normalise
@@ -81,7 +78,7 @@ def train_step(
     outputs = forward(inputs, moment, drawing)
     losses = method.losses(outputs, people, moment, drawing)
     loss = torch.stack(list(losses.values())).sum()
-    optimisers.zero_grad()
+    method.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     if method.recipe.clip is not None:
         torch.nn.utils.clip_grad_norm_(optimisers.parameters, method.recipe.clip)

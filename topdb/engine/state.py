@@ -1,19 +1,144 @@
-"""All that a training is between two steps, so that it can be written down and taken up again."""
+"""All that a training is between two steps, so that it can be written down and taken up again.
 
+Every random choice of a run comes from a generator that is seeded by the run's identity and the
+choice's purpose. Runs of two methods with the same seed therefore share nothing: seeds are
+unpaired between methods, as the significance tests assume.
+"""
+
+import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from topdb.engine.optimisers import Optimisers
-from topdb.engine.randomness import Randomness
-from topdb.methods.contract import Method
+from topdb.errors import UserError
+from topdb.methods.contract import SGD, Adam, Method
 
 _NETWORK = "network."
 _OPTIMISER = "optimiser."
+
+Purpose = Literal["weights", "sampler", "augmentation", "drop"]
+
+
+@dataclass(frozen=True)
+class Randomness:
+    """The seeds of one run."""
+
+    dataset: str
+    method: str
+    seed: int
+
+    def numpy(self, purpose: Purpose) -> np.random.Generator:
+        """Return a new numpy generator for one purpose."""
+        return np.random.default_rng(self._derived(purpose))
+
+    def torch(self, purpose: Purpose) -> torch.Generator:
+        """Return a new torch generator, on the CPU, for one purpose."""
+        return torch.Generator().manual_seed(self._derived(purpose))
+
+    def step(self, number: int, step: int) -> int:
+        """Return the seed of torch's own generator (dropout) for a step of a pass."""
+        return self._derived(f"step {number} {step}")
+
+    def _derived(self, purpose: str) -> int:
+        identity = f"{purpose}\n{self.dataset}\n{self.method}\n{self.seed}"
+        return int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8]) >> 1
+
+
+def optimiser(
+    parameters: list[nn.Parameter], rule: Adam | SGD, fused: bool
+) -> torch.optim.Optimizer:
+    """Return torch's own optimiser of some parameters, fused or one parameter after the other."""
+    groups = [{"params": parameters}]  # which may be empty; a list of parameters may not
+    if isinstance(rule, Adam):
+        return torch.optim.Adam(
+            groups,
+            rule.rate,
+            rule.betas,
+            weight_decay=rule.weight_decay,
+            amsgrad=rule.amsgrad,
+            foreach=False,
+            fused=fused,
+        )
+    made = torch.optim.SGD(
+        groups,
+        rule.rate,
+        rule.momentum,
+        weight_decay=rule.weight_decay,
+        nesterov=rule.nesterov,
+        foreach=False,
+        fused=fused,
+    )
+    if rule.momentum:
+        # torch's fused step cannot begin for some parameters later than for others. A momentum of
+        # zeros becomes the gradient in the first step, as torch's own first step has it.
+        for each in parameters:
+            made.state[each]["momentum_buffer"] = torch.zeros_like(each)
+    return made
+
+
+class Optimisers:
+    """The optimiser of every group of a method's parameters.
+
+    Raises
+    ------
+    UserError
+        The recipe's rules and the method's groups have other names.
+    """
+
+    def __init__(self, method: Method, fused: bool) -> None:
+        self._rules = method.recipe.rules
+        self._groups = method.groups()
+        self._fused = fused
+        if self._groups.keys() != self._rules.keys():
+            raise UserError(
+                f"the recipe has rules for {', '.join(self._rules)}, and the method the groups "
+                f"{', '.join(self._groups)}: give each group one rule."
+            )
+        self.forget()
+
+    @property
+    def parameters(self) -> list[nn.Parameter]:
+        """All parameters of all groups."""
+        return [each for group in self._groups.values() for each in group]
+
+    def forget(self) -> None:
+        """Begin anew, as if no step had been made."""
+        self._own = {
+            name: optimiser(group, self._rules[name], self._fused)
+            for name, group in self._groups.items()
+        }
+
+    def step(self, rates: Mapping[str, float]) -> None:
+        """Move every parameter that has a gradient by its group's learning rate."""
+        for name, own in self._own.items():
+            own.param_groups[0]["lr"] = rates[name]
+            own.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what all remember, by `<group>.<place in it>.<torch's name>`."""
+        return {
+            f"{name}.{place}.{key}": value
+            for name, own in self._own.items()
+            for place, held in own.state_dict()["state"].items()
+            for key, value in held.items()
+        }
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take over what `state` of the same method's optimisers returned."""
+        found: dict[str, dict[int, dict[str, Tensor]]] = {name: {} for name in self._own}
+        for path, value in state.items():
+            name, place, key = path.rsplit(".", 2)
+            if key != "step":  # a fused step needs the memory layout of the parameter
+                value = torch.empty_like(self._groups[name][int(place)]).copy_(value)
+            found[name].setdefault(int(place), {})[key] = value
+        for name, own in self._own.items():
+            groups = own.state_dict()["param_groups"]
+            own.load_state_dict({"state": found[name], "param_groups": groups})
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,9 @@ from torch.autograd.graph import saved_tensors_hooks
 from topdb.config import DatasetSettings, HardwareSettings, PretrainingSettings, Profile
 from topdb.datasets.index import read_index
 from topdb.datasets.layouts import published
+from topdb.engine.batches import Placement
 from topdb.engine.loop import fit
-from topdb.engine.placement import Placement
-from topdb.engine.randomness import Randomness
-from topdb.engine.state import Epoch
+from topdb.engine.state import Epoch, Randomness
 from topdb.methods import build
 from topdb.methods.contract import Adam, Look, Method, Milestones, Moment
 from topdb.runs.features import extract

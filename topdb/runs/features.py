@@ -11,8 +11,7 @@ from torch import Tensor
 
 from topdb.config import HardwareSettings
 from topdb.datasets.index import Index, Pixels
-from topdb.engine.batches import loaded, resized
-from topdb.engine.placement import Placement, precision
+from topdb.engine.batches import Placement, loaded, precision, resized
 from topdb.files import replacing
 from topdb.methods.contract import Method
 from topdb.methods.parts.augmentation import normalise

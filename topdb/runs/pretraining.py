@@ -13,8 +13,8 @@ from topdb.datasets.index import Index, Pixels
 from topdb.engine.batches import resized
 from topdb.engine.loop import fit
 from topdb.engine.progress import watching
-from topdb.engine.randomness import Randomness
 from topdb.engine.start import write_weights
+from topdb.engine.state import Randomness
 from topdb.files import write_csv
 from topdb.methods import build
 from topdb.methods.backbones import build_backbone

@@ -22,9 +22,8 @@ from topdb.engine.batches import resized
 from topdb.engine.checkpoint import Checkpoints, plain_digest, save_tensors
 from topdb.engine.loop import fit, position_of
 from topdb.engine.progress import Stop, watching
-from topdb.engine.randomness import Randomness
 from topdb.engine.start import load_backbone, load_imagenet
-from topdb.engine.state import Epoch
+from topdb.engine.state import Epoch, Randomness
 from topdb.files import digest, replacing, write_csv, write_json
 from topdb.methods import build, find
 from topdb.methods.contract import Method, Recipe

@@ -12,8 +12,7 @@ from torch.nn.functional import normalize
 
 from topdb.config import Profile, Watch
 from topdb.datasets.index import Index, Pixels
-from topdb.engine.batches import resized
-from topdb.engine.placement import Placement
+from topdb.engine.batches import Placement, resized
 from topdb.errors import UserError
 from topdb.methods.contract import Method
 from topdb.methods.parts.augmentation import normalise

@@ -6,7 +6,7 @@ from dataclasses import is_dataclass
 import torch
 
 from topdb.config import FULL, declared
-from topdb.engine.optimisers import Optimisers
+from topdb.engine.state import Optimisers
 from topdb.methods import build
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Moment, Recipe

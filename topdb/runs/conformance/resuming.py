@@ -12,8 +12,7 @@ from topdb.engine.checkpoint import Checkpoints
 from topdb.engine.loop import fit
 from topdb.engine.progress import SIGNALS, Stop
 from topdb.engine.progress import Moment as Shown
-from topdb.engine.randomness import Randomness
-from topdb.engine.state import Epoch
+from topdb.engine.state import Epoch, Randomness
 from topdb.errors import StoppedError
 from topdb.methods.contract import Method
 from topdb.runs.conformance.subject import Subject, draws, kept, labels, require
