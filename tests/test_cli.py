@@ -6,9 +6,10 @@ import tiny
 import typer
 
 from topdb import __version__, cli
+from topdb.commands import commands
 
-GROUP = typer.main.get_command(cli.app)
-COMMANDS = GROUP.commands
+NAMES = [*commands(())]
+COMMANDS = typer.main.get_command(cli.app_with(NAMES)).commands
 
 
 @pytest.fixture

@@ -26,7 +26,8 @@ def _main(
     """Does Top DropBlock reproduce? Train, rank, compare and report person re-identification."""
 
 
-def _app(wanted: Container[str]) -> typer.Typer:
+def app_with(wanted: Container[str]) -> typer.Typer:
+    """Return the command line; commands that are not wanted are just listed."""
     app = typer.Typer(
         name="topdb",
         callback=_main,
@@ -44,7 +45,7 @@ def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
     gc.disable()  # looking for garbage while torch is imported takes a third of that time
     try:
-        app = _app(sys.argv[1:])
+        app = app_with(sys.argv[1:])
         gc.freeze()  # what was imported is not garbage, now or at exit
         gc.enable()
         app()

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from PIL import Image
 
 from topdb.config import ExamplesSettings, Params, Profile, Ranking
 from topdb.datasets.index import Pixels, read_index
@@ -92,9 +95,6 @@ def read_runs(profile: Profile, results: Path, cell: Cell) -> ScoredRuns | None:
 
 
 def _read(file: Path, names: list[str]) -> dict[str, list[Any]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         table = pq.ParquetFile(file).read(names)
         return {name: table[name].to_pylist() for name in names}
@@ -194,8 +194,6 @@ class Album:
         UserError
             The data set has no such image.
         """
-        from PIL import Image
-
         if path not in self.rows:
             raise UserError(
                 f"{path} is ranked and is no image of {self.pixels.index.name}: run `topdb "
@@ -243,9 +241,6 @@ def write_examples(params: Params, profile_name: str, results: Path, path: Path)
         The method to show is not in the profile, or a file of a run or data set is missing or
         broken.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     profile = params.selected(profile_name)
     reference = params.statistics_of(profile_name).reference_method
     rows = list(_rows(params, profile, reference, results))

@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
+from scipy.io import loadmat
 
 from topdb.datasets.records import SPLITS, ImageRecord, Split, first_repeated, image_names, matched
 from topdb.errors import UserError
@@ -144,8 +146,6 @@ def _opened(path: Path) -> Iterator[_Cells]:
 
     What breaks while something else is written is not, and names that.
     """
-    import h5py
-
     version = _version(path)
     if version == "5":
         raise UserError(
@@ -166,8 +166,6 @@ def _opened(path: Path) -> Iterator[_Cells]:
 
 def _new_protocol(path: Path) -> dict[Split, _Rows]:
     """Return name, person and camera (0 or 1) of each image by split."""
-    from scipy.io import loadmat
-
     if _version(path) == "7.3":
         raise UserError(
             f"{path} is a MATLAB 7.3 file, and the published one is MATLAB 5: take that one, or "

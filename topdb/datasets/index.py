@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
@@ -182,8 +183,6 @@ def assemble(
 def write_index(index: Index, path: Path) -> None:
     """Write an index as Parquet, atomically; equal indexes give equal bytes."""
     # pyarrow costs more to import than all the rest, and most importers only name the types.
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
     description = {
         "format": _FORMAT,
@@ -220,9 +219,6 @@ def read_index(path: Path) -> Index:
         The file is missing, no Parquet, not an index of this version, or its rows do not have
         the digest that it states.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     remedy = "delete it and run `topdb index` again."
     try:
         with path.open("rb") as stream:

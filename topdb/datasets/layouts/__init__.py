@@ -70,7 +70,7 @@ def load_layout(name: str) -> Layout:
         raise UserError(
             f"there is no layout '{name}': name one of {', '.join(known)} in params.yaml."
         )
-    return cast(Layout, import_module(f"{__name__}.{name.replace('-', '_')}"))
+    return cast("Layout", import_module(f"{__name__}.{name.replace('-', '_')}"))
 
 
 def published(name: str) -> Mapping[Split, Published]:
