@@ -1,15 +1,17 @@
 """Atomic writes and digests: a reader never sees half a file."""
 
 import csv
-import fcntl
 import hashlib
 import json
 import os
 import stat
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from topdb.errors import UserError
 
@@ -55,37 +57,29 @@ def _open_up(path: Path) -> None:
 
 
 @contextmanager
-def one_at_a_time(path: Path) -> Iterator[bool]:
+def one_at_a_time(path: Path, waiting: str = "") -> Iterator[bool]:
     """Hold a lock on the making of `path`; yield whether somebody else held it first.
 
     The kernel takes the lock back however its holder ends, and nobody waits for a dead process.
     Its file lies beside `path`, ends in `.partial` and goes with the holder. Processes of one
-    machine wait for each other, and those of others where the file system passes locks on.
+    machine wait for each other, and those of others where the file system passes locks on. One
+    that has to wait says the sentence `waiting` on standard error.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.with_name(f".{path.name}.lock.partial")
-    waited = False
-    while True:
-        with lock.open("ab") as held:
-            try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                waited = True
-                fcntl.flock(held, fcntl.LOCK_EX)
-            # The last holder may have removed the file that was just locked.
-            if _is_at(held.fileno(), lock):
-                try:
-                    yield waited
-                finally:
-                    lock.unlink(missing_ok=True)
-                return
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
+    place = path.with_name(f".{path.name}.lock.partial")
+    lock, waited = FileLock(place), False
     try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+        lock.acquire(blocking=False)
+    except Timeout:
+        waited = True
+        if waiting:
+            print(f"topdb: {waiting}", file=sys.stderr)
+        lock.acquire()
+    try:
+        yield waited
+    finally:
+        place.unlink(missing_ok=True)  # who waits for a file that is gone takes a new one
+        lock.release()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,13 +1,11 @@
 """One run: a training from its inputs to its files."""
 
-import fcntl
 import json
-import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,7 @@ from topdb.engine.loop import fit, position_of
 from topdb.engine.progress import Stop, watching
 from topdb.engine.start import load_backbone, load_imagenet
 from topdb.engine.state import Epoch, Randomness
-from topdb.files import digest, replacing, write_csv, write_json
+from topdb.files import digest, one_at_a_time, replacing, write_csv, write_json
 from topdb.methods import build, find
 from topdb.methods.contract import Method, Recipe
 from topdb.methods.contract.resolving import plain, resolved, side_of
@@ -34,26 +32,13 @@ from topdb.runs.features import write_features
 from topdb.runs.watching import look_at
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[bool]:
+def alone_in(folder: Path) -> AbstractContextManager[bool]:
     """Wait until no other process trains into a folder; yield whether there was one.
 
-    A killed scheduler leaves its jobs behind, and they go on writing. The kernel takes the lock
-    back however its holder ends.
+    A killed scheduler leaves its jobs behind, and they go on writing.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
-    waited = False
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waited = True
-            print(f"topdb: waiting for another process that trains into {folder}", file=sys.stderr)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield waited
-    finally:
-        os.close(descriptor)
+    said = f"waiting for another process that trains into {folder}"
+    return one_at_a_time(folder / "run.json", said)
 
 
 def identity(
