@@ -19,7 +19,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[1]
-COPIED = ("Snakefile", "workflows", "profiles", "reports/published")
+COPIED = ("Snakefile", "workflows", "profiles", "papers")
 SIZES = ((11, 4, 5), (4, 8, 15), (4, 8, 150))
 """Methods, data sets and seeds of each size."""
 RUN = ["snakemake", "all", "--cores", "2", "--quiet", "all"]

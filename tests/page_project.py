@@ -1,8 +1,8 @@
 """A small study with images, evaluated for real: all that the page is made of."""
 
 import csv
-import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tiny
@@ -11,9 +11,8 @@ from topdb.config import Params
 from topdb.datasets.building import build_index
 from topdb.evaluation import evaluate
 from topdb.examples import write_examples
-from topdb.reporting.comparing import compare
-from topdb.reporting.comparisons import write_comparisons
 from topdb.reporting.reports import write_report
+from topdb.results.comparisons import write_comparisons
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{ 7 * 7 }} & 'quotes'"
 """A name that is markup, closes a script, and is a template, to whom lets it."""
@@ -24,6 +23,11 @@ CHANGES = {
     "datasets.market1501.title": HOSTILE,
     "examples": {"queries": 2, "shown": 5, "height": 24},
 }
+
+
+def _add_hostile_row(content: dict[str, Any]) -> None:
+    rows = content["tables"]["table2"]["blocks"][0]["rows"]
+    content["tables"]["table2"]["blocks"][0]["rows"] = {HOSTILE: None, **rows}
 
 
 class Study:
@@ -37,19 +41,16 @@ class Study:
         self.changes = {**CHANGES, "datasets.market1501.root": str(root), **drawn}
         self.params: Params = tiny.params(folder, self.changes)
         self.results = folder / "results"
-        self.published = folder / "published"
-        shutil.copytree(tiny.ROOT / "reports/published", self.published)
-        self._add_hostile_row()
+        self.papers = tiny.change_paper(folder, _add_hostile_row)
+        self._print_hostile_row()
         self._run(root)
         self.comparisons = folder / "table2.parquet"
-        write_comparisons(
-            compare(self.params, "tiny", self.results, self.published), self.comparisons
-        )
+        write_comparisons(tiny.compared(self.params, self.results), self.comparisons)
         self.examples = folder / "examples.parquet"
         write_examples(self.params, "tiny", self.results, self.examples)
 
-    def _add_hostile_row(self) -> None:
-        path = self.published / "table2.csv"
+    def _print_hostile_row(self) -> None:
+        path = self.papers / "top_db_net/table2.csv"
         with path.open(newline="", encoding="utf-8") as stream:
             header, *rows = csv.reader(stream)
         with path.open("w", newline="", encoding="utf-8") as stream:
@@ -93,12 +94,12 @@ class Study:
         arguments = {
             "what": "page",
             "params": self.params,
-            "profile": "tiny",
+            "profile_name": "tiny",
             "results": self.results,
             "comparisons": [self.comparisons],
-            "published": self.published,
             "out": [out],
             "examples": self.examples,
+            "root": self.papers,
             **changes,
         }
         write_report(**arguments)

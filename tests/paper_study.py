@@ -7,11 +7,10 @@ import numpy as np
 import tiny
 
 from topdb.config import Params
-from topdb.reporting.published import read_paper
-from topdb.reporting.scores import QUANTITIES
+from topdb.config.paper import read_papers
+from topdb.evidence.cells import printed_values
 from topdb.results.runs import Cell, GridRun, cells
 
-PUBLISHED = tiny.ROOT / "reports/published"
 PEOPLE, QUERIES = 50, 400
 DATASETS = {
     "market1501": ("Market-1501", 0.0, 0.1),
@@ -27,10 +26,7 @@ CHANGES = {
         name: {"title": title, "layout": name, "root": f"data/{name}"}
         for name, (title, _, _) in DATASETS.items()
     },
-    "statistics": {
-        "draws": 1000,
-        "delta": {"default": 1.0, "cuhk03-labeled": 1.5, "cuhk03-detected": 1.5},
-    },
+    "statistics": {"draws": 1000},
 }
 GAIN = 8.0
 """What re-ranking gives where the paper prints nothing."""
@@ -45,18 +41,23 @@ UNPRINTED = {"mAP": 70.0, "R1": 80.0}
 def write_study(
     folder: Path, missing: tuple[GridRun, ...] = (), competitors: bool = False
 ) -> tuple[Params, Path]:
-    """Write parameters and runs; return the parameters and the folder of the runs."""
+    """Write parameters and runs; return the parameters and the folder of the runs.
+
+    The paper beside them declares no families, so that all of its claims are one.
+    """
+    tiny.change_paper(folder, lambda content: content.pop("families"))
     methods = [*CHANGES["methods"], *(COMPETITORS if competitors else [])]
     params = tiny.params(folder, {**CHANGES, "methods": methods})
     results = folder / "results"
-    paper = {key: printed.value for key, printed in read_paper(PUBLISHED).items()}
+    (paper,) = read_papers(params, tiny.PAPERS)
+    printed = {key: each.value for key, each in printed_values(paper).items()}
     for number, cell in enumerate(cells(params.selected())):
         _, shift, sd = DATASETS[cell.dataset]
         targets = {}
-        for quantity in QUANTITIES:
-            plain = paper.get((replace(cell, ranking="plain"), quantity), UNPRINTED[quantity])
+        for quantity in params.metrics:
+            plain = printed.get((replace(cell, ranking="plain"), quantity), UNPRINTED[quantity])
             usual = plain if cell.ranking == "plain" else min(plain + GAIN, 96.0)
-            targets[quantity] = paper.get((cell, quantity), usual) + shift
+            targets[quantity] = printed.get((cell, quantity), usual) + shift
         for seed in params.selected().seeds:
             run = GridRun(cell.dataset, cell.method, seed)
             if run not in missing:

@@ -16,7 +16,7 @@ COMMANDS = typer.main.get_command(cli.app_with(NAMES)).commands
 def here(tmp_path, monkeypatch):
     """A folder with parameters, published numbers and one drawn data set, not rendered yet."""
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(tiny.ROOT / "reports/published", tmp_path / "reports/published")
+    shutil.copytree(tiny.PAPERS, tmp_path / "papers")
     tiny.write_params(tmp_path, {"datasets.market1501.render": tiny.RENDER, "rankings": ["plain"]})
     return tmp_path
 
@@ -192,12 +192,12 @@ def test_check_exits_with_1_exactly_when_a_cell_drifted(here, monkeypatch, capfd
     for method in ("baseline", "top-db-net"):
         for seed in (1, 2):
             tiny.write_queries(here / f"results/tiny/market1501/{method}/seed-{seed}", [0.5, 0.7])
-    cell = {"mean": 60.0, "sd": 1.0, "n": 10}
+    cell = {"mAP": {"mean": 60.0, "sd": 1.0, "n": 10}}
     cells = {f"market1501/{method}/plain": cell for method in ("baseline", "top-db-net")}
     (here / "reference.json").write_text(json.dumps({"cells": cells}))
     assert tiny.topdb(monkeypatch, "check") == 0
     assert "DRIFTED" not in capfd.readouterr().out
-    cells["market1501/baseline/plain"] = {**cell, "mean": 90.0}
+    cells["market1501/baseline/plain"] = {"mAP": {**cell["mAP"], "mean": 90.0}}
     (here / "reference.json").write_text(json.dumps({"cells": cells}))
     assert tiny.topdb(monkeypatch, "check") == 1
     assert "DRIFTED  market1501/baseline/plain" in capfd.readouterr().out
@@ -243,7 +243,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
         "report page --out page.html --comparisons comparisons.parquet",
         "check",
     ]
-    cells = {"market1501/baseline/plain": {"mean": 60.0, "sd": 1.0, "n": 10}}
+    cells = {"market1501/baseline/plain": {"mAP": {"mean": 60.0, "sd": 1.0, "n": 10}}}
     (here / "reference.json").write_text(json.dumps({"cells": cells}))
     (here / "none-yet").mkdir()
     (here / "lines").write_text("\n".join(lines))

@@ -22,6 +22,7 @@ PRETRAINING = {
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "papers").symlink_to(tiny.PAPERS)
     return tmp_path
 
 
@@ -177,6 +178,30 @@ def test_other_snapshots_change_nothing_but_the_runs_that_are_looked_at(here):
     second = plan(tiny.params(here, {"snapshots": {"queries": 1}}), None)
     assert [key for key in first if first[key] != second[key]] == ["snapshots"]
     assert first["snapshots"]["methods"] == ("baseline", "top-db-net")
+
+
+def test_a_profile_of_other_methods_has_no_snapshots_and_all_of_its_tables(here):
+    (here / "data/market1501").mkdir(parents=True)
+    changes = {"methods": ["bot", "mgn"], "changes": {}, "reference_method": "bot"}
+    planned = plan(tiny.params(here, changes), None)
+    assert planned["snapshots"]["methods"] == ()
+    assert planned["snapshots"]["dataset"] == "market1501"
+    (paper,) = planned["papers"]
+    assert paper["tables"] == {"table1": ("bot", "mgn"), "table2": ("bot", "mgn")}
+
+
+def test_a_plan_names_each_papers_files_and_the_methods_that_its_tables_measure(here):
+    (here / "data/market1501").mkdir(parents=True)
+    changes = {"methods": ["baseline", "top-db-net", "bot"], "changes": {}}
+    changes["papers"] = ["top_db_net", "bag_of_tricks"]
+    main, other = plan(tiny.params(here, changes), None)["papers"]
+    assert main["tables"]["table1"] == ("baseline", "top-db-net")
+    assert main["tables"]["table2"] == ("baseline", "top-db-net", "bot")
+    assert other["name"] == "bag_of_tricks"
+    assert other["tables"] == {"tricks": ("bot",)}
+    assert main["files"][0] == "papers/top_db_net/paper.yaml"
+    assert all((here / file).is_file() for paper in (main, other) for file in paper["files"])
+    assert plan(tiny.params(here, {"papers": []}), None)["papers"] == []
 
 
 def test_a_changed_ranking_changes_no_other_steps_parameters(here):

@@ -3,9 +3,10 @@
 import copy
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,12 @@ from PIL import Image
 
 from topdb import cli
 from topdb.config import Params, Profile, load
+from topdb.config.paper import read_papers
+from topdb.evidence.comparing import compare
+from topdb.results.comparisons import Comparisons
 
 ROOT = Path(__file__).parents[1]
+PAPERS = ROOT / "papers"
 
 TINY: dict[str, Any] = {
     "profile": "tiny",
@@ -56,6 +61,7 @@ TINY: dict[str, Any] = {
             "start": None,
         }
     },
+    "papers": ["top_db_net"],
     "statistics": {"draws": 1000},
     "check": {"reference": "reference.json", "family_error": 0.01, "floor": 1.0},
     "tracking": {"mode": "after", "experiment": "tiny"},
@@ -96,6 +102,32 @@ def write_params(folder: Path, changes: Mapping[str, Any] | None = None) -> Path
 
 def params(folder: Path, changes: Mapping[str, Any] | None = None) -> Params:
     return load(write_params(folder, changes))
+
+
+def papers_beside(results: Path) -> Path:
+    """The papers that a test has written beside its runs, or else the shipped ones."""
+    own = results.parent / "papers"
+    return own if own.is_dir() else PAPERS
+
+
+def compared(
+    params: Params, results: Path, table: str = "table2", root: Path | None = None
+) -> Comparisons:
+    """Compare the runs with a table of the main paper."""
+    papers = read_papers(params, root or papers_beside(results))
+    return compare(params, "tiny", results, papers, papers[0], table)
+
+
+def change_paper(folder: Path, change: Callable[[dict[str, Any]], Any] = dict) -> Path:
+    """Copy the papers into a folder, let a function change the main one's file; return where."""
+    root = folder / "papers"
+    if not root.exists():
+        shutil.copytree(PAPERS, root)
+    path = root / "top_db_net/paper.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    change(content)
+    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    return root
 
 
 def draw_market(root: Path, train_people: int = 4, test_people: int = 3) -> None:

@@ -17,8 +17,8 @@ from topdb.config import (
     declared,
     method_files,
 )
+from topdb.config.paper import measured, read_papers
 from topdb.errors import UserError
-from topdb.results.runs import tables
 
 _ROOMS = (
     "columns",
@@ -38,7 +38,7 @@ _SOURCES = {
     "index": ("datasets",),
     "evaluate": ("evaluation.py", "metrics"),
     "examples": ("examples.py",),
-    "compare": ("reporting/comparing.py",),
+    "compare": ("evidence/comparing.py",),
     "report": ("reporting",),
 }
 """Where the code of each step begins; results of other code are not kept for its own."""
@@ -74,7 +74,8 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     return {
         "profile": name or params.profile,
         "methods": profile.methods,
-        "tables": tables(profile, params.method_folders),
+        "papers": _papers(params, profile),
+        "metrics": params.metrics,
         "seeds": profile.seeds,
         "rankings": profile.rankings,
         "datasets": list(profile.datasets),
@@ -127,6 +128,21 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "examples": params.examples.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
     }
+
+
+def _papers(params: Params, profile: Profile) -> list[dict[str, Any]]:
+    """Return the files of each paper, the main one first, and the methods that a table measures."""
+    papers = read_papers(params)
+    return [
+        {
+            "name": paper.name,
+            "files": list(map(str, paper.files)),
+            "tables": {
+                table: measured(profile, papers, paper, table).methods for table in paper.tables
+            },
+        }
+        for paper in papers
+    ]
 
 
 def _require_weights(params: Params, profile: Profile) -> None:

@@ -76,8 +76,17 @@ RUN_FILES = [
     f"{RUN}/{file}"
     for file in ["run.json", "history.csv", "weights.safetensors", "features.npz"]
 ]
-COMPARED = f"{RESULTS}/comparisons/{{table}}.parquet"
-COMPARISONS = COMPARED.format(table="table2")
+# Reports of the first paper lie on top, those of each other one in a folder of its name: `paper` is
+# nothing, or that folder with its slash.
+PAPERS = {
+    f"{paper['name']}/" if number else "": paper
+    for number, paper in enumerate(PLAN["papers"])
+}
+COMPARED = f"{RESULTS}/comparisons/{{paper}}{{table}}.parquet"
+COMPARISONS = [
+    COMPARED.format(paper="", table=table)
+    for table in PAPERS.get("", {"tables": []})["tables"]
+]
 EXAMPLES = f"{RESULTS}/examples.parquet"
 SNAPSHOTS = expand(
     f"{RUN}/snapshots.npz",
@@ -89,10 +98,13 @@ SNAPSHOTS = expand(
 FIGURES = [] if PLAN["weights"] else ["reports/figure2.png", "reports/figure3.png"]
 REPORTS = [
     "reports/index.html",
-    *expand(
-        "reports/{table}.{kind}", table=["table1", "table2"], kind=["md", "csv", "tex"]
+    *(
+        f"reports/{paper}{table}.{kind}"
+        for paper, printed in PAPERS.items()
+        for table in printed["tables"]
+        for kind in ["md", "csv", "tex"]
     ),
-    "reports/verdict.json",
+    *(f"reports/{paper}verdict.json" for paper in PAPERS),
     "reports/metrics.json",
     *expand("reports/plots/{data}.csv", data=["training", "seeds"]),
     *FIGURES,
@@ -102,11 +114,7 @@ REPORTS = [
     ),
 ]
 # What the repository holds is at hand everywhere.
-PUBLISHED = local(
-    expand("reports/published/{name}.csv", name=["table1", "table2", "rows", "claims"])
-)
-ROWS = local("reports/published/rows.csv")
-ODDITIES = local("reports/published/oddities.csv")
+PRINTED = local([file for paper in PAPERS.values() for file in paper["files"]])
 # A storage (`--default-storage-provider`) gives a job the files that its rule names, and no others.
 FETCHED = workflow.storage_settings.default_storage_provider is not None
 TELLS = PLAN["tracking"]["mode"] != "off"
@@ -146,6 +154,12 @@ wildcard_constraints:
     method="[^/]+",
     seed=r"\d+",
     ranking="plain|rk",
+    paper="|".join(map(re.escape, PAPERS)),
+    table="|".join(
+        sorted(
+            {re.escape(name) for paper in PAPERS.values() for name in paper["tables"]}
+        )
+    ),
 
 
 def batches():
@@ -225,12 +239,17 @@ def images(wildcards):
     return []
 
 
+def measured(wildcards):
+    """Return the methods that a table of a paper measures; none where the paper lacks it."""
+    return PAPERS[wildcards.paper]["tables"].get(wildcards.table, [])
+
+
 def of_table(pattern):
     """Return an input: the pattern's files for every run that a table measures."""
     return lambda wildcards: expand(
         pattern,
         dataset=PLAN["datasets"],
-        method=PLAN["tables"][wildcards.table],
+        method=measured(wildcards),
         seed=PLAN["seeds"],
         ranking=PLAN["rankings"],
     )
@@ -245,7 +264,25 @@ def beside_table(*patterns):
 
 def told(wildcards):
     """Return what tells of the runs of a table that has all; they are told together."""
-    return TRACKED if list(PLAN["tables"][wildcards.table]) == PLAN["methods"] else []
+    return TRACKED if list(measured(wildcards)) == PLAN["methods"] else []
+
+
+def named(wildcards):
+    """Return the name of the paper that a job is about."""
+    return PAPERS[wildcards.paper]["name"]
+
+
+def below_results(wildcards, comparisons):
+    """Return the folder of the results that a file of comparisons lies in, wherever that is."""
+    return str(Path(comparisons).parents[2 if wildcards.get("paper") else 1])
+
+
+def compared(wildcards):
+    """Return the comparisons of all tables of a paper."""
+    return [
+        COMPARED.format(paper=wildcards.paper, table=table)
+        for table in PAPERS[wildcards.paper]["tables"]
+    ]
 
 
 def check_recipes():

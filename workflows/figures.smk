@@ -5,7 +5,7 @@ rule figure2:
     input:
         SNAPSHOTS,
         beside(RECORD),
-        ROWS,
+        PRINTED,
     output:
         png=report(
             "reports/figure2.png",
@@ -30,7 +30,7 @@ rule figure3:
     input:
         SNAPSHOTS,
         beside(RECORD),
-        ROWS,
+        PRINTED,
     output:
         png=report(
             "reports/figure3.png",
@@ -54,7 +54,7 @@ rule figure3:
 rule figure_differences:
     input:
         beside(RECORD),
-        ROWS,
+        PRINTED,
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -70,16 +70,17 @@ rule figure_differences:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, ancestor=2),
+        comparisons=repeated("--comparisons", "comparisons"),
+        results=lambda wildcards, input: below_results(wildcards, input.comparisons[0]),
     shell:
-        "topdb figure differences --results {params.results:q} --comparisons {input.comparisons:q} "
+        "topdb figure differences --results {params.results:q} {params.comparisons} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_variance:
     input:
         beside(RECORD),
-        ROWS,
+        PRINTED,
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -95,16 +96,17 @@ rule figure_variance:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, ancestor=2),
+        comparisons=repeated("--comparisons", "comparisons"),
+        results=lambda wildcards, input: below_results(wildcards, input.comparisons[0]),
     shell:
-        "topdb figure variance --results {params.results:q} --comparisons {input.comparisons:q} "
+        "topdb figure variance --results {params.results:q} {params.comparisons} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
 rule figure_published:
     input:
         beside(RECORD),
-        ROWS,
+        PRINTED,
         comparisons=COMPARISONS,
     output:
         svg=report(
@@ -120,9 +122,10 @@ rule figure_published:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, ancestor=2),
+        comparisons=repeated("--comparisons", "comparisons"),
+        results=lambda wildcards, input: below_results(wildcards, input.comparisons[0]),
     shell:
-        "topdb figure published --results {params.results:q} --comparisons {input.comparisons:q} "
+        "topdb figure published --results {params.results:q} {params.comparisons} "
         "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
 
 
@@ -130,7 +133,7 @@ rule figure_seeds:
     input:
         COMPARISONS,
         beside(RECORD, QUERIES, METRICS),
-        PUBLISHED,
+        PRINTED,
     output:
         svg=report(
             "reports/plots/seeds.svg",
@@ -155,7 +158,7 @@ rule figure_cmc:
     input:
         COMPARISONS,
         beside(RECORD, QUERIES, METRICS),
-        ROWS,
+        PRINTED,
     output:
         svg=report(
             "reports/plots/cmc.svg",
@@ -180,7 +183,7 @@ rule figure_training:
     input:
         grid(HISTORY),
         beside(RECORD),
-        ROWS,
+        PRINTED,
     output:
         svg=report(
             "reports/plots/training.svg",

@@ -26,11 +26,11 @@ rule page:
     input:
         TRACKED,
         beside(HISTORY, QUERIES, METRICS),
-        comparisons=[COMPARISONS, COMPARED.format(table="table1")],
+        comparisons=COMPARISONS,
         examples=EXAMPLES,
         figures=FIGURES,
         runs=grid(RECORD),
-        published=[*PUBLISHED, ODDITIES],
+        printed=PRINTED,
     output:
         report(
             "reports/index.html",

@@ -7,30 +7,30 @@ rule compare:
     input:
         of_table(QUERIES),
         beside_table(METRICS),
-        published=PUBLISHED,
+        printed=PRINTED,
     output:
         COMPARED,
     log:
-        f"logs/{PROFILE}/compare-{{table}}.log",
-    wildcard_constraints:
-        table="table[12]",
+        f"logs/{PROFILE}/compare/{{paper}}{{table}}.log",
     resources:
         mem_mb=memory("report"),
         runtime=minutes("report"),
     params:
         settings=PLAN["statistics"],
         source=PLAN["source"]["compare"],
+        metrics=PLAN["metrics"],
+        paper=named,
         grid=lambda wildcards: [
-            PLAN["tables"][wildcards.table],
+            measured(wildcards),
             PLAN["datasets"],
             PLAN["seeds"],
             PLAN["rankings"],
         ],
         rendered=sorted(PLAN["render"]),
-        results=subpath(output[0], ancestor=2),
+        results=lambda wildcards, output: below_results(wildcards, output[0]),
     shell:
-        "topdb compare --table {wildcards.table} --results {params.results:q} --out {output:q} "
-        ">{log:q} 2>&1"
+        "topdb compare --paper {params.paper:q} --table {wildcards.table:q} "
+        "--results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 
 rule table:
@@ -39,16 +39,13 @@ rule table:
         beside_table(METRICS),
         runs=of_table(RECORD),
         comparisons=COMPARED,
-        published=local("reports/published/{table}.csv"),
-        others=[ROWS, ODDITIES],
+        printed=PRINTED,
     output:
-        md="reports/{table}.md",
-        csv="reports/{table}.csv",
-        tex="reports/{table}.tex",
+        md="reports/{paper}{table}.md",
+        csv="reports/{paper}{table}.csv",
+        tex="reports/{paper}{table}.tex",
     log:
-        "logs/{table}.log",
-    wildcard_constraints:
-        table="table[12]",
+        "logs/{paper}{table}.log",
     resources:
         mem_mb=memory("report"),
         runtime=minutes("report"),
@@ -57,28 +54,34 @@ rule table:
         titles=PLAN["titles"],
         settings=PLAN["statistics"],
         source=PLAN["source"]["report"],
-        results=subpath(input.comparisons, ancestor=2),
+        metrics=PLAN["metrics"],
+        paper=named,
+        results=lambda wildcards, input: below_results(wildcards, input.comparisons),
     shell:
-        "topdb report {wildcards.table} --results {params.results:q} "
+        "topdb report {wildcards.table:q} --paper {params.paper:q} --results {params.results:q} "
         "--comparisons {input.comparisons:q} --out {output.md:q} --out {output.csv:q} "
         "--out {output.tex:q} >{log:q} 2>&1"
 
 
 rule verdict:
     input:
-        comparisons=COMPARISONS,
+        printed=PRINTED,
+        comparisons=compared,
     output:
-        "reports/verdict.json",
+        "reports/{paper}verdict.json",
     log:
-        "logs/verdict.log",
+        "logs/{paper}verdict.log",
     resources:
         mem_mb=memory("report"),
         runtime=minutes("report"),
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
+        paper=named,
+        comparisons=repeated("--comparisons", "comparisons"),
     shell:
-        "topdb report verdict --comparisons {input.comparisons:q} --out {output:q} >{log:q} 2>&1"
+        "topdb report verdict --paper {params.paper:q} {params.comparisons} --out {output:q} "
+        ">{log:q} 2>&1"
 
 
 rule bundle:
@@ -88,7 +91,7 @@ rule bundle:
         SNAPSHOTS,
         beside(HISTORY, QUERIES),
         examples=EXAMPLES,
-        published=[*PUBLISHED, ODDITIES],
+        printed=PRINTED,
     output:
         "reports/bundle.tar.gz",
     log:
@@ -119,6 +122,7 @@ rule metrics:
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
+        metrics=PLAN["metrics"],
         results=subpath(input[0], ancestor=5),
     shell:
         "topdb report metrics --results {params.results:q} --out {output:q} >{log:q} 2>&1"
@@ -139,6 +143,7 @@ rule plots:
     params:
         profile=PROFILE,
         source=PLAN["source"]["report"],
+        metrics=PLAN["metrics"],
         results=subpath(input[0], ancestor=5),
         folder=subpath(output[0], parent=True),
     shell:

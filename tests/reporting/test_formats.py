@@ -12,10 +12,10 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topdb.reporting import latex, markdown
-from topdb.reporting.comparing import compare
+from topdb.config.paper import read_papers
 from topdb.reporting.documents import Code
-from topdb.reporting.reports import FORMATS, write_table
+from topdb.reporting.rendering import FORMATS, LATEX, latex, markdown, markdown_text, render
+from topdb.reporting.tables import table_document
 from topdb.results.runs import GridRun
 
 HOSTILE = [
@@ -35,12 +35,17 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     missing = (GridRun("market1501", "no-reg", 5),)
     params, results = paper_study.write_study(folder, missing)
-    published = paper_study.PUBLISHED
     for table in ("table1", "table2"):
-        compared = compare(params, "tiny", results, published, table)
-        files = [folder / f"{table}{suffix}" for suffix in FORMATS]
-        write_table(table, params, "tiny", results, compared, published, files)
+        write_table(folder, params, results, table, tiny.PAPERS)
     return folder
+
+
+def write_table(folder, params, results, table, root):
+    papers = read_papers(params, root)
+    compared = tiny.compared(params, results, table, root)
+    made = table_document(params, "tiny", results, papers, papers[0], table, compared)
+    for suffix in FORMATS:
+        (folder / f"{table}{suffix}").write_text(render(made, suffix), encoding="utf-8")
 
 
 def values(text):
@@ -94,10 +99,14 @@ def test_csv_keeps_claims_differences_and_notes(study):
 
 def hostile_tables(folder, name):
     """Both tables of a project whose data set and rows have a hostile name."""
-    published = folder / "published"
-    shutil.copytree(paper_study.PUBLISHED, published)
+
+    def add(content):
+        for table in content["tables"].values():
+            table["blocks"][0]["rows"][name] = None
+
+    root = tiny.change_paper(folder, add)
     for table in ("table1", "table2"):
-        path = published / f"{table}.csv"
+        path = root / f"top_db_net/{table}.csv"
         with path.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.reader(stream))
         rows.append([name, *rows[1][1:]])
@@ -110,9 +119,7 @@ def hostile_tables(folder, name):
             device = {"git": None, "versions": {"torch": name}, "device": name, "threads": 1}
             run = tiny.write_run(results, "market1501", method, seed, environment=device)
             tiny.write_queries(run, [0.5 + seed / 10] * 4)
-    compared = compare(params, "tiny", results, published)
-    files = [folder / f"table2{suffix}" for suffix in FORMATS]
-    write_table("table2", params, "tiny", results, compared, published, files)
+    write_table(folder, params, results, "table2", root)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -132,17 +139,17 @@ def test_a_hostile_name_breaks_no_table(tmp_path, name):
 
 @given(st.text(max_size=40))
 def test_markdown_keeps_a_name_in_its_cell(name):
-    written = markdown.escaped(name)
+    written = markdown(name)
     assert "\n" not in written
     assert "<" not in written
     assert re.search(r"(?<!\\)(\\\\)*\|", written) is None
-    assert "`" not in markdown.text((Code(name),))[1:-1]
+    assert "`" not in markdown_text((Code(name),))[1:-1]
 
 
 @given(st.text(max_size=40))
 def test_latex_leaves_no_letter_that_it_would_obey(name):
-    written = latex.escaped(name)
-    for known in sorted(latex.ESCAPES.values(), key=len, reverse=True):
+    written = latex(name)
+    for known in sorted(LATEX.values(), key=len, reverse=True):
         written = written.replace(known, "")
     assert not set(written) & set("\\{}$&#%^_~\"'`<>|[]")
     assert all(letter.isprintable() for letter in written)

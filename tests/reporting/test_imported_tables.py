@@ -2,10 +2,9 @@
 
 import pytest
 import tiny
-from reporting.test_tables import PUBLISHED, cells, render
+from reporting.test_tables import cells, render
 
-from topdb.reporting.comparing import compare
-from topdb.reporting.metrics import write_metrics, write_plots
+from topdb.reporting.reports import write_metrics, write_plots
 
 CHECKPOINT = {"file": "model.pth.tar-400", "sha256": "0123456789abcdef" * 4, "epoch": 400}
 
@@ -55,14 +54,14 @@ def test_tables_of_trained_runs_say_nothing_of_weights(tmp_path):
 def test_a_single_method_is_compared_with_nothing(project):
     params = tiny.params(project, CHANGES)
     assert params.statistics.reference_method == "baseline"  # which this profile does not run
-    assert compare(params, "tiny", project / "results", PUBLISHED).differences == ()
+    assert tiny.compared(params, project / "results").differences == ()
 
 
 def test_metrics_and_plots_cope_with_a_run_without_epochs(project):
-    profile = tiny.params(project, CHANGES).selected()
-    write_metrics(profile, project / "results", project / "metrics.json")
+    params = tiny.params(project, CHANGES)
+    write_metrics(params, "tiny", project / "results", project / "metrics.json")
     assert '"mAP_sd"' not in (project / "metrics.json").read_text()
-    write_plots(profile, project / "results", project / "plots")
+    write_plots(params, "tiny", project / "results", project / "plots")
     assert len((project / "plots/training.csv").read_text().splitlines()) == 1
     assert len((project / "plots/seeds.csv").read_text().splitlines()) == 3
 

@@ -4,7 +4,7 @@ import json
 import pytest
 import tiny
 
-from topdb.reporting.metrics import write_metrics, write_plots
+from topdb.reporting.reports import write_metrics, write_plots
 
 
 @pytest.fixture
@@ -18,8 +18,8 @@ def results(tmp_path):
 
 
 def test_metrics_are_nested_by_data_set_method_and_ranking(tmp_path, results):
-    profile = tiny.params(tmp_path).selected()
-    write_metrics(profile, results, tmp_path / "metrics.json")
+    params = tiny.params(tmp_path)
+    write_metrics(params, "tiny", results, tmp_path / "metrics.json")
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
         "rendered_data": False,
         "market1501": {
@@ -38,8 +38,8 @@ def test_metrics_are_nested_by_data_set_method_and_ranking(tmp_path, results):
 
 
 def test_metrics_say_that_data_are_drawn(tmp_path, results):
-    profile = tiny.params(tmp_path, {"datasets.market1501.render": tiny.RENDER}).selected()
-    write_metrics(profile, results, tmp_path / "metrics.json")
+    params = tiny.params(tmp_path, {"datasets.market1501.render": tiny.RENDER})
+    write_metrics(params, "tiny", results, tmp_path / "metrics.json")
     assert json.loads((tmp_path / "metrics.json").read_text())["rendered_data"] is True
 
 
@@ -49,7 +49,7 @@ def rows(path):
 
 
 def test_plots_have_a_row_a_run_and_a_row_an_epoch(tmp_path, results):
-    write_plots(tiny.params(tmp_path).selected(), results, tmp_path / "plots")
+    write_plots(tiny.params(tmp_path), "tiny", results, tmp_path / "plots")
     seeds = rows(tmp_path / "plots/seeds.csv")
     assert [(r["method"], r["seed"], r["ranking"], float(r["mAP"])) for r in seeds] == [
         ("baseline", "1", "plain", 50.0),
@@ -69,7 +69,7 @@ def test_plots_have_a_row_a_run_and_a_row_an_epoch(tmp_path, results):
 
 
 def test_plots_of_no_run_have_their_headers(tmp_path):
-    write_plots(tiny.params(tmp_path).selected(), tmp_path / "nothing", tmp_path / "plots")
+    write_plots(tiny.params(tmp_path), "tiny", tmp_path / "nothing", tmp_path / "plots")
     assert rows(tmp_path / "plots/seeds.csv") == []
     header = (tmp_path / "plots/training.csv").read_text().strip()
     assert header == "dataset,method,seed,epoch,learning_rate,loss"

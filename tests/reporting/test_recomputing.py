@@ -5,17 +5,17 @@ import paper_study
 import pyarrow.parquet as pq
 import pytest
 import tiny
+import yaml
 
+from topdb.config.paper import read_papers
 from topdb.errors import UserError
 from topdb.files import digest
-from topdb.reporting.bundles import write_bundle
-from topdb.reporting.comparing import compare
-from topdb.reporting.comparisons import read_comparisons
 from topdb.reporting.figures import figure_names, files_of
 from topdb.reporting.recomputing import recompute
+from topdb.results.bundle import write_bundle
+from topdb.results.comparisons import read_comparisons
 from topdb.results.runs import GridRun
 
-PUBLISHED = paper_study.PUBLISHED
 WITHOUT_TORCH = """
 import sys
 from topdb.cli import main
@@ -30,7 +30,9 @@ def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
     missing = tuple(GridRun("market1501", "no-reg", seed) for seed in (4, 5))
     params, results = paper_study.write_study(folder, missing)
-    recompute(params, "tiny", results, PUBLISHED, folder / "out")
+    recompute(
+        params, "tiny", results, read_papers(params, tiny.papers_beside(results)), folder / "out"
+    )
     return folder, params, results
 
 
@@ -53,7 +55,7 @@ def test_stored_runs_give_all_tables_and_verdicts_again(study):
     }
     for table in ("table1", "table2"):
         found = read_comparisons(folder / f"out/comparisons/{table}.parquet", "tiny")
-        assert repr(found) == repr(compare(params, "tiny", results, PUBLISHED, table))
+        assert repr(found) == repr(tiny.compared(params, results, table))
 
 
 def test_the_summary_for_machines_counts_every_verdict(study):
@@ -70,16 +72,15 @@ def test_the_summary_for_machines_counts_every_verdict(study):
     assert [len(claim["parts"]) for claim in summary["claim_verdicts"]] == [4] * 8
 
 
-def test_a_bundle_gives_the_same_bytes_without_torch_or_images(study, tmp_path):
+def packed(study, path):
     folder, params, results = study
-    finished = write_bundle(
-        folder / "params.yaml",
-        params.selected(),
-        "tiny",
-        results,
-        PUBLISHED,
-        tmp_path / "bundle.tar.gz",
-    )
+    papers = read_papers(params, tiny.papers_beside(results))
+    return write_bundle(folder / "params.yaml", params, "tiny", results, papers, path)
+
+
+def test_a_bundle_gives_the_same_bytes_without_torch_or_images(study, tmp_path):
+    folder, _, _ = study
+    finished = packed(study, tmp_path / "bundle.tar.gz")
     assert finished == (78, 80)
     done = tiny.python(tmp_path, "-c", WITHOUT_TORCH)
     assert done.returncode == 0, done.stderr
@@ -93,11 +94,8 @@ def test_a_bundle_gives_the_same_bytes_without_torch_or_images(study, tmp_path):
 def test_the_command_takes_an_unpacked_bundle_and_refuses_another_profile(
     study, tmp_path, monkeypatch, capfd
 ):
-    folder, params, results = study
     monkeypatch.chdir(tmp_path)
-    write_bundle(
-        folder / "params.yaml", params.selected(), "tiny", results, PUBLISHED, tmp_path / "b"
-    )
+    packed(study, tmp_path / "b")
     shutil.unpack_archive(tmp_path / "b", tmp_path / "unpacked", "gztar", filter="data")
     assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 0
     assert capfd.readouterr().out.startswith("8 of 40 cells reproduce")
@@ -117,28 +115,62 @@ FORMER = """
 """What a profile said of its networks before methods had recipes."""
 
 
-def test_a_bundle_of_before_there_were_competitors_is_judged_the_same(
-    study, tmp_path, monkeypatch, capfd
-):
-    folder, params, results = study
-    path = tmp_path / "bundle.tar.gz"
-    write_bundle(folder / "params.yaml", params.selected(), "tiny", results, PUBLISHED, path)
-    unpacked = tmp_path / "unpacked"
-    shutil.unpack_archive(path, unpacked, "gztar", filter="data")
-    (unpacked / "published/rows.csv").unlink()
+ROWS = """table,row,method,ranking
+table1,Baseline,baseline,plain
+table1,no-drop Top-DB-Net,no-drop,plain
+table1,no-reg Top-DB-Net,no-reg,plain
+table1,Top-DB-Net,top-db-net,plain
+table2,Top-DB-Net (Ours),top-db-net,plain
+table2,Top-DB-Net+RK (Ours),top-db-net,rk
+table2,BoT (Luo 2019),bot,plain
+table2,BoT+RK (Luo 2019),bot,rk
+table2,MGN (Wang 2018),mgn,plain
+"""
+"""What `published/rows.csv` of a bundle of format 1 said."""
+
+
+def former_bundle(study, folder, rows):
+    """Unpack a bundle as format 1 was, with the keys and files of then."""
+    packed(study, folder / "bundle.tar.gz")
+    unpacked = folder / "unpacked"
+    shutil.unpack_archive(folder / "bundle.tar.gz", unpacked, "gztar", filter="data")
+    published = unpacked / "published"
+    (unpacked / "papers/top_db_net").rename(published)
+    (unpacked / "papers").rmdir()
+    paper = yaml.safe_load((published / "paper.yaml").read_text())
+    (published / "paper.yaml").unlink()
+    if rows:
+        (published / "rows.csv").write_text(rows)
     text = (unpacked / "params.yaml").read_text().replace("  tiny:\n", f"  tiny:{FORMER}")
-    (unpacked / "params.yaml").write_text(text)
-    manifest = json.loads((unpacked / "manifest.json").read_text())
-    del manifest["files"]["published/rows.csv"]
-    manifest["files"]["params.yaml"] = digest(unpacked / "params.yaml")
+    content = yaml.safe_load(text)
+    del content["papers"]
+    content["statistics"] |= {"delta": paper["margins"], "families": paper.get("families", {})}
+    (unpacked / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    files = [path for path in unpacked.rglob("*") if path.is_file()]
+    names = {path.relative_to(unpacked).as_posix(): digest(path) for path in files}
+    del names["manifest.json"]
+    manifest = {"format": 1, "profile": "tiny", "files": names}
     (unpacked / "manifest.json").write_text(json.dumps(manifest))
+    return unpacked
+
+
+@pytest.mark.parametrize("rows", [ROWS, None], ids=["with rows", "without"])
+def test_a_bundle_of_format_1_is_judged_the_same(study, tmp_path, monkeypatch, capfd, rows):
+    folder, _, _ = study
+    unpacked = former_bundle(study, tmp_path, rows)
     monkeypatch.chdir(tmp_path)
     assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 0, capfd.readouterr()
     for table in ("table1", "table2"):
         name = f"comparisons/{table}.parquet"
         assert (tmp_path / "out" / name).read_bytes() == (folder / "out" / name).read_bytes()
+        for suffix in ("md", "csv", "tex"):
+            name = f"{table}.{suffix}"
+            assert (tmp_path / "out" / name).read_bytes() == (folder / "out" / name).read_bytes()
+    assert (tmp_path / "out/verdict.json").read_bytes() == (
+        (folder / "out/verdict.json").read_bytes()
+    )
     assert (tmp_path / "out/index.html").is_file()
-    assert not (unpacked / "published/rows.csv").exists()
+    assert not (unpacked / "papers").exists()
 
 
 def project(folder, **changes):
@@ -151,7 +183,8 @@ def project(folder, **changes):
 
 
 def judged(params, folder):
-    return recompute(params, "tiny", folder / "results", PUBLISHED, folder / "out")
+    papers = read_papers(params, tiny.PAPERS)
+    return recompute(params, "tiny", folder / "results", papers, folder / "out")
 
 
 def test_a_single_seed_is_no_base_for_a_verdict(tmp_path):

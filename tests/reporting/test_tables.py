@@ -4,13 +4,10 @@ import pytest
 import tiny
 
 from topdb.errors import UserError
-from topdb.reporting.comparing import compare
-from topdb.reporting.comparisons import write_comparisons
-from topdb.reporting.markdown import table
+from topdb.reporting.rendering import p_value
 from topdb.reporting.reports import write_report
-from topdb.reporting.wording import p_value
+from topdb.results.comparisons import write_comparisons
 
-PUBLISHED = tiny.ROOT / "reports/published"
 AP = {"baseline": (0.50, 0.54), "top-db-net": (0.60, 0.70)}
 
 
@@ -22,13 +19,13 @@ def write_results(results, dataset="market1501", rankings=("plain", "rk")):
                 tiny.write_queries(folder, [ap] * 4, ranking, first=[1, 1, 1, 2])
 
 
-def render(folder, what="table1", changes=None, published=PUBLISHED) -> str:
+def render(folder, what="table1", changes=None, root=tiny.PAPERS) -> str:
     params = tiny.params(folder, changes)
-    compared = compare(params, "tiny", folder / "results", published, what)
+    compared = tiny.compared(params, folder / "results", what, root)
     write_comparisons(compared, folder / "comparisons.parquet")
     out = folder / f"{what}.md"
     files = [folder / "comparisons.parquet"]
-    write_report(what, params, "tiny", folder / "results", files, published, [out])
+    write_report(what, params, "tiny", folder / "results", files, [out], root=root)
     return out.read_text(encoding="utf-8")
 
 
@@ -205,9 +202,18 @@ def test_a_title_with_a_pipe_or_a_line_break_does_not_break_the_table(tmp_path):
     assert "| A\\|B C | Top-DB-Net |" in document
 
 
-def test_every_row_of_a_table_has_as_many_cells_as_its_header():
-    lines = table(["a", "b", "c"], [["1", "2", "3"]]).splitlines()
-    assert lines == ["| a | b | c |", "| :-- | --: | --: |", "| 1 | 2 | 3 |"]
+def test_every_row_of_a_table_has_as_many_cells_as_its_header(tmp_path):
+    write_results(tmp_path / "results")
+    tables: list[list[str]] = [[]]
+    for line in render(tmp_path, "table2").splitlines():
+        tables += [[]] if not line.startswith("|") else []
+        tables[-1] += [line] if line.startswith("|") else []
+    tables = [table for table in tables if table]
+    assert len(tables) == 3
+    for table in tables:
+        assert {line.count(" |") for line in table} == {table[0].count(" |")}
+        rule = table[1].strip("| ").split(" | ")
+        assert rule == [":--", *["--:"] * (len(rule) - 1)]
 
 
 @pytest.mark.parametrize(
@@ -219,7 +225,7 @@ def test_p_values_have_the_digits_that_matter(p, text):
 
 def test_an_unknown_report_and_a_missing_option_are_named(tmp_path):
     params = tiny.params(tmp_path)
-    arguments = (params, "tiny", tmp_path, [], PUBLISHED, [tmp_path / "x"])
+    arguments = (params, "tiny", tmp_path, [], [tmp_path / "x"], None, (), tiny.PAPERS)
     with pytest.raises(
         UserError, match="no report 'table3': name table1, table2, verdict, metrics, plots"
     ):
@@ -268,9 +274,10 @@ def test_a_table_has_three_formats_and_no_others(tmp_path):
     write_results(tmp_path / "results")
     render(tmp_path)
     params = tiny.params(tmp_path)
-    arguments = ("tiny", tmp_path / "results", [tmp_path / "comparisons.parquet"], PUBLISHED)
+    arguments = ("tiny", tmp_path / "results", [tmp_path / "comparisons.parquet"])
+    root = {"root": tiny.PAPERS}
     with pytest.raises(UserError, match=r"t.html has no format: end its name in .md, .csv, .tex"):
-        write_report("table1", params, *arguments, [tmp_path / "t.md", tmp_path / "t.html"])
+        write_report("table1", params, *arguments, [tmp_path / "t.md", tmp_path / "t.html"], **root)
     assert not (tmp_path / "t.md").exists()
     with pytest.raises(UserError, match="metrics is written to one place"):
-        write_report("metrics", params, *arguments, [tmp_path / "a", tmp_path / "b"])
+        write_report("metrics", params, *arguments, [tmp_path / "a", tmp_path / "b"], **root)

@@ -1,15 +1,14 @@
 import pytest
 import tiny
 
-from topdb.reporting.titles import Titles, read_titles
-from topdb.results.runs import MethodRow
-
-PUBLISHED = tiny.ROOT / "reports/published"
+from topdb.config.paper import read_papers
+from topdb.reporting.titles import titles_of
 
 
 @pytest.fixture
 def titles(tmp_path):
-    return read_titles(tiny.params(tmp_path), "tiny", PUBLISHED)
+    params = tiny.params(tmp_path)
+    return titles_of(params, "tiny", read_papers(params, tiny.PAPERS))
 
 
 @pytest.mark.parametrize(
@@ -31,10 +30,18 @@ def test_a_printed_method_is_called_as_it_is_printed(titles, method, of, brief, 
     assert titles.cited(method, "rk") == reranked
 
 
-def test_a_row_of_re_ranking_alone_names_its_method(tmp_path):
-    titles = Titles((MethodRow("table2", "X+RK (Y 2020)", "mgn", "rk"),))
-    assert (titles.of("mgn"), titles.of("mgn", "rk")) == ("X", "X+RK")
-    assert titles.cited("mgn", "rk") == "X+RK (Y 2020)"
+def test_a_paper_calls_methods_in_its_own_words_before_others(tmp_path):
+    def rename(content):
+        content["methods"]["bot"] = {"authors": "Luo"}
+
+    root = tiny.change_paper(tmp_path, rename)
+    params = tiny.params(tmp_path, {"papers": ["top_db_net", "bag_of_tricks"]})
+    papers = read_papers(params, root)
+    first, second = (titles_of(params, "tiny", papers, paper) for paper in papers)
+    assert (second.of("bot"), second.of("mgn")) == ("BoT", "MGN")
+    # Without a title in the paper, its own file has one, and the paper's authors stay.
+    assert first.cited("bot") == f"{first.of('bot')} (Luo)"
+    assert second.cited("bot") == "BoT"
 
 
 def named(folder, **files):
@@ -45,7 +52,7 @@ def named(folder, **files):
         (own / f"{name}.py").write_text(text)
     methods = ["baseline", *(name.replace("_", "-") for name in files)]
     params = tiny.params(folder, {"method_folders": [str(own)], "methods": methods})
-    return read_titles(params, "tiny", PUBLISHED)
+    return titles_of(params, "tiny", read_papers(params, tiny.PAPERS))
 
 
 def test_a_method_without_a_row_is_called_as_its_file_says_and_never_run(tmp_path):

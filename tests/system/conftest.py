@@ -15,7 +15,7 @@ COPIED = (
     "Snakefile",
     "workflows",
     "profiles",
-    "reports/published",
+    "papers",
     "dvc.yaml",
     "requirements.lock",
 )

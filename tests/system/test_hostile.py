@@ -93,4 +93,4 @@ def test_what_the_parent_run_keeps(workflow):
     assert yaml.safe_load((kept / "params.yaml").read_text())["profile"] == "mini"
     for name in ("table1.md", "table2.md", "metrics.json", "plots/training.csv"):
         assert (kept / "reports" / name).read_text() == project.text(f"reports/{name}")
-    assert not (kept / "reports/published").exists()
+    assert not (kept / "papers").exists()

@@ -6,34 +6,28 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import (
+    PAPERS,
     PARAMS,
-    PUBLISHED,
+    PapersFolder,
     ParamsFile,
     ProfileName,
-    PublishedFolder,
     ResultsFolder,
     chosen,
 )
+from topdb.config.paper import read_papers
 from topdb.files import digest
-from topdb.reporting.bundles import write_bundle
+from topdb.results.bundle import write_bundle
 
 
 def bundle(
     out: Annotated[Path, typer.Option("--out", help="The archive to write, a .tar.gz.")],
-    published: PublishedFolder = PUBLISHED,
+    papers: PapersFolder = PAPERS,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
 ) -> None:
     """Pack what a verdict rests on into one archive, with digests."""
     settings, name, folder = chosen(params, profile, results)
-    finished, planned = write_bundle(
-        params,
-        settings.selected(name),
-        name,
-        folder,
-        published,
-        out,
-        settings.method_folders,
-    )
+    packed = read_papers(settings, papers)
+    finished, planned = write_bundle(params, settings, name, folder, packed, out)
     typer.echo(f"{finished} of {planned} runs of profile {name}; sha256 {digest(out)}  {out}")

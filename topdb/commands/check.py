@@ -3,7 +3,7 @@
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
-from topdb.reporting.check import check_against_reference
+from topdb.evidence.drift import check_against_reference
 
 
 def check(

@@ -6,28 +6,35 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import (
+    PAPERS,
     PARAMS,
-    PUBLISHED,
+    PaperName,
+    PapersFolder,
     ParamsFile,
     ProfileName,
-    PublishedFolder,
     ResultsFolder,
     chosen,
 )
-from topdb.reporting.comparing import compare as compared
-from topdb.reporting.comparisons import write_comparisons
+from topdb.config.paper import chosen_paper, read_papers
+from topdb.evidence.comparing import compare as compared
+from topdb.results.comparisons import write_comparisons
 
 
 def compare(
     out: Annotated[Path, typer.Option("--out", help="The .parquet file to write.")],
     table: Annotated[
-        str,
-        typer.Option("--table", help="Whose methods: table1, or table2, which has all of them."),
-    ] = "table2",
-    published: PublishedFolder = PUBLISHED,
+        str | None,
+        typer.Option("--table", help="A table of the paper, whose methods; default: its last."),
+    ] = None,
+    paper: PaperName = None,
+    papers: PapersFolder = PAPERS,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
 ) -> None:
     """Compare cells with the paper and with each other, and judge the paper's claims."""
-    write_comparisons(compared(*chosen(params, profile, results), published, table), out)
+    settings, name, folder = chosen(params, profile, results)
+    known = read_papers(settings, papers)
+    wanted = chosen_paper(known, paper)
+    last = table or list(wanted.tables)[-1]
+    write_comparisons(compared(settings, name, folder, known, wanted, last), out)

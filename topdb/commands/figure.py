@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import (
+    PAPERS,
     PARAMS,
-    PUBLISHED,
+    PapersFolder,
     ParamsFile,
     ProfileName,
-    PublishedFolder,
     ResultsFolder,
     chosen,
 )
@@ -29,16 +29,16 @@ def figure(
         typer.Option("--out", help="A .png, .svg or .pdf to write; several may be named."),
     ],
     comparisons: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
             "--comparisons",
-            help="Of `topdb compare`, of table2; for differences, published, variance.",
+            help="Of `topdb compare`, once or more; for differences, published, variance.",
         ),
     ] = None,
-    published: PublishedFolder = PUBLISHED,
+    papers: PapersFolder = PAPERS,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
 ) -> None:
     """Draw a figure from the files of finished runs."""
-    write_figure(name, *chosen(params, profile, results), comparisons, published, out)
+    write_figure(name, *chosen(params, profile, results), comparisons or (), out, papers)

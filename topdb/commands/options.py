@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from topdb.config import Params, dropped_in, load, nearest
+from topdb.config.paper import PAPERS as PAPERS
 from topdb.errors import UserError
 
 ParamsFile = Annotated[Path, typer.Option("--params", envvar="TOPDB_PARAMS", help="Parameters.")]
@@ -26,14 +27,14 @@ ResultsFolder = Annotated[
 AllowPartial = Annotated[
     bool, typer.Option("--allow-partial", help="Let a subset of the published data set pass.")
 ]
-PublishedFolder = Annotated[
-    Path, typer.Option("--published", help="Folder of the paper's numbers and claims.")
+PapersFolder = Annotated[Path, typer.Option("--papers", help="Folder of the papers' folders.")]
+PaperName = Annotated[
+    str | None, typer.Option("--paper", help="A paper of the parameter file; default: its first.")
 ]
 DeviceName = Annotated[
     str | None, typer.Option("--device", help="cpu or cuda; default: as the parameters have it.")
 ]
 PARAMS = Path("params.yaml")
-PUBLISHED = Path("reports/published")
 
 
 def chosen(params: Path, profile: str | None, results: Path | None) -> tuple[Params, str, Path]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
-from topdb.reporting.check import write_reference
+from topdb.evidence.drift import write_reference
 
 
 def reference(

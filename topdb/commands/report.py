@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import (
+    PAPERS,
     PARAMS,
-    PUBLISHED,
+    PaperName,
+    PapersFolder,
     ParamsFile,
     ProfileName,
-    PublishedFolder,
     ResultsFolder,
     chosen,
 )
@@ -18,7 +19,10 @@ from topdb.reporting.reports import write_report
 
 
 def report(
-    what: Annotated[str, typer.Argument(help="table1, table2, verdict, metrics, plots or page.")],
+    what: Annotated[
+        str,
+        typer.Argument(help="A table of the paper, as table2, or verdict, metrics, plots or page."),
+    ],
     out: Annotated[
         list[Path],
         typer.Option(
@@ -30,8 +34,7 @@ def report(
         list[Path] | None,
         typer.Option(
             "--comparisons",
-            help="Of `topdb compare`; for a table its own, for the verdict table2's, for the page "
-            "both.",
+            help="Of `topdb compare`; for verdict and page of each table.",
         ),
     ] = None,
     examples: Annotated[
@@ -40,12 +43,12 @@ def report(
     figure: Annotated[
         list[Path] | None, typer.Option("--figure", help="An image for the page, once or more.")
     ] = None,
-    published: PublishedFolder = PUBLISHED,
+    paper: PaperName = None,
+    papers: PapersFolder = PAPERS,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
 ) -> None:
     """Render a table, the verdicts, the page, metrics or the plots' data from finished runs."""
     settings = chosen(params, profile, results)
-    compared = comparisons or ()
-    write_report(what, *settings, compared, published, out, examples, figure or ())
+    write_report(what, *settings, comparisons or (), out, examples, figure or (), papers, paper)

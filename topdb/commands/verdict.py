@@ -6,18 +6,18 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import (
+    PAPERS,
     PARAMS,
-    PUBLISHED,
+    PapersFolder,
     ParamsFile,
     ProfileName,
-    PublishedFolder,
     chosen,
 )
-from topdb.config import load_bundled
+from topdb.config.paper import read_papers
 from topdb.errors import UserError
-from topdb.reporting.answer import answer
-from topdb.reporting.bundles import Bundle, checked_bundle, is_bundle, opened
+from topdb.evidence.answer import answer
 from topdb.reporting.recomputing import recompute
+from topdb.results.bundle import Bundle, checked_bundle, is_bundle, opened
 
 
 def verdict(
@@ -26,13 +26,13 @@ def verdict(
         typer.Argument(help="Folder of the runs, or a bundle; default: results/PROFILE."),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = Path("verdict"),
-    published: PublishedFolder = PUBLISHED,
+    papers: PapersFolder = PAPERS,
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
 ) -> None:
     """Judge stored runs again: every table and verdict, without a network, a GPU or images.
 
-    A bundle is judged by its own parameters and published numbers, once its digests match.
+    A bundle is judged by its own parameters and papers, once its digests match.
     """
 
     def of_bundle(bundle: Bundle) -> str:
@@ -40,9 +40,8 @@ def verdict(
             raise UserError(
                 f"{source} is of profile {bundle.profile}, not of {profile}: leave out --profile."
             )
-        settings = load_bundled(bundle.params, bundle.method_folders)
-        with bundle.published() as printed:
-            return answer(recompute(settings, bundle.profile, bundle.results, printed, out))
+        settings, printed = bundle.read()
+        return answer(recompute(settings, bundle.profile, bundle.results, printed, out))
 
     if source is not None and source.is_file():
         with opened(source) as bundle:
@@ -51,5 +50,7 @@ def verdict(
         found = of_bundle(checked_bundle(source, source))
     else:
         settings, name, folder = chosen(params, profile, None)
-        found = answer(recompute(settings, name, source or folder, published, out))
+        found = answer(
+            recompute(settings, name, source or folder, read_papers(settings, papers), out)
+        )
     typer.echo(f"{found}\nTables and verdicts: {out}")

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
-from pydantic import Field, PositiveFloat, ValidationError, field_validator, model_validator
+from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from topdb.config.base import METHOD_FOLDERS, MethodName, MetricName, Name, Settings, nearest, pick
 from topdb.config.methods import shadowed
 from topdb.config.profile import ExamplesSettings, Profile
 from topdb.errors import UserError
 
-DEFAULT = "default"
+MOVED = {"delta": "margins", "families": "families"}
+"""Keys of the statistics that a paper's file has by now, and what they are called there."""
 
 
 class StatisticsSettings(Settings):
@@ -27,38 +28,22 @@ class StatisticsSettings(Settings):
     draws: Annotated[int, Field(ge=1000)] = 10_000
     """Bootstrap draws of an interval, and sign flips over people."""
     seed: int = 0
-    delta: dict[Name, PositiveFloat] = Field(default={DEFAULT: 1.0})
-    """Largest difference to a published number that still counts as the same, in percentage
-    points of mAP and of R1 alike: by data set, and `default` for all others."""
     rounding: Annotated[float, Field(ge=0.0)] = 0.05
     """Half a unit of the published numbers' last digit, in percentage points."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
     """Level of the tests of cells (each) and of claims (within each family)."""
     power: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
     """With which the seeds that are said to be needed would do."""
-    families: dict[str, tuple[str, ...]] = Field(default={})
-    """Claims, by their id, that Holm's method takes together; those that are in none of the
-    families form one together."""
 
-    @field_validator("delta")
+    @model_validator(mode="before")
     @classmethod
-    def _check_delta(cls, delta: dict[str, float]) -> dict[str, float]:
-        if DEFAULT not in delta:
-            raise ValueError(f"name the margin of all other data sets under '{DEFAULT}'")
-        return delta
-
-    @field_validator("families")
-    @classmethod
-    def _check_families(cls, families: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-        listed = [claim for family in families.values() for claim in family]
-        twice = sorted({claim for claim in listed if listed.count(claim) > 1})
-        if twice:
-            raise ValueError(f"the claim {twice[0]} is listed twice; name each claim once")
-        return families
-
-    def margin(self, dataset: str) -> float:
-        """Return the data set's delta."""
-        return self.delta.get(dataset, self.delta[DEFAULT])
+    def _check_moved(cls, content: object) -> object:
+        for old, new in MOVED.items():
+            if isinstance(content, dict) and old in content:
+                raise ValueError(
+                    f"{old} is a paper's own by now: move it to {new} in papers/<paper>/paper.yaml"
+                )
+        return content
 
 
 _DEEPEST = 50
@@ -195,7 +180,8 @@ def load_bundled(path: Path, method_folders: Sequence[Path]) -> Params:
     """Read the parameter file of a bundle, as far as a verdict needs it.
 
     `method_folders` stand in for those that the file names. Older files describe networks and
-    training, which are methods' recipes by now: those keys are passed over.
+    training, which are methods' recipes by now, and margins and families, which are a paper's:
+    those keys are passed over.
 
     Raises
     ------
@@ -210,6 +196,10 @@ def load_bundled(path: Path, method_folders: Sequence[Path]) -> Params:
         profiles = {name: _without_networks(profile) for name, profile in profiles.items()}
     folders = [str(folder) for folder in method_folders]
     content = {**content, "profiles": profiles, METHOD_FOLDERS: folders}
+    statistics = content.get("statistics")
+    if isinstance(statistics, dict):
+        kept = {key: value for key, value in statistics.items() if key not in MOVED}
+        content["statistics"] = kept
     return validated(Params, path, content, method_folders)
 
 

@@ -289,6 +289,11 @@ class Profile(Settings):
         """
         return pick("data set", name, self.all_datasets())
 
+    def title(self, dataset: str) -> str:
+        """Return how readers call a data set, whether the profile has it or not."""
+        settings = self.datasets.get(dataset)
+        return (settings.title if settings else None) or dataset
+
     def changes_of(self, method: str, dataset: str) -> list[RecipeChanges]:
         """Return the changes of a method's recipe on a data set, the general ones first."""
         by_dataset = self.changes.get(method, {})

@@ -1,9 +1,9 @@
-"""What a report table says, before it is Markdown, LaTeX or CSV: one model for the three."""
+"""What a report table says, before it is Markdown, LaTeX, HTML or CSV: one model for the four."""
 
 from dataclasses import dataclass, field
 
 from topdb.config import Ranking
-from topdb.reporting.comparisons import ClaimComparison, ClaimPart, Difference
+from topdb.results.comparisons import ClaimComparison, ClaimPart, Difference
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ Text = tuple[str | Code | Strong, ...]
 
 @dataclass(frozen=True)
 class Column:
-    """A data set and quantity of the main table."""
+    """A data set and metric of the main table."""
 
     dataset: str
     title: str
@@ -79,13 +79,13 @@ class Block:
 
 @dataclass(frozen=True)
 class DifferenceLine:
-    """A method minus the reference method on a data set, both quantities."""
+    """A method minus the reference method on a data set, all metrics."""
 
     dataset: str
     method: str
     """Both as a reader calls them."""
     differences: tuple[Difference, ...]
-    """In the order of the quantities."""
+    """In the order of the metrics."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Document:
     """Everything that one report table says."""
 
     name: str
-    """`table1` or `table2`."""
+    """Of the table, in its paper's file."""
     title: str
     warning: Text
     """What must be read first; empty where data are real."""

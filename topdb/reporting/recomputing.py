@@ -1,34 +1,38 @@
 """Every table, verdict, figure and the page again from the runs' stored files alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from topdb.config import Params, Profile
+from topdb.config.paper import Paper, chosen_paper
 from topdb.errors import UserError
+from topdb.evidence.answer import write_answer
+from topdb.evidence.comparing import compare, of_paper
 from topdb.files import read_json, write_text
-from topdb.reporting.answer import write_answer
-from topdb.reporting.comparing import compare
-from topdb.reporting.comparisons import Comparisons, write_comparisons
-from topdb.reporting.figures import PICTURES, files_of, write_figures
-from topdb.reporting.metrics import write_metrics, write_plots
+from topdb.reporting.documents import Document
+from topdb.reporting.figures import Evidence, figure, figure_names, files_of, write_figures
 from topdb.reporting.page.writing import write_page
-from topdb.reporting.records import inner, number
-from topdb.reporting.reports import FORMATS, document
-from topdb.reporting.scores import Scores, read_scores
-from topdb.reporting.titles import read_titles
-from topdb.results.runs import TABLES, WHOLE, Cell, runs
+from topdb.reporting.rendering import FORMATS, render
+from topdb.reporting.reports import write_metrics, write_plots
+from topdb.reporting.tables import table_document
+from topdb.reporting.titles import titles_of
+from topdb.results.comparisons import Comparisons, write_comparisons
+from topdb.results.records import number, stated
+from topdb.results.runs import Cell, runs
+from topdb.results.scores import Scores, read_scores
 
 AGREEMENT = 1e-6
 """Of a stored summary with the queries that it sums up, as a fraction."""
 
 
 def recompute(
-    params: Params, profile_name: str, results: Path, published: Path, out: Path
+    params: Params, profile_name: str, results: Path, papers: Sequence[Paper], out: Path
 ) -> Comparisons:
     """Judge the stored runs again; write everything that `reports/` has.
 
-    Returns the comparisons of the whole grid.
+    Returns the comparisons of the main paper.
 
     Raises
     ------
@@ -37,6 +41,7 @@ def recompute(
         run's files contradict each other.
     """
     profile = params.selected(profile_name)
+    main = chosen_paper(papers)
     if len(profile.seeds) < 2:
         raise UserError(
             f"profile {profile_name} has a single seed, from which nothing follows about a "
@@ -44,43 +49,59 @@ def recompute(
         )
     if not results.is_dir():
         raise UserError(f"{results} does not exist: name the folder of the runs, or a bundle.")
-    scores = read_scores(profile, results)
+    scores = read_scores(profile, results, params.metrics)
     if not any(scores.values()):
         raise UserError(
             f"{results} holds no evaluated run of profile {profile_name}: run it first."
         )
-    _check_runs(profile, results, scores)
-    compared = {table: compare(params, profile_name, results, published, table) for table in TABLES}
-    files = {table: out / f"comparisons/{table}.parquet" for table in TABLES}
-    for table, path in files.items():
-        write_comparisons(compared[table], path)
-    tables = [
-        document(table, params, profile_name, results, compared[table], published)
-        for table in TABLES
-    ]
-    for made in tables:
-        for suffix, render in FORMATS.items():
-            write_text(out / f"{made.name}{suffix}", render(made))
-    write_metrics(profile, results, out / "metrics.json")
-    write_plots(profile, results, out / "plots")
-    write_figures(params, profile_name, results, files[WHOLE], published, out)
-    write_answer(compared[WHOLE], out / "verdict.json")
+    _check_runs(profile, results, scores, params.metrics)
+    made = {
+        paper.name: _tables(params, profile_name, results, papers, paper, out) for paper in papers
+    }
+    whole, tables = made[main.name]
+    write_metrics(params, profile_name, results, out / "metrics.json")
+    write_plots(params, profile_name, results, out / "plots")
+    write_figures(Evidence(params, profile_name, results, tuple(papers), whole), out)
     examples = results / "examples.parquet"
     write_page(
         params,
         profile_name,
         results,
-        compared[WHOLE],
-        read_titles(params, profile_name, published),
+        whole,
+        titles_of(params, profile_name, papers),
         tables,
         examples if examples.is_file() else None,
-        [files_of(name, out)[0] for name in PICTURES],
+        [files_of(name, out)[0] for name in figure_names() if not hasattr(figure(name), "plot")],
         out / "index.html",
     )
-    return compared[WHOLE]
+    return whole
 
 
-def _check_runs(profile: Profile, results: Path, scores: Scores) -> None:
+def _tables(
+    params: Params,
+    profile_name: str,
+    results: Path,
+    papers: Sequence[Paper],
+    paper: Paper,
+    out: Path,
+) -> tuple[Comparisons, list[Document]]:
+    """Write a paper's tables, their comparisons and its verdicts; those of the main one on top."""
+    inner = "" if paper is papers[0] else paper.name
+    found, documents = [], []
+    for table in paper.tables:
+        compared = compare(params, profile_name, results, papers, paper, table)
+        write_comparisons(compared, out / "comparisons" / inner / f"{table}.parquet")
+        made = table_document(params, profile_name, results, papers, paper, table, compared)
+        for suffix in FORMATS:
+            write_text(out / inner / f"{table}{suffix}", render(made, suffix))
+        found.append(compared)
+        documents.append(made)
+    whole = of_paper(found, paper)
+    write_answer(whole, out / inner / "verdict.json")
+    return whole, documents
+
+
+def _check_runs(profile: Profile, results: Path, scores: Scores, metrics: Sequence[str]) -> None:
     """Refuse runs whose files do not belong together."""
     for run in runs(profile):
         path = run.folder(results) / "run.json"
@@ -92,23 +113,23 @@ def _check_runs(profile: Profile, results: Path, scores: Scores) -> None:
                     "put it back, or train the run again."
                 )
         for ranking in profile.rankings:
-            metrics_path = run.metrics(results, ranking)
+            file = run.metrics(results, ranking)
             found = scores[Cell(run.dataset, run.method, ranking)]
-            if found is None or run.seed not in found.seeds or not metrics_path.is_file():
+            if found is None or run.seed not in found.seeds or not file.is_file():
                 continue
-            metrics = read_json(metrics_path)
+            told = read_json(file)
             row = found.seeds.index(run.seed)
-            stored = (metrics.get("mAP"), inner(metrics, "cmc").get("1"))
-            for name, value in zip(("mAP", "R1"), stored, strict=True):
+            for name in metrics:
+                value = stated(told, name)
                 own = float(np.nanmean(found.by_query[name][row])) / 100.0
                 if not abs(number(value) - own) <= AGREEMENT:
                     raise UserError(
-                        f"{metrics_path} says {name} {value} where its queries have {own:.6f}: run "
+                        f"{file} says {name} {value} where its queries have {own:.6f}: run "
                         "`topdb evaluate` again."
                     )
-            own_digest, stated_digest = (each.get("features_digest") for each in (metrics, record))
+            own_digest, stated_digest = (each.get("features_digest") for each in (told, record))
             if record and (own_digest is None or own_digest != stated_digest):
                 raise UserError(
-                    f"{metrics_path} is not of the features that run.json states: run "
+                    f"{file} is not of the features that run.json states: run "
                     "`topdb evaluate` again."
                 )

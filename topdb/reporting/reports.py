@@ -1,128 +1,133 @@
-"""The reports by name."""
+"""The reports by name: a table of a paper, its verdicts, numbers for DVC, and the page."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from topdb.config import Params
+from topdb.config.paper import PAPERS, chosen_paper, read_papers
 from topdb.errors import UserError
-from topdb.files import write_text
-from topdb.reporting.answer import write_answer
-from topdb.reporting.compared import Compared
-from topdb.reporting.comparisons import Comparisons
-from topdb.reporting.documents import Document
-from topdb.reporting.latex import render_latex
-from topdb.reporting.markdown import render_markdown
-from topdb.reporting.metrics import write_metrics, write_plots
-from topdb.reporting.published import read_oddities, read_published
-from topdb.reporting.tables import Frame, table1, table2
-from topdb.reporting.tidy import render_csv
-from topdb.reporting.titles import read_titles
-from topdb.results.runs import WHOLE, of_table
-
-DOCUMENTS = {"table1": table1, "table2": table2}
-FORMATS = {".md": render_markdown, ".csv": render_csv, ".tex": render_latex}
-VERDICT = "verdict"
-PAGE = "page"
-_DATA = {"metrics": write_metrics, "plots": write_plots}
+from topdb.evidence.answer import write_answer
+from topdb.evidence.comparing import of_paper, of_table, read_compared
+from topdb.files import read_json, write_csv, write_json, write_text
+from topdb.reporting.rendering import FORMATS, render
+from topdb.reporting.tables import table_document
+from topdb.reporting.titles import titles_of
+from topdb.results.records import number, read_history, stated
+from topdb.results.runs import cells, runs
+from topdb.results.scores import read_cell
+from topdb.statistics import headline
 
 
 def write_report(
     what: str,
     params: Params,
-    profile: str,
+    profile_name: str,
     results: Path,
     comparisons: Sequence[Path],
-    published: Path,
     out: Sequence[Path],
     examples: Path | None = None,
     figures: Sequence[Path] = (),
+    root: Path = PAPERS,
+    paper_name: str | None = None,
 ) -> None:
     """Write one report; a table in the format that each name of `out` ends in.
 
-    `comparisons` are files of `topdb compare`: of the wanted table, and for the page of both.
-    `examples` and `figures` are shown on the page, if there are any.
+    `comparisons` are files of `topdb compare`: of the wanted table, and for verdict and page of
+    each table of the paper. `examples` and `figures` are shown on the page, if there are any.
 
     Raises
     ------
     UserError
         There is no such report or format, or a file that it needs is missing or broken.
     """
-    known = [*DOCUMENTS, VERDICT, *_DATA, PAGE]
+    papers = read_papers(params, root)
+    data = {"metrics": write_metrics, "plots": write_plots}
+    named = paper_name is not None or bool(papers)
+    paper = chosen_paper(papers, paper_name) if named else None
+    known = [*(paper.tables if paper else ()), "verdict", *data, "page"]
     if what not in known:
         raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
-    if what not in DOCUMENTS and len(out) != 1:
+    if what in ("verdict", "page", *data) and len(out) != 1:
         raise UserError(f"{what} is written to one place: give --out once.")
-    if what in _DATA:
-        _DATA[what](params.selected(profile), results, out[0])
+    if what in data:
+        data[what](params, profile_name, results, out[0])
         return
     if not comparisons:
         raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
-    given = Compared(params, profile, published, comparisons)
-    if what == VERDICT:
-        write_answer(given.of(WHOLE), out[0])
-    elif what == PAGE:
-        from topdb.reporting.page.writing import write_page  # altair takes a while to import
-
-        tables = [
-            document(name, params, profile, results, given.of(name), published)
-            for name in DOCUMENTS
-        ]
-        titles = read_titles(params, profile, published)
-        whole = given.of(WHOLE)
-        write_page(params, profile, results, whole, titles, tables, examples, figures, out[0])
-    else:
-        write_table(what, params, profile, results, given.of(what), published, out)
-
-
-def write_table(
-    what: str,
-    params: Params,
-    profile: str,
-    results: Path,
-    comparisons: Comparisons,
-    published: Path,
-    out: Sequence[Path],
-) -> None:
-    """Write `table1` or `table2` in the format that each name of `out` ends in.
-
-    Raises
-    ------
-    UserError
-        A name ends in no known format, or a file that the table needs is missing or broken.
-    """
+    paper = chosen_paper(papers, paper_name)
+    found = read_compared(comparisons, profile_name)
+    if what == "verdict":
+        write_answer(of_paper(found, paper), out[0])
+        return
     for path in out:
-        if path.suffix not in FORMATS:
+        if what != "page" and path.suffix not in FORMATS:
             raise UserError(f"{path} has no format: end its name in {', '.join(FORMATS)}.")
-    found = document(what, params, profile, results, comparisons, published)
+    wanted = [*paper.tables] if what == "page" else [what]
+    settings = (params, profile_name, papers, paper)
+    documents = [
+        table_document(
+            params, profile_name, results, papers, paper, each, of_table(found, *settings, each)
+        )
+        for each in wanted
+    ]
+    if what == "page":
+        # Altair takes a while to import, which no table needs to wait for.
+        from topdb.reporting.page.writing import write_page
+
+        whole = of_paper(found, paper)
+        titles = titles_of(params, profile_name, papers, paper)
+        write_page(
+            params, profile_name, results, whole, titles, documents, examples, figures, out[0]
+        )
+        return
     for path in out:
-        write_text(path, FORMATS[path.suffix](found))
+        write_text(path, render(documents[0], path.suffix))
 
 
-def document(
-    what: str,
-    params: Params,
-    profile: str,
-    results: Path,
-    comparisons: Comparisons,
-    published: Path,
-) -> Document:
-    """Return `table1` or `table2`, in no format yet.
+def write_metrics(params: Params, profile_name: str, results: Path, path: Path) -> None:
+    """Write mean, deviation and number of seeds of each cell, nested as data set, method, ranking.
 
-    Raises
-    ------
-    UserError
-        A file that the table needs is missing or broken.
+    Values are in percent.
     """
-    printed = read_published(published / f"{what}.csv")
-    titles = read_titles(params, profile, published)
-    frame = Frame(
-        name=what,
-        profile_name=profile,
-        profile=of_table(params.selected(profile), what, titles.rows),
-        settings=params.statistics_of(profile),
-        results=results,
-        comparisons=comparisons,
-        titles=titles,
-    )
-    remarks = read_oddities(published / "oddities.csv", what, frame.profile.datasets)
-    return DOCUMENTS[what](frame, printed, remarks)
+    profile = params.selected(profile_name)
+    content: dict[str, Any] = {"rendered_data": profile.rendered}
+    for cell in cells(profile):
+        scores = read_cell(profile, results, cell, params.metrics)
+        if scores is None:
+            continue
+        entry: dict[str, float | int] = {}
+        for name in params.metrics:
+            found = headline(scores.by_seed(name))
+            entry[name] = round(found.mean, 4)
+            if not math.isnan(found.sd):
+                entry[f"{name}_sd"] = round(found.sd, 4)
+        entry["seeds"] = len(scores.seeds)
+        by_dataset = content.setdefault(cell.dataset, {})
+        by_dataset.setdefault(cell.method, {})[cell.ranking] = entry
+    write_json(path, content)
+
+
+def write_plots(params: Params, profile_name: str, results: Path, folder: Path) -> None:
+    """Write `seeds.csv`, one row a run and ranking, and `training.csv`, one row a run and epoch."""
+    profile = params.selected(profile_name)
+    seeds, training = [], []
+    for run in runs(profile):
+        name = {"dataset": run.dataset, "method": run.method, "seed": run.seed}
+        for ranking in profile.rankings:
+            file = run.metrics(results, ranking)
+            if file.is_file():
+                metrics = read_json(file)
+                scores = {each: 100 * number(stated(metrics, each)) for each in params.metrics}
+                lacking = [each for each, value in scores.items() if math.isnan(value)]
+                if lacking:
+                    raise UserError(f"{file} lacks {lacking[0]}: run `topdb evaluate` again.")
+                seeds.append({**name, "ranking": ranking, **scores})
+        history = run.folder(results) / "history.csv"
+        if history.is_file():
+            for row in read_history(history, ("epoch", "learning_rate", "loss")):
+                training.append({**name, **row, "epoch": int(row["epoch"])})
+    keys = ["dataset", "method", "seed"]
+    write_csv(folder / "seeds.csv", [*keys, "ranking", *params.metrics], seeds)
+    write_csv(folder / "training.csv", [*keys, "epoch", "learning_rate", "loss"], training)

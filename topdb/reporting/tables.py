@@ -1,14 +1,17 @@
-"""Table 1 and Table 2 of the paper with measured rows, as documents of no format yet."""
+"""Any table of any paper with measured rows, as a document of no format yet."""
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from topdb.config import Profile, Ranking, StatisticsSettings
-from topdb.reporting.answer import answer
-from topdb.reporting.comparisons import CellComparison, Comparisons
+from topdb.config import Params, Profile, Ranking, StatisticsSettings
+from topdb.config.paper import DEFAULT, Paper, PrintedRow, PrintedTable, measured
+from topdb.evidence.answer import answer
+from topdb.evidence.comparing import statistics_of
+from topdb.evidence.pairs import to_reference
 from topdb.reporting.documents import (
     Block,
     ClaimLine,
@@ -20,110 +23,110 @@ from topdb.reporting.documents import (
     Strong,
     Text,
 )
-from topdb.reporting.pairs import to_reference
-from topdb.reporting.provenance import notes
-from topdb.reporting.published import PublishedRow, place_of, places
-from topdb.reporting.scores import QUANTITIES
-from topdb.reporting.titles import Titles
-from topdb.reporting.wording import dataset_title
+from topdb.reporting.notes import notes
+from topdb.reporting.titles import Titles, titles_of
+from topdb.results.comparisons import Comparisons
 
 WARNING: Text = (
     Strong("Rendered data."),
     " The measured rows are of pedestrians drawn by this project, with a small network: they "
     "cannot be compared with the published rows.",
 )
+RANKED = {"plain": "plain", "rk": "re-ranked"}
+_PLACES = (
+    "Sub-indices: place within the block of published rows, recomputed from the printed values; "
+    "equal values share a place."
+)
+_MEASURED_PLACES = (
+    " A measured row has the place that its mean, rounded as it is shown, takes among the "
+    "published rows of its block."
+)
 
 
 @dataclass(frozen=True)
-class Frame:
-    """What a table is made of, besides what the paper prints."""
+class _Frame:
+    """What a table is made of."""
 
+    paper: Paper
     name: str
-    """`table1` or `table2`."""
-    profile_name: str
     profile: Profile
     """With just the methods that the table measures."""
+    rankings: tuple[Ranking, ...]
+    """Of the measured rows."""
+    metrics: tuple[str, ...]
     settings: StatisticsSettings
-    results: Path
     comparisons: Comparisons
     titles: Titles
 
+    @property
+    def printed(self) -> PrintedTable:
+        return self.paper.tables[self.name]
 
-def table1(frame: Frame, published: list[PublishedRow], remarks: list[str]) -> Document:
-    """Return the paper's Table 1, influence of the streams.
-
-    It is of the plain ranking. A profile without that shows the ranking that it has.
-    """
-    profile = frame.profile
-    rankings: tuple[Ranking, ...] = ("plain",) if "plain" in profile.rankings else profile.rankings
-    blocks = [
-        Block("Published (Quispe & Pedrini, ICPR 2020)", False, "plain", _rows(profile, published))
-    ]
-    blocks += [_measured(frame, ranking, None) for ranking in rankings]
-    told: list[Text] = [(remark,) for remark in remarks]
-    if "plain" not in rankings:
-        told.append(("The profile has no plain ranking: its re-ranked rows stand here instead.",))
-    return _document(frame, "Table 1. Influence of the streams", rankings, blocks, told)
-
-
-def table2(frame: Frame, published: list[PublishedRow], remarks: list[str]) -> Document:
-    """Return the paper's Table 2, comparison with other methods."""
-    profile = frame.profile
-    plain = [row for row in published if not row.reranked]
-    reranked = [row for row in published if row.reranked]
-    blocks = [
-        Block("Published", False, "plain", _rows(profile, plain, with_places=True)),
-        Block("Published, re-ranked (RK)", False, "rk", _rows(profile, reranked, with_places=True)),
-    ]
-    misprints = [note for block in blocks for note in _misprints(profile, block)]
-    for ranking in profile.rankings:
-        peers = reranked if ranking == "rk" else plain
-        blocks.append(_measured(frame, ranking, None if profile.rendered else peers))
-    places_note = (
-        "Sub-indices: place within the block of published rows, recomputed from the printed "
-        "values; equal values share a place."
-    )
-    if not profile.rendered:
-        places_note += (
-            " A measured row has the place that its mean, rounded as it is shown, takes among the "
-            "published rows of its block."
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(
+            Column(dataset, self.profile.title(dataset), metric)
+            for dataset in self.profile.datasets
+            for metric in self.metrics
         )
-    told: list[Text] = [(places_note,), *misprints, *((remark,) for remark in remarks)]
-    title = "Table 2. Comparison with other methods"
-    return _document(frame, title, profile.rankings, blocks, told)
+
+    def rows(self, ranking: Ranking) -> list[PrintedRow]:
+        return [row for row in self.paper.rows[self.name] if row.ranking == ranking]
 
 
-def _document(
-    frame: Frame,
-    title: str,
-    rankings: tuple[Ranking, ...],
-    blocks: list[Block],
-    remarks: list[Text],
+def table_document(
+    params: Params,
+    profile_name: str,
+    results: Path,
+    papers: Sequence[Paper],
+    paper: Paper,
+    table: str,
+    comparisons: Comparisons,
 ) -> Document:
-    profile, settings = frame.profile, frame.settings
-    rendered = profile.rendered
-    differences = tuple(_differences(frame, rankings))
+    """Return a table of a paper: its printed rows, then ours, with verdicts, claims and notes.
+
+    The measured rows are of the table's rankings; a profile with none of those shows its own.
+
+    Raises
+    ------
+    UserError
+        The paper has no such table, or a run's file is broken.
+    """
+    profile = measured(params.selected(profile_name), papers, paper, table)
+    printed = paper.table(table)
+    shown = tuple(each for each in profile.rankings if each in printed.rankings)
+    frame = _Frame(
+        paper=paper,
+        name=table,
+        profile=profile,
+        rankings=shown or profile.rankings,
+        metrics=params.metrics,
+        settings=statistics_of(params, profile_name, paper),
+        comparisons=comparisons,
+        titles=titles_of(params, profile_name, papers, paper),
+    )
+    rendered, settings = profile.rendered, frame.settings
+    blocks = tuple(_blocks(frame))
+    differences = tuple(_differences(frame))
+    told: list[Text] = []
+    if printed.places:
+        told.append((_PLACES + ("" if rendered else _MEASURED_PLACES),))
+        told += [note for block in blocks for note in _misprints(frame.columns, block)]
+    told += [(remark,) for remark in paper.remarks_on(table, profile.datasets)]
+    if not shown:
+        wanted, had = (", ".join(RANKED[e] for e in r) for r in (printed.rankings, frame.rankings))
+        told.append((f"The profile has no {wanted} ranking: its {had} rows stand here instead.",))
     return Document(
-        name=frame.name,
-        title=title,
+        name=table,
+        title=printed.title,
         warning=WARNING if rendered else (),
-        answer=(Strong(answer(frame.comparisons)),),
-        legend=_legend(settings, profile),
-        columns=tuple(_columns(profile)),
-        blocks=tuple(blocks),
+        answer=(Strong(answer(comparisons)),),
+        legend=(_legend(frame),),
+        columns=frame.columns,
+        blocks=blocks,
         claims_title="Claims on rendered data" if rendered else "Claims",
-        claims_legend=(
-            (
-                "What the paper claims of its data sets, asked of the rendered ones: no verdict "
-                "here is about the paper. "
-                if rendered
-                else ""
-            )
-            + "A claim holds if its interval lies above 0 on every data set and its p, the "
-            "largest of its data sets' one-sided p, adjusted by Holm's method over its family, is "
-            f"at most {settings.alpha:g}. It fails if an interval lies below 0.",
-        ),
-        claims=tuple(_claims(frame)),
+        claims_legend=(_claims_legend(settings, rendered=rendered),),
+        claims=claim_lines(profile, comparisons, printed.rankings),
         differences_title=f"Difference to {frame.titles.of(settings.reference_method)}",
         differences_legend=(
             "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
@@ -131,64 +134,116 @@ def _document(
             "the same ranking.",
         ),
         differences=differences,
-        differences_floor=tuple(_floors(frame, rankings)),
+        differences_floor=tuple(_floors(frame)),
         confidence=settings.confidence,
         power=settings.power,
-        notes=(*remarks, *notes(profile, frame.profile_name, frame.results)),
+        notes=(*told, *notes(profile, profile_name, results)),
     )
 
 
-def _legend(settings: StatisticsSettings, profile: Profile) -> Text:
+def claim_lines(
+    profile: Profile, comparisons: Comparisons, rankings: Sequence[Ranking] = ("plain", "rk")
+) -> tuple[ClaimLine, ...]:
+    """Return the claims that are about some rankings alone, with their parts.
+
+    Of the gathered comparisons of a paper's tables these are all of the paper's claims.
+    """
+    return tuple(
+        ClaimLine(claim, parts, tuple(profile.title(part.dataset) for part in parts))
+        for claim in comparisons.claims
+        if {claim.ranking, claim.reference_ranking} <= {*rankings}
+        for parts in [comparisons.parts(claim.id)]
+    )
+
+
+def places(values: Sequence[float]) -> list[int]:
+    """Return each value's place, the highest first; equal values share one, none is skipped."""
+    order = sorted(set(values), reverse=True)
+    return [order.index(value) + 1 for value in values]
+
+
+def place_of(value: float, others: Sequence[float]) -> int:
+    """Return the place that a value takes among others, as `places` counts."""
+    return 1 + len({other for other in others if other > value})
+
+
+def _legend(frame: _Frame) -> str:
+    *first, last = [re.sub(r"^R(\d+)$", r"rank-\1 (R\1)", name) for name in frame.metrics]
+    listed = f"{', '.join(first)} and {last}" if first else last
     text = (
-        "mAP and rank-1 (R1) in percent. Measured cells: mean ± standard deviation between seeds "
-        "(number of seeds)"
+        f"{listed} in percent. Measured cells: mean ± standard deviation between seeds (number of "
+        "seeds)"
     )
-    if profile.rendered:
-        return (f"{text}.",)
-    margins = {name: settings.margin(name) for name in profile.datasets}
-    usual = settings.margin("default")
+    if frame.profile.rendered:
+        return f"{text}."
+    usual = frame.paper.margin(DEFAULT)
     others = "".join(
-        f", {value:g} on {dataset_title(profile, name)}"
-        for name, value in margins.items()
-        if value != usual
+        f", {value:g} on {frame.profile.title(name)}"
+        for name in frame.profile.datasets
+        if (value := frame.paper.margin(name)) != usual
     )
     return (
-        f"{text}, then the verdict: REPRODUCED if the {100 * (1 - 2 * settings.alpha):g} % "
+        f"{text}, then the verdict: REPRODUCED if the {100 * (1 - 2 * frame.settings.alpha):g} % "
         f"interval of the difference to the published value lies within ±{usual:g} points{others}; "
         "INCONCLUSIVE with the number of seeds that would settle it. docs/verdicts.md explains "
-        "them all.",
+        "them all."
     )
 
 
-def _columns(profile: Profile) -> Iterator[Column]:
-    for dataset in profile.datasets:
-        for quantity in QUANTITIES:
-            yield Column(dataset, dataset_title(profile, dataset), quantity)
+def _claims_legend(settings: StatisticsSettings, *, rendered: bool) -> str:
+    text = (
+        "A claim holds if its interval lies above 0 on every data set and its p, the largest of "
+        "its data sets' one-sided p, adjusted by Holm's method over its family, is at most "
+        f"{settings.alpha:g}. It fails if an interval lies below 0."
+    )
+    if not rendered:
+        return text
+    return (
+        "What the paper claims of its data sets, asked of the rendered ones: no verdict here is "
+        f"about the paper. {text}"
+    )
 
 
-def _rows(
-    profile: Profile, published: list[PublishedRow], *, with_places: bool = False
-) -> tuple[Line, ...]:
-    """Published lines; each value with its place among the others of its column if wanted."""
-    entries: list[list[Entry | None]] = [[] for _ in published]
-    for column in _columns(profile):
-        cells = [row.cells.get((column.dataset, column.quantity)) for row in published]
-        found = places([cell.value for cell in cells if cell])
-        remaining = iter(found)
-        for cell, line in zip(cells, entries, strict=True):
-            place = next(remaining) if cell else None
-            line.append(
-                Entry(cell.value, place if with_places else None, cell.printed_place)
-                if cell
-                else None
+def _blocks(frame: _Frame) -> Iterator[Block]:
+    printed = {row.name: row for row in frame.paper.rows[frame.name]}
+    for block in frame.printed.blocks:
+        lines = _printed_lines(frame, [printed[name] for name in block.rows])
+        yield Block(block.title, False, block.ranking, lines)
+    title = "Measured on rendered data" if frame.profile.rendered else "Measured"
+    for ranking in frame.rankings:
+        compares = frame.printed.places and not frame.profile.rendered
+        peers = frame.rows(ranking) if compares else []
+        lines = tuple(
+            Line(
+                frame.titles.cited(method, ranking),
+                method,
+                tuple(_measured(frame, method, ranking, each, peers) for each in frame.columns),
             )
-    return tuple(
-        Line(row.method, "", tuple(line)) for row, line in zip(published, entries, strict=True)
-    )
+            for method in frame.profile.methods
+        )
+        yield Block(
+            title + ("" if ranking == "plain" else ", re-ranked (RK)"), True, ranking, lines
+        )
 
 
-def _misprints(profile: Profile, block: Block) -> Iterator[Text]:
-    for number, column in enumerate(_columns(profile)):
+def _printed_lines(frame: _Frame, rows: Sequence[PrintedRow]) -> tuple[Line, ...]:
+    """Printed lines; each value with its place among the others of its column if wanted."""
+    entries: list[list[Entry | None]] = [[] for _ in rows]
+    for column in frame.columns:
+        values = [row.values.get((column.dataset, column.quantity)) for row in rows]
+        remaining = iter(places([each.value for each in values if each]))
+        for value, line in zip(values, entries, strict=True):
+            if value is None:
+                line.append(None)
+                continue
+            place = next(remaining)
+            shown = (place, value.place) if frame.printed.places else (None, None)
+            line.append(Entry(value.value, *shown))
+    return tuple(Line(row.name, "", tuple(line)) for row, line in zip(rows, entries, strict=True))
+
+
+def _misprints(columns: Sequence[Column], block: Block) -> Iterator[Text]:
+    for number, column in enumerate(columns):
         for line in block.lines:
             entry = line.entries[number]
             if entry and entry.misprinted:
@@ -198,51 +253,28 @@ def _misprints(profile: Profile, block: Block) -> Iterator[Text]:
                 )
 
 
-def _measured(frame: Frame, ranking: Ranking, peers: list[PublishedRow] | None) -> Block:
-    """Measured lines; with the places that they take among their peers, if there are any."""
-    profile = frame.profile
-    title = "Measured on rendered data" if profile.rendered else "Measured"
-    lines = []
-    for method in profile.methods:
-        entries = []
-        for column in _columns(profile):
-            cell = frame.comparisons.cell(column.dataset, method, ranking, column.quantity)
-            printed = [
-                row.cells[column.dataset, column.quantity].value
-                for row in peers or ()
-                if (column.dataset, column.quantity) in row.cells
-            ]
-            entries.append(_entry(cell, printed) if cell and cell.seeds else _missing(cell))
-        lines.append(Line(frame.titles.cited(method, ranking), method, tuple(entries)))
-    title += "" if ranking == "plain" else ", re-ranked (RK)"
-    return Block(title, True, ranking, tuple(lines))
+def _measured(
+    frame: _Frame, method: str, ranking: Ranking, column: Column, peers: Sequence[PrintedRow]
+) -> Entry | None:
+    """Return a measured entry, with the place that it takes among its peers.
 
-
-def _entry(cell: CellComparison, printed: list[float]) -> Entry:
+    Without a single run it has a verdict, if one is due, and no value.
+    """
+    cell = frame.comparisons.cell(column.dataset, method, ranking, column.quantity)
+    if cell is None or not (cell.seeds or cell.verdict):
+        return None
+    key = column.dataset, column.quantity
+    values = [row.values[key].value for row in peers if key in row.values]
     return Entry(
         value=cell.mean,
-        place=place_of(round(cell.mean, 1), printed) if printed else None,
-        sd=_known(cell.sd),
+        place=place_of(round(cell.mean, 1), values) if values and cell.seeds else None,
+        sd=_known(cell.sd) if cell.seeds else None,
         seeds=cell.seeds,
         verdict=cell.verdict,
         reason=cell.reason,
         published=_known(cell.published),
         delta=None if math.isnan(cell.published) else cell.delta,
-        seeds_to_settle=cell.seeds_to_settle,
-    )
-
-
-def _missing(cell: CellComparison | None) -> Entry | None:
-    """An entry of a cell without a single run: a verdict, if one is due, and no value."""
-    if cell is None or not cell.verdict:
-        return None
-    return Entry(
-        value=math.nan,
-        seeds=0,
-        verdict=cell.verdict,
-        reason=cell.reason,
-        published=_known(cell.published),
-        delta=cell.delta,
+        seeds_to_settle=cell.seeds_to_settle if cell.seeds else None,
     )
 
 
@@ -250,40 +282,29 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _differences(frame: Frame, rankings: tuple[Ranking, ...]) -> Iterator[DifferenceLine]:
-    shown = [each for each in frame.comparisons.differences if each.ranking in rankings]
+def _differences(frame: _Frame) -> Iterator[DifferenceLine]:
+    shown = [each for each in frame.comparisons.differences if each.ranking in frame.rankings]
     by_cell = groupby(shown, key=lambda each: (each.dataset, each.method, each.ranking))
     for (dataset, method, ranking), group in by_cell:
-        title = dataset_title(frame.profile, dataset)
+        title = frame.profile.title(dataset)
         yield DifferenceLine(title, frame.titles.of(method, ranking), tuple(group))
 
 
-def _tests(differences: tuple[DifferenceLine, ...]) -> str:
+def _tests(differences: Sequence[DifferenceLine]) -> str:
     return "; ".join(sorted({each.test for line in differences for each in line.differences}))
 
 
-def _floors(frame: Frame, rankings: tuple[Ranking, ...]) -> Iterator[Text]:
-    settings = frame.settings
-    for ranking in rankings:
+def _floors(frame: _Frame) -> Iterator[Text]:
+    for ranking in frame.rankings:
         family = [each for each in frame.comparisons.differences if each.ranking == ranking]
         if not family:
             continue
-        size = sum(1 for _ in to_reference(frame.profile, settings, ranking))
+        pairs = to_reference(frame.profile, frame.settings, ranking, frame.metrics)
+        size = sum(1 for _ in pairs)
         best = min(1.0, size * min(each.smallest_possible_p for each in family))
-        if best > settings.alpha:
+        if best > frame.settings.alpha:
             yield (
                 f"With so few seeds no p of the {size} comparisons ({ranking}) can fall "
                 f"below {best:.2f} after Holm: an open comparison here is not evidence of "
                 "equality.",
             )
-
-
-def _claims(frame: Frame) -> Iterator[ClaimLine]:
-    """The claims of Table 1 compare streams; Table 2 has those about re-ranking too."""
-    for claim in frame.comparisons.claims:
-        of_rankings = (claim.ranking, claim.reference_ranking) != ("plain", "plain")
-        if of_rankings and frame.name == "table1":
-            continue
-        parts = frame.comparisons.parts(claim.id)
-        titles = tuple(dataset_title(frame.profile, part.dataset) for part in parts)
-        yield ClaimLine(claim, parts, titles)

@@ -10,13 +10,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from topdb.reporting.comparing import compare
-from topdb.reporting.comparisons import write_comparisons
+from topdb.config.paper import read_papers
 from topdb.reporting.drawing.evidence import Evidence
 from topdb.reporting.drawing.style import styled
 from topdb.results.snapshots import Snapshots, write_snapshots
 
-PUBLISHED = tiny.ROOT / "reports/published"
 METHODS = ("baseline", "top-db-net")
 PEOPLE = [1, 1, 2, 3, 4]
 
@@ -65,9 +63,9 @@ def write_snapshots_of(results: Path, methods=METHODS, seed: int = 1, **changes)
 def evidence(folder: Path, changes=None) -> Evidence:
     """The evidence of what lies under `results`, compared anew."""
     params = tiny.params(folder, changes)
-    comparisons = folder / "comparisons.parquet"
-    write_comparisons(compare(params, "tiny", folder / "results", PUBLISHED), comparisons)
-    return Evidence(params, "tiny", folder / "results", comparisons, PUBLISHED)
+    papers = read_papers(params, tiny.PAPERS)
+    compared = tiny.compared(params, folder / "results")
+    return Evidence(params, "tiny", folder / "results", papers, compared)
 
 
 def draw(name: str, given: Evidence) -> Figure:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from figure_grid import draw, evidence, overlapping, write_results, written
 
-from topdb.reporting.comparisons import write_comparisons
 from topdb.reporting.figures.cmc import cmc
+from topdb.results.comparisons import write_comparisons
 from topdb.statistics import CellVerdict
 
 

@@ -10,21 +10,20 @@ import pytest
 import tiny
 from page_project import HOSTILE
 
+from topdb.config.paper import read_papers
 from topdb.errors import UserError
-from topdb.reporting.comparing import compare
-from topdb.reporting.comparisons import Comparisons, read_comparisons, write_comparisons
 from topdb.reporting.documents import ClaimLine
 from topdb.reporting.page.cells import open_cells
 from topdb.reporting.page.charts import chart_groups, looks
 from topdb.reporting.page.claims import claim_table
 from topdb.reporting.page.evidence import MOST_POINTS, gather
 from topdb.reporting.page.run_facts import run_facts
-from topdb.reporting.scores import read_scores
-from topdb.reporting.titles import read_titles
+from topdb.reporting.titles import titles_of
 from topdb.reporting.turns import KNOWN
+from topdb.results.comparisons import Comparisons, read_comparisons, write_comparisons
+from topdb.results.scores import read_scores
 
 METHODS = ("baseline", "top-db-net")
-PUBLISHED = tiny.ROOT / "reports/published"
 
 
 def write_study(results, epochs=2):
@@ -38,8 +37,8 @@ def evidence(folder, changes=None):
     params = tiny.params(folder, {"rankings": ["plain"], **(changes or {})})
     profile = params.selected("tiny")
     results = folder / "results"
-    scores = read_scores(profile, results)
-    titles = read_titles(params, "tiny", PUBLISHED)
+    scores = read_scores(profile, results, params.metrics)
+    titles = titles_of(params, "tiny", read_papers(params, tiny.PAPERS))
     return profile, gather(profile, results, scores, Comparisons("tiny", rendered=True), titles)
 
 
@@ -80,7 +79,7 @@ def test_a_broken_history_is_named(tmp_path):
 def test_charts_are_drawn_of_what_there_is(tmp_path):
     write_study(tmp_path / "results")
     profile, found = evidence(tmp_path)
-    titles = read_titles(tiny.params(tmp_path), "tiny", PUBLISHED)
+    titles = titles_of(tiny.params(tmp_path), "tiny", read_papers(tiny.params(tmp_path), tiny.PAPERS))
     groups = list(chart_groups(profile, "baseline", found, titles))
     assert [group.id for group in groups] == ["seeds", "cmc", "training"]
     for group in groups:
@@ -92,7 +91,7 @@ def test_charts_are_drawn_of_what_there_is(tmp_path):
 def test_methods_never_look_the_same_and_look_the_same_in_every_profile(tmp_path):
     def drawn(methods):
         params = tiny.params(tmp_path, {"methods": list(methods)})
-        return looks(params.selected("tiny"), read_titles(params, "tiny", PUBLISHED))
+        return looks(params.selected("tiny"), titles_of(params, "tiny", read_papers(params, tiny.PAPERS)))
 
     every = drawn(KNOWN)
     for attribute in ("title", "colour", "shape", "dash"):
@@ -104,7 +103,7 @@ def test_losses_far_apart_have_a_logarithmic_scale(tmp_path):
     write_study(tmp_path / "results", epochs=50)
     params = tiny.params(tmp_path, {"rankings": ["plain"]})
     profile, found = evidence(tmp_path)
-    titles = read_titles(params, "tiny", PUBLISHED)
+    titles = titles_of(params, "tiny", read_papers(params, tiny.PAPERS))
     groups = {group.id: group for group in chart_groups(profile, "baseline", found, titles)}
     assert '"type": "log"' in json.dumps(groups["training"].panels[0].spec)
     assert '"type": "log"' not in json.dumps(groups["cmc"].panels[0].spec)
@@ -137,7 +136,7 @@ def test_a_cell_whose_summaries_are_missing_does_not_deny_its_runs(real, tmp_pat
 def test_one_seed_answers_about_checkpoints(real, tmp_path):
     params = tiny.params(tmp_path, {**real.changes, "seeds": [1]})
     comparisons = tmp_path / "one.parquet"
-    write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
+    write_comparisons(tiny.compared(params, real.results, root=real.papers), comparisons)
     text = real.page("one.html", params=params, comparisons=[comparisons]).read_text()
     assert "These checkpoints, not these methods" in text
     assert "1 seed<" in text
@@ -149,7 +148,7 @@ def test_one_seed_answers_about_checkpoints(real, tmp_path):
 def test_one_ranking_is_enough(real, tmp_path):
     params = tiny.params(tmp_path, {**real.changes, "rankings": ["rk"]})
     comparisons = tmp_path / "rk.parquet"
-    write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
+    write_comparisons(tiny.compared(params, real.results, root=real.papers), comparisons)
     text = real.page("rk.html", params=params, comparisons=[comparisons]).read_text()
     assert '"name":"ranking","value":"rk"' in text
     assert "<legend>Ranking</legend>" not in text
@@ -232,7 +231,7 @@ def test_open_cells_are_listed_from_the_nearest_to_settle(real):
         replace(cell, verdict="INCONCLUSIVE", seeds_to_settle=12),
         replace(cell, verdict="INCOMPLETE", seeds_to_settle=7),
     ]
-    titles = read_titles(real.params, "tiny", PUBLISHED)
+    titles = titles_of(real.params, "tiny", read_papers(real.params, tiny.PAPERS))
     compared = Comparisons("tiny", rendered=False, cells=tuple(cells))
     found = open_cells(profile, compared, titles)
     assert [each.seeds_to_settle for _, each in found] == [7, 12, None]

@@ -45,12 +45,11 @@ def test_a_page_needs_no_examples_and_no_figures(real):
 
 
 def test_missing_runs_leave_gaps(real, tmp_path):
-    from topdb.reporting.comparing import compare
-    from topdb.reporting.comparisons import write_comparisons
+    from topdb.results.comparisons import write_comparisons
 
     params = tiny.params(tmp_path, {**real.changes, "seeds": [1, 2, 3, 4]})
     comparisons = tmp_path / "gaps.parquet"
-    write_comparisons(compare(params, "tiny", real.results, real.published), comparisons)
+    write_comparisons(tiny.compared(params, real.results, root=real.papers), comparisons)
     text = real.page("gaps.html", params=params, comparisons=[comparisons]).read_text()
     assert "INCOMPLETE" in text
     assert "3 of 4 seeds" in text
@@ -83,7 +82,7 @@ def test_the_command_imports_no_torch(real):
         "import sys\nfrom topdb import cli\n"
         "sys.argv = ['topdb', 'report', 'page', '--params', 'params.yaml', '--results', 'results',"
         " '--comparisons', 'table2.parquet', '--examples', 'examples.parquet',"
-        " '--published', 'published', '--out', 'by-command.html']\n"
+        " '--papers', 'papers', '--out', 'by-command.html']\n"
         "try:\n    cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
         "assert not {'torch', 'matplotlib', 'mlflow'} & sys.modules.keys()\n"
     )

@@ -72,7 +72,7 @@ def _broken_parameters(ground: Ground) -> None:
 
 
 def _broken_published(ground: Ground) -> None:
-    path = ground.folder / "reports/published/table1.csv"
+    path = ground.folder / "papers/top_db_net/table1.csv"
     before = path.read_bytes()
     path.write_bytes(b"")
     ground.undo()

@@ -9,13 +9,13 @@ from typing import Any
 from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.files import read_json
-from topdb.reporting.comparisons import CellComparison, Comparisons, Difference
-from topdb.reporting.records import inner, number
-from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.titles import Titles
-from topdb.reporting.wording import dataset_title
+from topdb.results.comparisons import CellComparison, Comparisons, Difference
+from topdb.results.records import inner, number
 from topdb.results.runs import Cell, GridRun, cells
 from topdb.statistics import CellVerdict
+
+QUANTITIES = ("mAP", "R1")
 
 RANKS = ("1", "5", "10", "20")
 """Ranks of the CMC that `metrics.json` states."""
@@ -100,7 +100,7 @@ def open_cells(
 
 
 def _title(profile: Profile, titles: Titles, cell: Cell) -> str:
-    return f"{titles.of(cell.method, cell.ranking)} on {dataset_title(profile, cell.dataset)}"
+    return f"{titles.of(cell.method, cell.ranking)} on {profile.title(cell.dataset)}"
 
 
 def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:

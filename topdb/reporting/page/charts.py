@@ -14,10 +14,10 @@ from topdb.config import Profile
 from topdb.reporting.page.evidence import Evidence, Rows
 from topdb.reporting.page.shapes import SHAPES
 from topdb.reporting.scales import logarithmic
-from topdb.reporting.scores import QUANTITIES
 from topdb.reporting.titles import Titles
 from topdb.reporting.turns import turns
-from topdb.reporting.wording import dataset_title
+
+QUANTITIES = ("mAP", "R1")
 
 FURNITURE = 46
 """Pixels that an axis with its title takes below a panel."""
@@ -155,8 +155,8 @@ def chart_groups(
     for name, title, explanation, rows, draw, height in kinds:
         panels = tuple(
             Panel(
-                dataset_title(profile, dataset),
-                f"{title} on {dataset_title(profile, dataset)}",
+                profile.title(dataset),
+                f"{title} on {profile.title(dataset)}",
                 _spec(draw(shown, rows[dataset]), height, f"{title}. {explanation}"),
                 height + FURNITURE,
             )

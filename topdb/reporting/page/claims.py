@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from topdb.reporting.comparisons import ClaimComparison, ClaimPart
 from topdb.reporting.documents import ClaimLine
+from topdb.results.comparisons import ClaimComparison, ClaimPart
 
 
 @dataclass(frozen=True)

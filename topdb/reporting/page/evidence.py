@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from topdb.config import Profile
-from topdb.reporting.comparisons import Comparisons
-from topdb.reporting.records import read_history
-from topdb.reporting.scores import QUANTITIES, Scores
 from topdb.reporting.titles import Titles
+from topdb.results.comparisons import Comparisons
+from topdb.results.records import read_history
 from topdb.results.runs import GridRun
+from topdb.results.scores import Scores
+
+QUANTITIES = ("mAP", "R1")
 
 Rows = dict[str, list[dict[str, Any]]]
 """Plain rows by data set; methods by their titles; a missing number is None."""
@@ -109,7 +109,7 @@ def _cmc(scores: Scores, dataset: str, titles: Titles) -> Iterator[dict[str, Any
     for cell, own in scores.items():
         if own is None or cell.dataset != dataset:
             continue
-        evaluated = ~np.isnan(own.by_query["mAP"][0])
+        evaluated = own.evaluated
         ranks = own.first_match_rank[:, evaluated]
         for rank in range(1, LAST_RANK + 1):
             yield {

@@ -10,7 +10,6 @@ from typing import Any
 from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.reporting.titles import Titles
-from topdb.reporting.wording import dataset_title
 
 KINDS = {
     "best": "Highest AP",
@@ -116,7 +115,7 @@ def _galleries(
             if examples:
                 kinds.append((title.format(reference=titles.of(reference)), examples))
         if kinds:
-            yield Gallery(dataset, dataset_title(profile, dataset), tuple(kinds))
+            yield Gallery(dataset, profile.title(dataset), tuple(kinds))
 
 
 def _example(rows: list[dict[str, Any]], titles: Titles) -> Example:

@@ -9,7 +9,7 @@ from typing import Any
 
 from topdb.config import Profile
 from topdb.files import read_json
-from topdb.reporting.records import inner, number
+from topdb.results.records import inner, number
 from topdb.results.runs import runs
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from topdb.reporting.documents import Code, Strong, Text
-from topdb.reporting.wording import DASH
+from topdb.reporting.rendering import DASH
 
 MINUS = "\u2212"
 

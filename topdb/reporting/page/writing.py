@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from topdb.config import Params
+from topdb.evidence.answer import RENDERED, answer
 from topdb.files import write_text
-from topdb.reporting.answer import RENDERED, answer
-from topdb.reporting.comparisons import Comparisons
 from topdb.reporting.documents import Document
 from topdb.reporting.page.cells import RANKS, cell_id, details, open_cells
 from topdb.reporting.page.charts import Group, chart_groups, looks
@@ -17,9 +16,11 @@ from topdb.reporting.page.lists import read_galleries
 from topdb.reporting.page.pictures import read_figure
 from topdb.reporting.page.run_facts import run_facts
 from topdb.reporting.page.text import data_block, minus, number, rich, script, source_hash
-from topdb.reporting.scores import read_scores
+from topdb.reporting.rendering import difference, p_value
+from topdb.reporting.tables import claim_lines
 from topdb.reporting.titles import Titles
-from topdb.reporting.wording import dataset_title, difference, p_value
+from topdb.results.comparisons import Comparisons
+from topdb.results.scores import read_scores
 
 _HERE = Path(__file__).parent / "templates"
 _POLICY = (
@@ -62,7 +63,7 @@ def write_page(
 
     profile = params.selected(profile_name)
     reference = params.statistics_of(profile_name).reference_method
-    evidence = gather(profile, results, read_scores(profile, results), comparisons, titles)
+    evidence = gather(profile, results, read_scores(profile, results, params.metrics), comparisons, titles)
     groups = list(chart_groups(profile, reference, evidence, titles))
     environment = Environment(
         loader=FileSystemLoader(_HERE),
@@ -85,9 +86,9 @@ def write_page(
         rendered=RENDERED if comparisons.rendered else "",
         answer=answer(comparisons).removeprefix(RENDERED).strip(),
         tables=tables,
-        claims=claim_table(tables[-1].claims if tables else ()),
+        claims=claim_table(claim_lines(profile, comparisons)),
         open_cells=open_cells(profile, comparisons, titles),
-        checkpoints=comparisons.checkpoints,
+        checkpoints=comparisons.one_seed_parts,
         claim_titles={each.id: each.title for each in comparisons.claims},
         groups=groups,
         looks=looks(profile, titles),
@@ -100,7 +101,7 @@ def write_page(
         signs=SIGNS,
         cell_id=cell_id,
         difference=difference,
-        dataset_title=dataset_title,
+        dataset_title=type(profile).title,
     )
     write_text(out, text)
 

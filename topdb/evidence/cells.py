@@ -1,0 +1,133 @@
+"""Every cell against the number that the paper prints for it."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from topdb.config import Profile, StatisticsSettings
+from topdb.config.paper import Owner, Paper
+from topdb.results.comparisons import CellComparison
+from topdb.results.runs import Cell, cells
+from topdb.results.scores import Scores
+from topdb.statistics import CellFinding, CellVerdict, cell_verdict, headline
+
+ON_RENDERED_DATA = "The data are rendered: nothing is compared with the paper."
+NOT_PRINTED = "The paper prints no value for this cell."
+
+
+@dataclass(frozen=True)
+class PaperValue:
+    """What a paper prints for a cell that can be measured here."""
+
+    value: float
+    """In percent."""
+    owner: Owner
+
+
+Printed = dict[tuple[Cell, str], PaperValue]
+"""By cell and metric."""
+
+
+def printed_values(paper: Paper) -> Printed:
+    """Return the printed values of every method that has a row."""
+    return {
+        (Cell(dataset, row.method, row.ranking), metric): PaperValue(
+            cell.value, paper.owner(row.method)
+        )
+        for rows in paper.rows.values()
+        for row in rows
+        if row.method
+        for (dataset, metric), cell in row.values.items()
+    }
+
+
+def printed_difference(printed: Printed, cell: Cell, reference: Cell, quantity: str) -> float:
+    """Return the difference between two printed values; NaN where one is not printed."""
+    first, second = printed.get((cell, quantity)), printed.get((reference, quantity))
+    return first.value - second.value if first and second else math.nan
+
+
+def judge_cells(
+    profile: Profile,
+    settings: StatisticsSettings,
+    scores: Scores,
+    paper: Paper,
+    metrics: Sequence[str],
+) -> Iterator[CellComparison]:
+    """Yield a row a cell and quantity; its verdict is empty where the paper says nothing of it."""
+    printed = {} if profile.rendered else printed_values(paper)
+    for cell in cells(profile):
+        margin = paper.margin(cell.dataset)
+        for quantity in metrics:
+            value = printed.get((cell, quantity))
+            yield _judged(profile, settings, scores, value, margin, cell, quantity)
+
+
+def _judged(
+    profile: Profile,
+    settings: StatisticsSettings,
+    scores: Scores,
+    printed: PaperValue | None,
+    margin: float,
+    cell: Cell,
+    quantity: str,
+) -> CellComparison:
+    own = scores[cell]
+    published = printed.value if printed else None
+    values = [] if own is None else own.by_seed(quantity).tolist()
+    summary = headline(values) if values else None
+    finding = None
+    verdict, reason = "", ON_RENDERED_DATA if profile.rendered else NOT_PRINTED
+    if published is not None:
+        finding = _finding(profile, settings, values, published, margin)
+        verdict, reason = (
+            (finding.verdict.value, finding.reason)
+            if finding
+            else (CellVerdict.INCOMPLETE.value, "One seed is declared; a verdict needs two.")
+        )
+    equivalence = finding.equivalence if finding else None
+    prediction = finding.prediction if finding else None
+    mean = summary.mean if summary else math.nan
+    return CellComparison(
+        dataset=cell.dataset,
+        method=cell.method,
+        ranking=cell.ranking,
+        quantity=quantity,
+        seeds=len(values),
+        planned_seeds=len(profile.seeds),
+        mean=mean,
+        sd=summary.sd if summary else math.nan,
+        published=math.nan if published is None else published,
+        owner=printed.owner if printed else "",
+        estimate=math.nan if published is None else mean - published,
+        low=equivalence.low if equivalence else math.nan,
+        high=equivalence.high if equivalence else math.nan,
+        confidence=1.0 - 2.0 * settings.alpha,
+        delta=margin,
+        p=equivalence.p if equivalence else math.nan,
+        prediction_low=prediction.low if prediction else math.nan,
+        prediction_high=prediction.high if prediction else math.nan,
+        verdict=verdict,
+        reason=reason,
+        seeds_to_settle=finding.seeds_to_settle if finding else None,
+    )
+
+
+def _finding(
+    profile: Profile,
+    settings: StatisticsSettings,
+    values: list[float],
+    published: float,
+    margin: float,
+) -> CellFinding | None:
+    """The finding of a cell; None where a single seed is declared."""
+    if len(profile.seeds) < 2:
+        return None
+    return cell_verdict(
+        values,
+        published,
+        seeds=len(profile.seeds),
+        delta=margin,
+        rounding=settings.rounding,
+        alpha=settings.alpha,
+    )

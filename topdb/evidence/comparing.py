@@ -1,0 +1,242 @@
+"""From the runs' scores to their comparisons: with a paper, with each other, and its claims."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from topdb.config import Params, Profile, StatisticsSettings
+from topdb.config.paper import Claim, Paper, measured
+from topdb.errors import UserError
+from topdb.evidence.cells import Printed, judge_cells, printed_difference, printed_values
+from topdb.evidence.claims import claimed, judge_claims, parts_of_claims
+from topdb.evidence.pairs import (
+    Interval,
+    Pair,
+    generator,
+    interval,
+    seeds_needed,
+    test,
+    to_reference,
+)
+from topdb.metrics import metric
+from topdb.results.comparisons import (
+    Comparisons,
+    Difference,
+    OneSeedPart,
+    gathered,
+    read_comparisons,
+)
+from topdb.results.scores import Scores, read_scores
+from topdb.statistics import holm, sign_flip
+
+
+def statistics_of(params: Params, profile_name: str, paper: Paper) -> StatisticsSettings:
+    """Return how a profile's cells are compared in a paper's tables.
+
+    The reference method is the paper's, where it names one that the profile runs.
+    """
+    settings = params.statistics_of(profile_name)
+    own = paper.file.reference_method
+    if own not in params.selected(profile_name).methods:
+        return settings
+    return settings.model_copy(update={"reference_method": own})
+
+
+def compare(
+    params: Params,
+    profile_name: str,
+    results: Path,
+    papers: Sequence[Paper],
+    paper: Paper,
+    table: str,
+) -> Comparisons:
+    """Compare every cell of a table whose runs are there, and judge the claims about its methods.
+
+    Where any data set is rendered, the paper's numbers are not looked at. A claim about a method
+    that the profile runs for another table is left to that one, and keeps its place in its family.
+
+    Raises
+    ------
+    UserError
+        There is no such table, the reference method is not in the profile, all queries of a data
+        set are of one person, or a file is broken.
+    """
+    whole = params.selected(profile_name)
+    settings = statistics_of(params, profile_name, paper)
+    alone = len(whole.methods) == 1  # a single method is compared with nothing
+    if settings.reference_method not in whole.methods and not alone:
+        raise UserError(
+            f"statistics.reference_method is {settings.reference_method}, which profile "
+            f"{profile_name} does not run: name one of {', '.join(whole.methods)}."
+        )
+    profile = measured(whole, papers, paper, table)
+    elsewhere = {*whole.methods} - {*profile.methods}
+    claims = [
+        claim
+        for claim in paper.claims
+        if not elsewhere & {*claim.methods} and claim.quantity in params.metrics
+    ]
+    for name in params.metrics:
+        if metric(name).better == "lower":
+            raise UserError(
+                f"metrics lists {name}, of which less is better: tables and verdicts are about "
+                "metrics of which more is better, so leave it out of params.yaml."
+            )
+    family = paper.families()
+    printed: Printed = {} if profile.rendered else printed_values(paper)
+    scores = read_scores(profile, results, params.metrics)
+    compared = [
+        pair
+        for ranking in profile.rankings
+        for pair in to_reference(profile, settings, ranking, params.metrics)
+    ]
+    wanted = [*compared, *claimed(profile, claims)]
+    intervals = {pair: interval(settings, pair, scores) for pair in dict.fromkeys(wanted)}
+    parts = parts_of_claims(profile, settings, scores, intervals, printed, claims, family)
+    return Comparisons(
+        profile=profile_name,
+        rendered=profile.rendered,
+        paper=paper.name,
+        tables=(table,),
+        cells=tuple(judge_cells(profile, settings, scores, paper, params.metrics)),
+        differences=tuple(
+            _differences(profile, settings, scores, intervals, printed, params.metrics)
+        ),
+        claims=tuple(judge_claims(profile, settings, claims, family, parts)),
+        claim_parts=tuple(parts),
+        one_seed_parts=tuple(_one_seed_parts(profile, settings, scores, claims)),
+    )
+
+
+def read_compared(paths: Sequence[Path], profile_name: str) -> list[Comparisons]:
+    """Read the files of `topdb compare` that are named.
+
+    Raises
+    ------
+    UserError
+        A file is missing or broken, or of another profile.
+    """
+    return [read_comparisons(path, profile_name) for path in paths]
+
+
+def of_table(
+    found: Sequence[Comparisons],
+    params: Params,
+    profile_name: str,
+    papers: Sequence[Paper],
+    paper: Paper,
+    table: str,
+) -> Comparisons:
+    """Return a table's comparisons, or those of another table that measures the same methods.
+
+    Raises
+    ------
+    UserError
+        None of them is of the table.
+    """
+    profile = params.selected(profile_name)
+    methods = measured(profile, papers, paper, table).methods
+    own = [each for each in found if each.paper == paper.name]
+    for each in sorted(own, key=lambda each: each.tables != (table,)):
+        if table in each.tables or any(
+            measured(profile, papers, paper, other).methods == methods for other in each.tables
+        ):
+            return replace(each, tables=(table,))
+    raise UserError(
+        f"--comparisons names no comparisons of {table} of {paper.name}: name the file of `topdb "
+        f"compare --paper {paper.name} --table {table}`."
+    )
+
+
+def of_paper(found: Sequence[Comparisons], paper: Paper) -> Comparisons:
+    """Return the comparisons of all tables of a paper as one: each cell and claim once.
+
+    Raises
+    ------
+    UserError
+        There are none of the paper, or its tables' cells are not all there.
+    """
+    own = [each for each in found if each.paper == paper.name]
+    given = {name for each in own for name in each.tables}
+    whole = {name for name, table in paper.tables.items() if table.measures == "all"}
+    if not whole & given and not paper.tables.keys() <= given:
+        raise UserError(
+            f"--comparisons names no comparisons of all tables of {paper.name}: name each file of "
+            f"`topdb compare --paper {paper.name}`, or that of a table that measures all methods."
+        )
+    return gathered(own)
+
+
+def _differences(
+    profile: Profile,
+    settings: StatisticsSettings,
+    scores: Scores,
+    intervals: Mapping[Pair, Interval],
+    printed: Printed,
+    metrics: Sequence[str],
+) -> Iterator[Difference]:
+    """Every method minus the reference method, ranking by ranking, where both have runs."""
+    for ranking in profile.rankings:
+        pairs = to_reference(profile, settings, ranking, metrics)
+        tests = {pair: test(settings, pair, scores, "two-sided") for pair in pairs}
+        adjusted = holm([result.p if result else math.nan for _, result in tests.values()])
+        for (pair, (name, result)), p in zip(tests.items(), adjusted, strict=True):
+            if result is None:
+                continue
+            side = "higher" if result.statistic > 0 else "lower"
+            published = printed_difference(printed, pair.cell, pair.reference, pair.quantity)
+            yield Difference(
+                dataset=pair.cell.dataset,
+                method=pair.cell.method,
+                ranking=ranking,
+                reference=pair.reference.method,
+                reference_ranking=ranking,
+                quantity=pair.quantity,
+                **vars(intervals[pair]),
+                test=name,
+                p=result.p,
+                smallest_possible_p=result.smallest_possible_p,
+                adjusted_p=float(p),
+                verdict=side if p <= settings.alpha else "open",
+                published=published,
+                seeds_to_see=seeds_needed(settings, pair, scores, published, "two-sided", 1),
+            )
+
+
+def _one_seed_parts(
+    profile: Profile, settings: StatisticsSettings, scores: Scores, claims: Sequence[Claim]
+) -> Iterator[OneSeedPart]:
+    """The claims' pairs of checkpoints, where a profile has one seed and thus no more to say."""
+    if len(profile.seeds) > 1:
+        return
+    for claim in claims:
+        for pair in claimed(profile, [claim]):
+            own, reference = scores.get(pair.cell), scores.get(pair.reference)
+            if own is None or reference is None:
+                continue
+            own.require_people(pair.cell.dataset)
+            found = sign_flip(
+                own.by_query[pair.quantity][0],
+                reference.by_query[pair.quantity][0],
+                own.people,
+                alternative="greater",
+                draws=settings.draws,
+                rng=generator(settings, pair),
+            )
+            yield OneSeedPart(
+                id=claim.id,
+                dataset=pair.cell.dataset,
+                method=pair.cell.method,
+                ranking=pair.cell.ranking,
+                seed=own.seeds[0],
+                reference=pair.reference.method,
+                reference_ranking=pair.reference.ranking,
+                reference_seed=reference.seeds[0],
+                quantity=pair.quantity,
+                estimate=found.statistic,
+                test="sign flips over people, one-sided",
+                p=found.p,
+                people=found.people,
+                scope=found.scope,
+            )

@@ -1,0 +1,126 @@
+"""Where a table's numbers come from: the notes below it, read from the runs' own files."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from topdb.config import Profile
+from topdb.files import read_json
+from topdb.reporting.documents import Code, Strong, Text
+from topdb.results.records import RunRecord, lacking, read_run
+from topdb.results.runs import GridRun, runs
+
+
+def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
+    """Yield one line a fact: profile, data, code, machine, evaluator.
+
+    Raises
+    ------
+    UserError
+        A run's file is broken or lacks a key.
+    """
+    planned = list(runs(profile))
+    finished = [run for run in planned if (run.folder(results) / "run.json").is_file()]
+    records = [read_run(run.folder(results) / "run.json") for run in finished]
+    seeds = ", ".join(map(str, profile.seeds))
+    yield (
+        "Profile ",
+        Code(profile_name),
+        ", recipe ",
+        Code(profile.recipe),
+        f", seeds {seeds}.",
+    )
+    if len(finished) < len(planned):
+        missing = f": {len(planned) - len(finished)} of {len(planned)} runs are missing."
+        yield (Strong("Incomplete"), missing)
+    yield from _recipes(profile, records)
+    imported = [record for record in records if record.checkpoint]
+    if imported:
+        yield (Strong("Authors' weights"), ", imported and not trained here: ", *_named(imported))
+    for dataset in profile.datasets:
+        known = [each.index_digest for each in records if each.dataset == dataset]
+        digests = sorted({digest for digest in known if digest})
+        if digests:
+            yield ("Data ", Code(dataset), ": digest ", *_listed(d[:16] for d in digests), ".")
+    if records:
+        yield _code(records)
+        machines = sorted({(each.device, each.threads) for each in records})
+        threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
+        versions = ", ".join(sorted({each.torch for each in records}))
+        yield (f"Machine: {threads}; torch {versions}.",)
+    yield from _evaluators(profile, results, finished)
+
+
+def _recipes(profile: Profile, records: list[RunRecord]) -> Iterator[Text]:
+    """Say of which recipe a method is where that is not the profile's, and what was changed."""
+    for method in profile.methods:
+        own = [record.recipe for record in records if record.method == method]
+        for side, note in dict.fromkeys((recipe.side, recipe.note) for recipe in own):
+            if side and (note or side != profile.recipe):
+                told = f". {note.removesuffix('.')}." if note else "."
+                yield ("Recipe of ", Code(method), ": ", Code(side), told)
+    changes = dict.fromkeys(change for record in records for change in record.recipe.changes)
+    if changes:
+        yield (Strong("Changed"), f" in the recipes: {'; '.join(changes)}.")
+
+
+def _named(records: list[RunRecord]) -> Iterator[str | Code]:
+    """Name the released checkpoint of each imported run."""
+    for number, record in enumerate(records):
+        if number:
+            yield ", "
+        checkpoint = record.checkpoint
+        assert checkpoint
+        yield from (Code(record.method), " on ", Code(record.dataset), " (", Code(checkpoint.file))
+        yield from (", digest ", Code(checkpoint.sha256[:16]))
+        yield f", epoch {checkpoint.epoch})" if checkpoint.epoch else ")"
+    yield "."
+
+
+def _code(records: list[RunRecord]) -> Text:
+    found: list[str | Code] = ["Code: "]
+    commits = {(each.commit, each.dirty) for each in records}
+    for commit, dirty in sorted(commits, key=lambda each: (each[0] is None, str(each[0]), each[1])):
+        if len(found) > 1:
+            found.append(", ")
+        if commit is None:
+            found.append("not a git checkout")
+        else:
+            found += [Code(commit[:12]), " with uncommitted changes" if dirty else ""]
+    return (*found, ".")
+
+
+def _evaluators(profile: Profile, results: Path, finished: list[GridRun]) -> Iterator[Text]:
+    for ranking in profile.rankings:
+        found: dict[Text, None] = {}
+        for run in finished:
+            path = run.metrics(results, ranking)
+            if path.is_file():
+                try:
+                    found[_evaluator(read_json(path)["evaluator"])] = None
+                except (KeyError, TypeError) as error:
+                    raise lacking(path, error, "run `topdb evaluate` again") from None
+        for described in found:
+            yield ("Evaluator ", Code(ranking), ": ", *described, ".")
+
+
+def _evaluator(identity: dict[str, Any]) -> Text:
+    described: Text = (f"{identity['distance']}; AP rule ", Code(str(identity["ap_rule"])))
+    reranking = identity["reranking"]
+    if reranking:
+        described += (
+            "; k-reciprocal re-ranking ",
+            Code(str(reranking["variant"])),
+            f", k1 = {reranking['k1']}, k2 = {reranking['k2']}, lambda = {reranking['lambda']}",
+        )
+    shot = identity.get("single_gallery_shot")
+    if shot:
+        described += (f"; CMC of one gallery image a person, {shot['repeats']} draws",)
+    return described
+
+
+def _listed(names: Iterator[str]) -> Iterator[str | Code]:
+    for number, name in enumerate(names):
+        if number:
+            yield ", "
+        yield Code(name)

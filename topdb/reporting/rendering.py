@@ -1,0 +1,363 @@
+"""A document as Markdown, LaTeX or CSV: one template a format, and one way to escape.
+
+Everything that a template puts into its text is escaped by the format's own rule, whatever it is.
+The page has a template of its own for HTML (topdb/reporting/page).
+"""
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from topdb.metrics import metric
+from topdb.reporting.documents import ClaimLine, Code, Document, Entry, Strong, Text
+from topdb.results.comparisons import ClaimPart, Difference
+
+DASH = "–"
+FORMATS = (".md", ".csv", ".tex")
+LATEX = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    "'": r"'{}",
+    "`": r"`{}",
+    # Not only what LaTeX reads as a command: letters that its standard fonts do not have.
+    "–": "--",
+    "±": r"$\pm$",
+    "Δ": r"$\Delta$",
+    "†": r"\textdagger{}",
+    "[": "{[}",
+    "]": "{]}",
+}
+COLUMNS = (
+    "part",  # value, claim, claim_part, difference, note
+    "block",
+    "name",
+    "method",
+    "ranking",
+    "reference",
+    "reference_ranking",
+    "dataset",
+    "quantity",
+    "value",  # percent; of differences and parts of claims, percentage points
+    "sd",
+    "seeds",
+    "reference_seeds",
+    "low",
+    "high",
+    "p",
+    "adjusted_p",
+    "smallest_possible_p",
+    "place",
+    "printed_place",
+    "published",
+    "delta",
+    "verdict",
+    "reason",
+    "seeds_needed",
+)
+
+
+def render(document: Document, suffix: str) -> str:
+    """Return a document's whole content in the format of a suffix among `FORMATS`."""
+    if suffix == ".csv":
+        return _render_csv(document)
+    return _environment(suffix).get_template(f"table{suffix}.j2").render(document=document)
+
+
+@cache
+def _environment(suffix: str) -> Environment:
+    """Return templates whose values are all escaped, but for what `text` has escaped."""
+    escape, text = _RULES[suffix]
+    # LaTeX is full of what begins an expression elsewhere.
+    delimiters: dict[str, Any] = {
+        "block_start_string": "<%",
+        "block_end_string": "%>",
+        "variable_start_string": "<<",
+        "variable_end_string": ">>",
+        "comment_start_string": "<#",
+        "comment_end_string": "#>",
+    }
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        finalize=lambda value: value if isinstance(value, Markup) else Markup(escape(str(value))),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **(delimiters if suffix == ".tex" else {}),
+    )
+    environment.globals |= {
+        "text": text,
+        "summary": summary,
+        "verdict": verdict,
+        "reason": reason,
+        "claims": claims,
+        "differences": differences,
+        "headings": headings,
+    }
+    return environment
+
+
+def markdown(content: str) -> str:
+    """Keep a text from being read as Markdown or HTML, or from ending its cell or its line."""
+    found = re.sub(r"&(?=[#\w]+;)", "&amp;", _one_line(content))
+    found = found.replace("<", "&lt;").replace(">", "&gt;")
+    found = re.sub(r"([\\`*|])", r"\\\1", found)
+    # A bracket is an interval's end, but for what would make it a link.
+    return re.sub(r"\](?=[(\[:])", r"\]", found)
+
+
+def latex(content: str) -> str:
+    """Return a text that LaTeX sets as it stands; what its fonts lack is a question mark."""
+    spaced = "".join(letter if letter.isprintable() else " " for letter in content)
+    # T1 fonts have the letters of Latin-1.
+    return "".join(LATEX.get(letter) or (letter if ord(letter) < 256 else "?") for letter in spaced)
+
+
+def markdown_text(content: Text) -> Markup:
+    """Return running text; code keeps its letters, and cannot leave its backticks."""
+    pieces = []
+    for part in content:
+        if isinstance(part, Code):
+            pieces.append("`" + _one_line(part.text).replace("`", "'") + "`")
+        else:
+            bold = "**" if isinstance(part, Strong) else ""
+            pieces.append(bold + markdown(part.text if isinstance(part, Strong) else part) + bold)
+    return Markup("".join(pieces))
+
+
+def latex_text(content: Text) -> Markup:
+    """Return running text."""
+    pieces = []
+    for part in content:
+        if isinstance(part, str):
+            pieces.append(latex(part))
+        else:
+            command = "texttt" if isinstance(part, Code) else "textbf"
+            pieces.append(rf"\{command}{{{latex(part.text)}}}")
+    return Markup("".join(pieces))
+
+
+_RULES: dict[str, tuple[Callable[[str], str], Callable[[Text], Markup]]] = {
+    ".md": (markdown, markdown_text),
+    ".tex": (latex, latex_text),
+}
+
+
+def _one_line(content: str) -> str:
+    return re.sub(r"\s+", " ", content)
+
+
+def headings(document: Document) -> list[str]:
+    """Return the header of the main table."""
+    titles = (f"{each.title} {metric(each.quantity).title}" for each in document.columns)
+    return ["Method", *titles]
+
+
+def summary(entry: Entry) -> str:
+    """Return a value: alone if published, with its spread and number of seeds if measured."""
+    if math.isnan(entry.value):
+        return DASH
+    if entry.seeds is None:
+        return f"{entry.value:.1f}"
+    spread = "" if entry.sd is None else f" ± {entry.sd:.1f}"
+    return f"{entry.value:.1f}{spread} ({entry.seeds})"
+
+
+def verdict(entry: Entry) -> str:
+    """Return an entry's verdict, with the number of seeds that would settle an open one."""
+    seeds = "" if entry.seeds_to_settle is None else f" ({entry.seeds_to_settle} seeds)"
+    return entry.verdict + seeds
+
+
+def reason(line: ClaimLine, power: float) -> str:
+    """Return why a claim has its verdict, and how many seeds its published differences need."""
+    needed = [
+        f"{title} {part.seeds_to_see}"
+        for title, part in zip(line.datasets, line.parts, strict=True)
+        if part.seeds_to_see is not None
+    ]
+    if not needed:
+        return line.claim.reason
+    return (
+        f"{line.claim.reason} Seeds of each method that show the published difference with "
+        f"{100 * power:g} % power: {', '.join(needed)}."
+    )
+
+
+def difference(each: Difference | ClaimPart) -> str:
+    """Return an estimate with its interval; a dash without runs."""
+    if math.isnan(each.estimate):
+        return DASH
+    interval = "" if math.isnan(each.low) else f" [{each.low:+.1f}, {each.high:+.1f}]"
+    return f"{each.estimate:+.1f}{interval}"
+
+
+def p_value(p: float) -> str:
+    """Return a p value with as many digits as matter; a dash where there is none."""
+    if math.isnan(p):
+        return DASH
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
+def differences(document: Document) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of differences."""
+    percent = f"{100 * document.confidence:g} %"
+    header = ["Data set", "Method"]
+    for quantity in dict.fromkeys(column.quantity for column in document.columns):
+        header += [f"Δ {metric(quantity).title} [{percent}]", "p", "p (Holm)"]
+    rows = []
+    for line in document.differences:
+        row = [line.dataset, line.method]
+        for each in line.differences:
+            row += [difference(each), p_value(each.p), p_value(each.adjusted_p)]
+        first = line.differences[0]
+        rows.append([*row, f"{first.seeds}/{first.reference_seeds}"])
+    return [*header, "Seeds"], rows
+
+
+def claims(document: Document) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of claims: a row a claim, then a column a data set."""
+    percent = f"{100 * document.confidence:g} %"
+    titles = {
+        part.dataset: title
+        for line in document.claims
+        for part, title in zip(line.parts, line.datasets, strict=True)
+    }
+    header = ["Claim", "Verdict", "p", "p (Holm)"]
+    header += [f"{title} Δ [{percent}]" for title in titles.values()]
+    rows = []
+    for line in document.claims:
+        parts = {part.dataset: part for part in line.parts}
+        claim = line.claim
+        row = [claim.title, claim.verdict, p_value(claim.p), p_value(claim.adjusted_p)]
+        row += [difference(parts[name]) if name in parts else DASH for name in titles]
+        rows.append(row)
+    return header, rows
+
+
+def _render_csv(document: Document) -> str:
+    """Return a table's whole content, every number with all of its digits."""
+    written = io.StringIO()
+    writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in (*_value_rows(document), *_claim_rows(document), *_difference_rows(document)):
+        writer.writerow({name: _csv_value(value) for name, value in row.items()})
+    for note in (document.warning, document.answer, document.legend, *document.notes):
+        if note:
+            writer.writerow({"part": "note", "reason": _csv_value(plain(note))})
+    return written.getvalue()
+
+
+def plain(content: Text) -> str:
+    """Return running text without any markup."""
+    return "".join(part.text if isinstance(part, Code | Strong) else part for part in content)
+
+
+def _value_rows(document: Document) -> Iterator[dict[str, Any]]:
+    for block in document.blocks:
+        for line in block.lines:
+            for column, entry in zip(document.columns, line.entries, strict=True):
+                if entry is None:
+                    continue
+                yield {
+                    "part": "value",
+                    "block": block.title,
+                    "name": line.name,
+                    "method": line.method,
+                    "ranking": block.ranking,
+                    "dataset": column.dataset,
+                    "quantity": column.quantity,
+                    "value": entry.value,
+                    "sd": entry.sd,
+                    "seeds": entry.seeds,
+                    "place": entry.place,
+                    "printed_place": entry.printed_place,
+                    "published": entry.published,
+                    "delta": entry.delta,
+                    "verdict": entry.verdict,
+                    "reason": entry.reason,
+                    "seeds_needed": entry.seeds_to_settle,
+                }
+
+
+def _claim_rows(document: Document) -> Iterator[dict[str, Any]]:
+    for line in document.claims:
+        claim = line.claim
+        yield {
+            "part": "claim",
+            "block": claim.family,
+            "name": claim.title,
+            "method": claim.method,
+            "ranking": claim.ranking,
+            "reference": claim.reference,
+            "reference_ranking": claim.reference_ranking,
+            "quantity": claim.quantity,
+            "p": claim.p,
+            "adjusted_p": claim.adjusted_p,
+            "smallest_possible_p": claim.smallest_possible_p,
+            "verdict": claim.verdict,
+            "reason": claim.reason,
+        }
+        for part in line.parts:
+            yield {
+                "part": "claim_part",
+                "block": claim.family,
+                "name": claim.title,
+            } | _pair_columns(part)
+
+
+def _difference_rows(document: Document) -> Iterator[dict[str, Any]]:
+    for line in document.differences:
+        for each in line.differences:
+            row = {"part": "difference", "name": line.method, "adjusted_p": each.adjusted_p}
+            yield row | _pair_columns(each)
+
+
+def _pair_columns(each: Difference | ClaimPart) -> dict[str, Any]:
+    return {
+        "method": each.method,
+        "ranking": each.ranking,
+        "reference": each.reference,
+        "reference_ranking": each.reference_ranking,
+        "dataset": each.dataset,
+        "quantity": each.quantity,
+        "value": each.estimate,
+        "seeds": each.seeds,
+        "reference_seeds": each.reference_seeds,
+        "low": each.low,
+        "high": each.high,
+        "p": each.p,
+        "smallest_possible_p": each.smallest_possible_p,
+        "published": each.published,
+        "verdict": each.verdict,
+        "seeds_needed": each.seeds_to_see,
+    }
+
+
+def _csv_value(value: Any) -> Any:
+    """Return a value as CSV has it: nothing for NaN, and no text that a spreadsheet would run."""
+    if isinstance(value, str):
+        line = " ".join(value.split())
+        return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+    return None if value != value else value

@@ -1,0 +1,249 @@
+"""The files of an evaluation: `queries.parquet`, `top.parquet` and `metrics.json`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from topdb.errors import UserError
+from topdb.files import read_json, replacing, write_json
+
+CMC_RANKS = (1, 5, 10, 20)
+"""Ranks at which `metrics.json` states the cumulative matching characteristic."""
+TOP = 10
+"""Nearest valid gallery images of each query that `top.parquet` names."""
+
+_OF_THE_IMAGE = ("path", "pid", "camid", "matches")
+_ORDER = ("path", "pid", "camid", "ap", "inp", "first_match_rank", "matches")
+_NEEDED = ("path", "pid", "matches", "ap", "first_match_rank")
+_LARGEST = 2**63
+"""No person, camera or rank has such a number; 64 bits do not hold it."""
+_AGAIN = "run `topdb evaluate` again."
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """`queries.parquet`: one row a query.
+
+    paths: Q image files, relative to the data set
+    pids, camids, matches: (Q,) int64, person, camera and number of valid matches
+    columns: (Q,) arrays by name, what the metrics are read from: `ap`, `inp`, `first_match_rank`
+    and those of metrics that were added; NaN where a query has none
+    """
+
+    paths: tuple[str, ...]
+    pids: NDArray[np.int64]
+    camids: NDArray[np.int64]
+    matches: NDArray[np.int64]
+    columns: Mapping[str, NDArray[Any]]
+
+    @property
+    def evaluated(self) -> NDArray[np.bool_]:
+        """(Q,) whether a query has a valid match."""
+        return ~np.isnan(self.columns["ap"])
+
+
+def write_queries(path: Path, queries: Queries) -> None:
+    """Write `queries.parquet`; NaN becomes a missing value."""
+    content = {
+        "path": pa.array(queries.paths, pa.string()),
+        "pid": pa.array(queries.pids, pa.int64()),
+        "camid": pa.array(queries.camids, pa.int64()),
+        "matches": pa.array(queries.matches, pa.int64()),
+        **{name: pa.array(each, from_pandas=True) for name, each in queries.columns.items()},
+    }
+    names = [*_ORDER, *(name for name in content if name not in _ORDER)]
+    _write(path, pa.table({name: content[name] for name in names}))
+
+
+def read_queries(path: Path) -> Queries:
+    """Read `queries.parquet`, whoever wrote it.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken, lacks a column, holds values that cannot be, or has no
+        query with a match.
+    """
+    content = _read(path, _NEEDED, "table of queries")
+    whole = {
+        name: _integers(path, name, values)
+        for name, values in content.items()
+        if name in ("pid", "camid", "matches", "first_match_rank")
+    }
+    columns: dict[str, NDArray[Any]] = {}
+    for name, values in content.items():
+        if name not in (*_OF_THE_IMAGE, *whole):
+            columns[name] = _numbers(path, name, values)
+    columns["first_match_rank"] = ranks = whole["first_match_rank"]
+    if np.isnan(columns["ap"]).all():
+        raise UserError(f"{path} has no query with a match: delete it and {_AGAIN}")
+    if (ranks[~np.isnan(columns["ap"])] < 1).any():
+        raise UserError(f"{path} has an ap and no first_match_rank for the same query: {_AGAIN}")
+    return Queries(
+        tuple(content["path"]),
+        whole["pid"],
+        whole.get("camid", np.zeros(len(ranks), np.int64)),
+        whole["matches"],
+        columns,
+    )
+
+
+def _integers(path: Path, name: str, values: Sequence[object]) -> NDArray[np.int64]:
+    least = -_LARGEST if name == "first_match_rank" else 0
+    for number, value in enumerate(values):
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value < _LARGEST:
+            if name == "pid":
+                has = "no person id" if value is None else f"pid {value!r}"
+                raise UserError(
+                    f"{path}: query {number} has {has}: "
+                    "give each query the whole number of its person."
+                )
+            raise UserError(f"{path}: query {number} has {name} {value!r}: {_AGAIN}")
+    return np.array(values, np.int64)
+
+
+def _numbers(path: Path, name: str, values: Sequence[object]) -> NDArray[np.float64]:
+    """Numbers, NaN for a missing one; AP and INP lie between 0 and 1."""
+    fraction = name in ("ap", "inp")
+    found = np.full(len(values), np.nan)
+    for number, value in enumerate(values):
+        if value is None:
+            continue
+        if not isinstance(value, float | int) or (fraction and not 0.0 <= value <= 1.0):
+            wrong = ", which is outside [0, 1]" if fraction else ", which is no number"
+            raise UserError(f"{path}: query {number} has {name} {value!r}{wrong}: {_AGAIN}")
+        found[number] = value
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Top:
+    """`top.parquet`: the nearest valid gallery images, a row each, queries one after another.
+
+    queries, galleries: image files; ranks: int64, from 1; right: bool
+    """
+
+    queries: tuple[str, ...]
+    ranks: NDArray[np.int64]
+    galleries: tuple[str, ...]
+    right: NDArray[np.bool_]
+
+    def by_query(self) -> dict[str, list[tuple[str, bool]]]:
+        """Return path and rightness of each query's images, nearest first."""
+        found: dict[str, list[tuple[str, bool]]] = {}
+        for row in np.argsort(self.ranks, kind="stable"):
+            nearest = found.setdefault(self.queries[row], [])
+            nearest.append((self.galleries[row], bool(self.right[row])))
+        return found
+
+
+def write_top(path: Path, top: Top) -> None:
+    """Write `top.parquet`."""
+    content = {
+        "query": pa.array(top.queries, pa.string()),
+        "rank": pa.array(top.ranks, pa.int64()),
+        "gallery": pa.array(top.galleries, pa.string()),
+        "right": pa.array(top.right, pa.bool_()),
+    }
+    _write(path, pa.table(content))
+
+
+def read_top(path: Path) -> Top:
+    """Read `top.parquet`.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken, or lacks a column.
+    """
+    content = _read(path, ("query", "rank", "gallery", "right"), "table of ranked images")
+    ranks = _integers(path, "rank", content["rank"])
+    right = np.array(content["right"], np.bool_)
+    return Top(tuple(content["query"]), ranks, tuple(content["gallery"]), right)
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """`metrics.json`; shares are fractions in [0, 1].
+
+    metrics: by name, the mean over the evaluated queries (R1: the CMC at rank 1, and so on)
+    """
+
+    metrics: Mapping[str, float]
+    queries: int
+    queries_without_match: int
+    gallery: int
+    evaluator: Mapping[str, Any]
+    features_digest: str
+
+    def content(self) -> dict[str, Any]:
+        """Return what the file holds."""
+        at_ranks = {f"R{rank}": rank for rank in CMC_RANKS}
+        others = {name: value for name, value in self.metrics.items() if name not in at_ranks}
+        return {
+            "mAP": others.pop("mAP"),
+            "mINP": others.pop("mINP"),
+            "cmc": {str(rank): self.metrics[name] for name, rank in at_ranks.items()},
+            **others,
+            "queries": self.queries,
+            "queries_without_match": self.queries_without_match,
+            "gallery": self.gallery,
+            "evaluator": self.evaluator,
+            "features_digest": self.features_digest,
+        }
+
+
+def write_metrics(path: Path, summary: Summary) -> None:
+    """Write `metrics.json`."""
+    write_json(path, summary.content())
+
+
+def read_metrics(path: Path) -> Summary:
+    """Read `metrics.json`.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken, or lacks something.
+    """
+    content = read_json(path)
+    try:
+        counts = (
+            int(content.pop("queries")),
+            int(content.pop("queries_without_match")),
+            int(content.pop("gallery")),
+        )
+        evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
+        cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
+        metrics = {name: float(value) for name, value in (content | cmc).items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} holds no metrics ({error!r}): delete it and {_AGAIN}") from None
+    return Summary(metrics, *counts, evaluator, digest)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with replacing(path) as partial:
+        pq.write_table(table, partial)
+
+
+def _read(path: Path, needed: Sequence[str], kind: str) -> dict[str, list[Any]]:
+    """Return all columns of a table, of which some are needed."""
+    try:
+        table = pq.ParquetFile(path).read()
+        missing = [name for name in needed if name not in table.column_names]
+        if missing:
+            raise KeyError(f"no column {missing[0]}")
+        return {name: table[name].to_pylist() for name in table.column_names}
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: {_AGAIN}") from None
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{path} is no readable {kind} ({reason}): delete it and {_AGAIN}"
+        ) from None

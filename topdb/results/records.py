@@ -1,0 +1,155 @@
+"""Values of a run's own files, which somebody else may have written: whatever stands there."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from topdb.errors import UserError
+from topdb.files import read_json
+
+
+@dataclass(frozen=True)
+class UsedRecipe:
+    """What a run says of the recipe that it followed."""
+
+    side: str = ""
+    """`released`, `described` or a variant's name; empty where the run does not tell."""
+    note: str = ""
+    """What a reader of a table has to know about it; empty where there is nothing."""
+    changes: tuple[str, ...] = ()
+    """What the profile changed in it on purpose, a sentence each."""
+
+
+def used_recipe(record: Mapping[str, Any]) -> UsedRecipe:
+    """Return what `run.json` says of the recipe; older ones name the side alone."""
+    stated, changes = record.get("recipe"), record.get("changes")
+    listed = changes if isinstance(changes, list) else []
+    told = stated if isinstance(stated, dict) else {"side": stated}
+    return UsedRecipe(
+        side=_text(told.get("side")),
+        note=_text(told.get("note")),
+        changes=tuple(text for each in listed if (text := _text(each))),
+    )
+
+
+def inner(record: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return an inner object; an empty one where there is none."""
+    found = record.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def number(value: object) -> float:
+    """Return a value if it is a finite number, and NaN otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    try:
+        found = float(value)
+    except OverflowError:
+        return math.nan
+    return found if math.isfinite(found) else math.nan
+
+
+def stated(metrics: Mapping[str, Any], name: str) -> object:
+    """Return what `metrics.json` says of a metric, a fraction; None where it says nothing."""
+    return metrics.get(name, inner(metrics, "cmc").get(name.removeprefix("R")))
+
+
+@dataclass(frozen=True)
+class ImportedCheckpoint:
+    """The released file that a run's weights come from."""
+
+    file: str
+    sha256: str
+    epoch: int | None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What `run.json` says of one finished run, as far as reports need it."""
+
+    dataset: str
+    index_digest: str | None
+    """None where weights were imported and no data set was named."""
+    commit: str | None
+    """None outside a git checkout."""
+    dirty: bool
+    device: str
+    threads: int
+    torch: str
+    method: str
+    recipe: UsedRecipe
+    checkpoint: ImportedCheckpoint | None
+    """Where the weights come from, if they were not trained here."""
+
+
+def read_run(path: Path) -> RunRecord:
+    """Read `run.json`.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken, or lacks a key.
+    """
+    record = read_json(path)
+    try:
+        environment = record["environment"]
+        git = environment["git"]
+        return RunRecord(
+            dataset=str(record["dataset"]),
+            index_digest=record["index_digest"] and str(record["index_digest"]),
+            commit=str(git["commit"]) if git else None,
+            dirty=bool(git["dirty"]) if git else False,
+            device=str(environment["device"]),
+            threads=int(environment["threads"]),
+            torch=str(environment["versions"]["torch"]),
+            method=str(record["method"]),
+            recipe=used_recipe(record),
+            checkpoint=_checkpoint(record.get("checkpoint")),
+        )
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise lacking(path, error, "train the run again") from None
+
+
+def _checkpoint(content: dict[str, Any] | None) -> ImportedCheckpoint | None:
+    if content is None:
+        return None
+    epoch = content["epoch"]
+    return ImportedCheckpoint(str(content["file"]), str(content["sha256"]), epoch and int(epoch))
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def read_history(path: Path, columns: Sequence[str] = ()) -> list[dict[str, float]]:
+    """Read `history.csv`, one row an epoch; a loss that is no longer finite stays so.
+
+    `columns` must be there; without any, those of the header are returned. Imported weights have a
+    history without a row.
+
+    Raises
+    ------
+    UserError
+        The file is no table of numbers with these columns.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            wanted = columns or reader.fieldnames or ()
+            rows = [{name: float(row[name]) for name in wanted} for row in reader]
+        if not all(row.get("epoch", 0.0).is_integer() for row in rows):
+            raise ValueError
+    except (csv.Error, KeyError, TypeError, ValueError):
+        raise UserError(
+            f"{path} is no history of a training: delete it and train the run again."
+        ) from None
+    return rows
+
+
+def lacking(path: Path, error: Exception, remedy: str) -> UserError:
+    """Return the error of a file that lacks a key or holds an impossible value."""
+    what = f"lacks the key {error}" if isinstance(error, KeyError) else f"is broken ({error})"
+    return UserError(f"{path} {what}: {remedy}.")

@@ -1,0 +1,209 @@
+"""The scores of the finished runs of a grid, query by query, read from their files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from topdb.config import Profile
+from topdb.errors import UserError
+from topdb.metrics import Metric, metric
+from topdb.results.runs import Cell, GridRun, cells
+
+_LARGEST = 2**63
+"""No person or rank has such a number; 64 bits do not hold it."""
+_RANK = "first_match_rank"
+
+
+@dataclass(frozen=True, eq=False)
+class CellScores:
+    """Scores of one cell, in percent."""
+
+    seeds: tuple[int, ...]
+    """Seeds whose runs are there, in the profile's order."""
+    people: NDArray[np.int64]
+    """(Q,) person of each query."""
+    by_query: dict[str, NDArray[np.float64]]
+    """By metric: (seeds, Q) score of each query, NaN where it has no valid match."""
+    paths: tuple[str, ...]
+    """Q image files of the queries, relative to the data set."""
+    first_match_rank: NDArray[np.int64]
+    """(seeds, Q) rank, from 1, of the first right match; below 1 where there is none."""
+    evaluated: NDArray[np.bool_]
+    """(Q,) whether a query has a valid match."""
+
+    def by_seed(self, metric_name: str) -> NDArray[np.float64]:
+        """Return the metric of each run, (seeds,)."""
+        return np.asarray(np.nanmean(self.by_query[metric_name], axis=1))
+
+    def of_seeds(self, seeds: tuple[int, ...], metric_name: str) -> NDArray[np.float64]:
+        """Return the metric of the given seeds' queries, (given seeds, Q), in their order."""
+        return self.by_query[metric_name][[self.seeds.index(seed) for seed in seeds]]
+
+    def require_people(self, dataset: str) -> None:
+        """Raise a UserError where all queries with a match are of one person."""
+        if len(np.unique(self.people[self.evaluated])) < 2:
+            raise UserError(
+                f"the queries of {dataset} that have a match are all of one person, from whom "
+                "nothing follows about others: evaluate on two people or more."
+            )
+
+
+Scores = Mapping[Cell, CellScores | None]
+"""The cells of a grid; None where no run of the cell is there."""
+
+
+def read_scores(profile: Profile, results: Path, metrics: Sequence[str]) -> Scores:
+    """Read all cells of a profile; within a data set, all must be of the same queries.
+
+    Raises
+    ------
+    UserError
+        A file is broken or holds impossible values, or two runs on a data set were not scored on
+        the same queries.
+    """
+    found = {cell: read_cell(profile, results, cell, metrics) for cell in cells(profile)}
+    first: dict[str, tuple[Cell, CellScores]] = {}
+    for cell, scores in found.items():
+        if scores is None:
+            continue
+        reference, known = first.setdefault(cell.dataset, (cell, scores))
+        if known.paths != scores.paths or not np.array_equal(known.people, scores.people):
+            raise UserError(
+                f"{_name(cell)} and {_name(reference)} were scored on different queries of "
+                f"{cell.dataset}: run `topdb evaluate` on features of the same data set."
+            )
+        if not np.array_equal(known.evaluated, scores.evaluated):
+            raise UserError(
+                f"{_name(cell)} and {_name(reference)} have no match for different queries of "
+                f"{cell.dataset}: run `topdb evaluate` on features of the same gallery."
+            )
+    return found
+
+
+def read_cell(
+    profile: Profile, results: Path, cell: Cell, metrics: Sequence[str]
+) -> CellScores | None:
+    """Read a cell's runs; those that are not there are left out. None where there is none.
+
+    Raises
+    ------
+    UserError
+        A file is broken or holds impossible values, or the runs were not scored on the same
+        queries.
+    """
+    wanted = [metric(name) for name in metrics]
+    seeds: list[int] = []
+    paths: tuple[str, ...] = ()
+    people, evaluated = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+    scores: dict[str, list[NDArray[np.float64]]] = {each.name: [] for each in wanted}
+    ranks = []
+    for seed in profile.seeds:
+        file = GridRun(cell.dataset, cell.method, seed).queries(results, cell.ranking)
+        if not file.is_file():
+            continue
+        table = _read_queries(file, wanted)
+        found, person = tuple(table["path"]), _people(file, table["pid"])
+        matched = np.array([value is not None for value in table["ap"]])
+        if seeds and (paths != found or not np.array_equal(people, person)):
+            raise UserError(
+                f"{file} is of other queries than the cell's other runs: run `topdb evaluate` on "
+                "all of them again."
+            )
+        if seeds and not np.array_equal(evaluated, matched):
+            raise UserError(
+                f"{file} has no match for other queries than the cell's other runs: run `topdb "
+                "evaluate` on all of them again."
+            )
+        paths, people, evaluated = found, person, matched
+        seeds.append(seed)
+        columns = {each.column: table[each.column] for each in wanted} | {"ap": table["ap"]}
+        values: dict[str, NDArray[Any]] = {
+            name: _numbers(file, name, column) for name, column in columns.items()
+        }
+        ranks.append(_ranks(file, table[_RANK], matched))
+        values[_RANK] = ranks[-1]
+        for each in wanted:
+            scores[each.name].append(_percent(file, each, values[each.column], matched))
+    if not seeds:
+        return None
+    by_query = {name: np.stack(each) for name, each in scores.items()}
+    return CellScores(tuple(seeds), people, by_query, paths, np.stack(ranks), evaluated)
+
+
+def _read_queries(file: Path, metrics: Sequence[Metric]) -> dict[str, list[Any]]:
+    columns = list(dict.fromkeys(["path", "pid", "ap", _RANK, *(each.column for each in metrics)]))
+    try:
+        table = pq.ParquetFile(file).read(columns)
+        content: dict[str, list[Any]] = {name: table[name].to_pylist() for name in columns}
+    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{file} is no readable table of queries ({reason}): delete it and run "
+            "`topdb evaluate` again."
+        ) from None
+    if not any(value is not None for value in content["ap"]):
+        raise UserError(
+            f"{file} has no query with a match: delete it and run `topdb evaluate` again."
+        )
+    return content
+
+
+def _people(file: Path, pids: list[Any]) -> NDArray[np.int64]:
+    for number, pid in enumerate(pids):
+        if not isinstance(pid, int) or not 0 <= pid < _LARGEST:
+            raise UserError(
+                f"{file}: query {number} has {'no person id' if pid is None else f'pid {pid!r}'}: "
+                "give each query the whole number of its person."
+            )
+    return np.array(pids, np.int64)
+
+
+def _numbers(file: Path, column: str, values: list[Any]) -> NDArray[np.float64]:
+    """Return a column as numbers; NaN where there is none. Fractions lie between 0 and 1."""
+    for number, value in enumerate(values):
+        known = isinstance(value, float | int) and (column == _RANK or 0.0 <= value <= 1.0)
+        if value is not None and not known:
+            raise _outside(file, number, column, value)
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _ranks(file: Path, values: list[Any], matched: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return ranks, from 1 where a query has a match."""
+    for number, value in enumerate(values):
+        if not isinstance(value, int) or abs(value) >= _LARGEST:
+            raise UserError(
+                f"{file}: query {number} has {_RANK} {value!r}: run `topdb evaluate` again."
+            )
+    ranks = np.array(values, np.int64)
+    if (ranks[matched] < 1).any():
+        raise UserError(
+            f"{file} has an ap and no {_RANK} for the same query: run `topdb evaluate` again."
+        )
+    return ranks
+
+
+def _percent(
+    file: Path, wanted: Metric, values: NDArray[Any], matched: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return the metric of each query; NaN where it has no valid match."""
+    scores = np.where(matched, 100.0 * wanted.per_query(values), np.nan)
+    for number in np.flatnonzero(matched & ~((scores >= 0.0) & (scores <= 100.0))):
+        raise _outside(file, int(number), wanted.column, values[number])
+    return scores
+
+
+def _outside(file: Path, number: int, column: str, value: object) -> UserError:
+    return UserError(
+        f"{file}: query {number} has {column} {value!r}, which is outside [0, 1]: run `topdb "
+        "evaluate` again."
+    )
+
+
+def _name(cell: Cell) -> str:
+    return f"{cell.dataset}/{cell.method}/{cell.ranking}"
