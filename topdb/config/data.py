@@ -102,9 +102,11 @@ IMAGENET_FILES = {
     "resnet101": ("resnet101-5d3b4d8f.pth", "resnet101-63fe2227.pth"),
     "densenet201": ("densenet201-c1103571.pth",),
     "osnet": ("osnet_x1_0_imagenet.pth",),
+    "auto-reid": (),
 }
 """What their publishers call the ImageNet weights of each backbone: torchvision's IMAGENET1K_V1,
-first as they were and then as they were saved anew, and torchreid's OSNet."""
+first as they were and then as they were saved anew, and torchreid's OSNet. A backbone with none
+was never published with weights, and starts at random where params.yaml names no file either."""
 
 
 class ImagenetSettings(Settings):
@@ -133,8 +135,10 @@ class ImagenetSettings(Settings):
         named = self.weights.get(backbone)
         return [named, *cached] if named else cached
 
-    def found(self, backbone: str) -> Path:
+    def found(self, backbone: str) -> Path | None:
         """Return the first place where there is a file; nothing is ever downloaded.
+
+        None stands for a random start: nobody published weights, and none are named.
 
         Raises
         ------
@@ -142,6 +146,8 @@ class ImagenetSettings(Settings):
             There is none; the message names the places.
         """
         places = self.places(backbone)
+        if not places and backbone in IMAGENET_FILES:
+            return None
         for place in places:
             if place.is_file():
                 return place

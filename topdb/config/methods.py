@@ -15,6 +15,8 @@ class Declared:
 
     title: str | None
     backbone: str
+    rebuilt: str = ""
+    """Why its published number can neither be met nor missed; empty for most."""
 
 
 def method_files(folders: Sequence[Path] = ()) -> dict[str, Path]:
@@ -43,10 +45,10 @@ def shadowed(folders: Sequence[Path]) -> list[Path]:
 
 @cache
 def declared(file: Path) -> Declared:
-    """Return what a method's file declares: `title` and `backbone_name` of its class.
+    """Return what a method's file declares: `title`, `backbone_name` and `rebuilt` of its class.
 
     Files are read as text, since importing them would import torch. What a file inherits from the
-    contract is filled in: the backbone is ResNet-50.
+    contract is filled in: the backbone is ResNet-50, and nothing is rebuilt.
     """
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -59,7 +61,9 @@ def declared(file: Path) -> Declared:
                 name, value = _assigned(statement)
                 if name and isinstance(value, ast.Constant) and isinstance(value.value, str):
                     values[name] = value.value
-    return Declared(values.get("title"), values.get("backbone_name", "resnet50"))
+    return Declared(
+        values.get("title"), values.get("backbone_name", "resnet50"), values.get("rebuilt", "")
+    )
 
 
 def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:

@@ -31,6 +31,10 @@ class Method(nn.Module, ABC):
     """How tables call it; a literal."""
     backbone_name: ClassVar[str] = "resnet50"
     """The backbone at full scale: its file in `topdb/methods/backbones`; a literal."""
+    rebuilt: ClassVar[str] = ""
+    """For a method that cannot be confirmed: what of it is known, what was chosen here, and that
+    no number can confirm it; one line for a reader of the tables, and a literal. A method that
+    follows released code, or a whole text, has none."""
     recipes: ClassVar[Mapping[str, Recipe]]
     """By side: `released` (the authors' code), `described` (their paper), and further variants
     under names of their own."""

@@ -1,7 +1,7 @@
-"""Dropping rows of a feature map: the most activated ones (Top DropBlock), or a random block.
+"""Dropping a part of a feature map: the most activated rows (Top DropBlock), or a random block.
 
-A mask has the value 0 in dropped rows and 1 in kept ones. Both functions work on the device of
-the features, without a loop over images.
+A mask has the value 0 where the map is dropped and 1 where it is kept. All functions work on the
+device of the features, without a loop over images.
 """
 
 from typing import Literal
@@ -89,4 +89,38 @@ def random_drop_mask(features: Tensor, ratio: float, generator: torch.Generator)
     start = int(torch.randint(rows - block + 1, (), generator=generator))
     mask = features.new_ones(1, 1, rows, 1)
     mask[:, :, start : start + block] = 0.0
+    return mask
+
+
+def rectangle_drop_mask(
+    features: Tensor,
+    heights: tuple[float, float],
+    widths: tuple[float, float],
+    generator: torch.Generator,
+) -> Tensor:
+    """Mask one rectangle of random size at a random place, the same for the whole batch.
+
+    Source: DropBlock+ of SONA (Xia et al., ICCV 2019), whose text says that the size varies.
+
+    Parameters
+    ----------
+    features : (B, C, H, W), of at least two places
+    heights, widths : shares of H and of W, drawn uniformly between these and rounded to whole
+        places, at least one; a rectangle as large as the map is a row, or in a single row a
+        column, smaller
+    generator : on the CPU
+
+    Returns
+    -------
+    (1, 1, H, W)
+    """
+    rows, columns = features.shape[2:]
+    tall, wide, down, right = torch.rand(4, generator=generator, dtype=torch.float64).tolist()
+    height = max(1, round(rows * (heights[0] + (heights[1] - heights[0]) * tall)))
+    width = max(1, round(columns * (widths[0] + (widths[1] - widths[0]) * wide)))
+    if (height, width) == (rows, columns):
+        height, width = (height - 1, width) if rows > 1 else (height, width - 1)
+    top, left = int(down * (rows - height + 1)), int(right * (columns - width + 1))
+    mask = features.new_ones(1, 1, rows, columns)
+    mask[:, :, top : top + height, left : left + width] = 0.0
     return mask

@@ -2,14 +2,17 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, softplus
 
 _SMALLEST_SQUARE = 1e-12
 """Keeps the square root's gradient finite where two features are equal."""
 
 
 def batch_hard_triplet(
-    features: Tensor, labels: Tensor, margin: float, smallest_square: float = _SMALLEST_SQUARE
+    features: Tensor,
+    labels: Tensor,
+    margin: float | None,
+    smallest_square: float = _SMALLEST_SQUARE,
 ) -> Tensor:
     """Return the mean over anchors of [margin + hardest positive - hardest negative]+.
 
@@ -21,7 +24,7 @@ def batch_hard_triplet(
     ----------
     features : (B, D)
     labels : (B,) int64; at least two people, or there is no negative
-    margin : in units of distance
+    margin : in units of distance; None for the soft margin, log(1 + e^x) in place of [margin + x]+
     smallest_square : what squared distances are clamped to from below
     """
     squares = features.square().sum(dim=1)
@@ -30,6 +33,8 @@ def batch_hard_triplet(
     same = labels[:, None] == labels[None, :]
     hardest_positive = distances.masked_fill(~same, -torch.inf).amax(dim=1)
     hardest_negative = distances.masked_fill(same, torch.inf).amin(dim=1)
+    if margin is None:
+        return softplus(hardest_positive - hardest_negative).mean()
     return (margin + hardest_positive - hardest_negative).clamp(min=0.0).mean()
 
 

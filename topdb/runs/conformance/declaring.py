@@ -27,13 +27,19 @@ _FEW = 3
 
 
 def literals(subject: Subject) -> None:
-    """Ask that the plan can read title and backbone without importing the file."""
+    """Ask that title, backbone and the word of a rebuilt method are read without an import."""
     told = declared(subject.file)
     method = subject.method
     require(
-        told.title == method.title and told.backbone == method.backbone_name,
-        "title and backbone_name have to be plain strings in the class's body, since the plan "
-        "reads them without importing the file.",
+        told.title == method.title
+        and told.backbone == method.backbone_name
+        and told.rebuilt == method.rebuilt,
+        "title, backbone_name and rebuilt have to be plain strings in the class's body, since the "
+        "plan reads them without importing the file.",
+    )
+    require(
+        not method.rebuilt or _is_line(method.rebuilt),
+        "`rebuilt` is not one line of text: write one line.",
     )
     require(_is_line(method.title), "the title is empty or has several lines: give it one line.")
 
