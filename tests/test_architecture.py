@@ -21,7 +21,7 @@ ROOMS = {
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
     "runs": {
         *("config", "results", "datasets", "methods", "engine", "retrieval"),
-        *("code", "pickled", "tracking", "topdb"),
+        *("code", "pickled", "topdb"),
     }
     | COMMON,
     "pickled": {"errors"},
@@ -101,8 +101,11 @@ def test_the_reader_sees_every_kind_of_import():
     assert libraries(source) == {"topdb", "torch"}
 
 
-def test_only_tracking_knows_mlflow():
+def test_only_tracking_knows_mlflow_and_only_its_command_knows_tracking():
     assert {Path(name).parts[0] for name in importers("mlflow")} == {"tracking"}
+    inside = [path for path in MODULES if "tracking" in topdb_rooms(path.read_text())]
+    outside = {name_of(path) for path in inside if room(path) != "tracking"}
+    assert outside == {"commands/track.py"}
 
 
 def test_only_methods_training_and_the_gpus_products_know_torch():
@@ -167,7 +170,7 @@ def runs_at_import(tree: ast.Module) -> Iterator[ast.stmt]:
     ("file", "library"),
     [
         ("retrieval/cuda.py", "torch"),
-        ("tracking/library.py", "mlflow"),
+        ("tracking/store.py", "mlflow"),
         *((file, "torchvision") for file in TORCHVISIONS),
     ],
 )

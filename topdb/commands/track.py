@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from topdb.commands.options import PARAMS, ParamsFile, ProfileName, ResultsFolder, chosen
+from topdb.errors import UserError
 from topdb.secrets import check_credential_files
-from topdb.tracking import track_finished
+from topdb.tracking.follow import follow as follow_trainings
+from topdb.tracking.track import track_finished
 
 
 def track(
@@ -22,9 +24,18 @@ def track(
         Path | None,
         typer.Option("--reports", help="Folder of this profile's reports, to be kept with them."),
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Tell of trainings that run, until standard input ends."),
+    ] = False,
 ) -> None:
     """Tell MLflow about every finished run that it does not know yet."""
     settings, name, folder = chosen(params, profile, results)
     check_credential_files(Path())
+    if follow:
+        if out or reports:
+            raise UserError("--follow goes without --out and --reports: leave them away.")
+        follow_trainings(settings, name, folder)
+        return
     receipt = out or folder / "tracked.json"
     typer.echo(track_finished(settings, name, folder, receipt, [params], reports))

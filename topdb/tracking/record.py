@@ -1,18 +1,93 @@
-"""What MLflow is told about a finished run, read from the run's own files."""
+"""What MLflow is told about a run, read from the run's own files."""
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.files import digest, read_json
+from topdb.results.run_files import RUNNING, RunFiles
 from topdb.results.runs import GridRun
 from topdb.tracking.store import Point
-from topdb.tracking.tags import run_tags
+
+EVERY = "loss"
+"""The metric that every epoch has: where its value arrived, the whole epoch did."""
+_SHOWN = 12
+"""Digits of a training's identity, as they name the file of its epochs."""
+
+Rows = Sequence[Mapping[str, float]]
+"""Of a history.csv, an epoch each."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that runs, by the file of its epochs."""
+
+    path: Path
+    written: int
+    """In milliseconds since 1970."""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from a training of the same run with other parameters, data or code."""
+        return self.path.name[:_SHOWN]
+
+
+def training_in(folder: Path) -> Training | None:
+    """Return the training that runs in a run's folder, as far as its files tell.
+
+    A training that is killed leaves its file behind; the newest one counts.
+    """
+    found = []
+    for path in RunFiles(folder).checkpoints.glob(f"*{RUNNING}"):
+        try:
+            found.append(Training(path, path.stat().st_mtime_ns // 1_000_000))
+        except FileNotFoundError:  # it has just ended
+            continue
+    return max(found, key=lambda training: training.written, default=None)
+
+
+def read_history(path: Path) -> Rows:
+    """Return the rows of a history.csv.
+
+    Raises
+    ------
+    UserError
+        The file is missing or broken.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            lines = list(csv.DictReader(stream))
+        return [{name: float(value) for name, value in line.items()} for line in lines]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise UserError(f"{path} cannot be read ({error}): train the run again.") from None
+
+
+def points_of(rows: Rows, ended: int) -> list[Point]:
+    """Return all values of a history whose last epoch ended then, in milliseconds since 1970."""
+    epochs: list[list[Point]] = []
+    for row in reversed(rows):
+        step = int(row["epoch"])
+        names = [name for name in row if name != "epoch"]
+        epochs.append([Point(name, row[name], ended, step) for name in names])
+        ended -= int(row.get("seconds", 0.0) * 1000)
+    return [point for points in reversed(epochs) for point in points]
+
+
+def run_tags(profile: str, run: GridRun) -> dict[str, str]:
+    """Return the tags by which a run is found."""
+    seed = str(run.seed)
+    return {"profile": profile, "dataset": run.dataset, "method": run.method, "seed": seed}
+
+
+def label(tags: Mapping[str, str]) -> str:
+    """Return the name of a run's folder below the profile's results."""
+    return f"{tags['dataset']}/{tags['method']}/seed-{tags['seed']}"
 
 
 @dataclass(frozen=True)
@@ -27,42 +102,38 @@ class FinishedRun:
     """Of `run.json`."""
 
     @property
+    def files(self) -> RunFiles:
+        """Where its files lie."""
+        return RunFiles(self.run.folder(self.results))
+
+    @cached_property
     def identity(self) -> str:
         """What the run is known by: it changes with its weights and with its scores."""
         files = [self.run.metrics(self.results, ranking) for ranking in self.profile.rankings]
         scores = [digest(file)[:16] if file.is_file() else "none" for file in files]
-        run = self.run
-        return ":".join(
-            [
-                self.profile_name,
-                run.dataset,
-                run.method,
-                str(run.seed),
-                self.content["weights_digest"],
-                *scores,
-            ]
-        )
+        named = run_tags(self.profile_name, self.run).values()
+        return ":".join([*named, self.content["weights_digest"], *scores])
 
     @property
-    def weights(self) -> Path:
-        """The run's weights."""
-        return self.run.folder(self.results) / "weights.safetensors"
+    def training(self) -> str | None:
+        """The identity of its training; None of weights that were not trained here."""
+        identity = self.content.get("identity")
+        return str(identity)[:_SHOWN] if identity else None
 
     @property
     def tags(self) -> dict[str, str]:
         """By what the run is found, where it comes from, and where its weights lie."""
         environment = self.content["environment"]
         git = environment["git"] or {}
-        run = self.run
         return {
-            **run_tags(self.profile_name, run.dataset, run.method, run.seed),
+            **run_tags(self.profile_name, self.run),
             "recipe": self.content["recipe"]["side"],
             "rendered": str(self.content.get("rendered")).lower(),
             "git_commit": str(git.get("commit")),
             "git_dirty": str(git.get("dirty")).lower(),
             "index_digest": self.content["index_digest"],
             "weights_digest": self.content["weights_digest"],
-            "weights_path": self.weights.as_posix(),
+            "weights_path": self.files.weights.as_posix(),
             "device": environment["device"],
             **{f"version.{name}": str(each) for name, each in environment["versions"].items()},
         }
@@ -70,72 +141,34 @@ class FinishedRun:
     @property
     def parameters(self) -> dict[str, object]:
         """Everything that can be set, a dotted key each."""
-        return {
-            "start": json.dumps(self.content["start"]),
-            "changes": json.dumps(self.content["changes"]),
-            **{
-                f"ranking.{key}": value
-                for key, value in self.profile.ranking.model_dump(mode="json").items()
-            },
-            **{
-                f"{part}.{key}": value
-                for part in ("recipe", "scale", "hardware")
-                for key, value in flat(self.content[part]).items()
-            },
-        }
+        nested = {part: self.content[part] for part in ("recipe", "scale", "hardware")}
+        nested["ranking"] = self.profile.ranking.model_dump(mode="json")
+        whole = {part: json.dumps(self.content[part]) for part in ("start", "changes")}
+        return whole | _flat(nested)
 
-    @property
+    @cached_property
     def ended(self) -> int:
         """When the run was finished, in milliseconds since 1970."""
-        return int(_record(self.run, self.results).stat().st_mtime * 1000)
+        return int(self.files.record.stat().st_mtime * 1000)
 
     @property
     def started(self) -> int:
         """When it began."""
-        seconds = sum(self.content.get("seconds", {}).values())
-        return self.ended - int(seconds * 1000)
+        return self.ended - int(sum(self.content.get("seconds", {}).values()) * 1000)
 
-    @property
-    def epochs(self) -> list[dict[str, float]]:
-        """The rows of `history.csv`.
-
-        Raises
-        ------
-        UserError
-            The file is missing or broken.
-        """
-        path = self.run.folder(self.results) / "history.csv"
-        try:
-            with path.open(newline="", encoding="utf-8") as stream:
-                return [
-                    {name: float(value) for name, value in row.items()}
-                    for row in csv.DictReader(stream)
-                ]
-        except (OSError, ValueError, TypeError, csv.Error) as error:
-            raise UserError(f"{path} cannot be read ({error}): train the run again.") from None
-
-    @property
-    def history(self) -> list[Point]:
-        """The values of all epochs, at the times at which they were measured."""
-        points: list[Point] = []
-        time = self.ended
-        for row in reversed(self.epochs):
-            points[:0] = [
-                Point(name, value, time, int(row["epoch"]))
-                for name, value in row.items()
-                if name != "epoch"
-            ]
-            time -= int(row.get("seconds", 0.0) * 1000)
-        return points
+    @cached_property
+    def rows(self) -> Rows:
+        """Its history; a UserError where that is broken."""
+        return read_history(self.files.history)
 
     @property
     def scores(self) -> list[Point]:
-        """The run's scores under each ranking that stands."""
+        """What each ranking's metrics.json measures, where it stands."""
         return [
             Point(f"{ranking}_{name}", value, self.ended, 0)
             for ranking in self.profile.rankings
             if (path := self.run.metrics(self.results, ranking)).is_file()
-            for name, value in _summary(read_json(path)).items()
+            for name, value in _measured(read_json(path)).items()
         ]
 
 
@@ -149,30 +182,24 @@ def finished_run(
     UserError
         Its `run.json` is broken.
     """
-    path = _record(run, results)
+    path = RunFiles(run.folder(results)).record
     if not path.is_file():
         return None
     return FinishedRun(run, profile_name, profile, results, read_json(path))
 
 
-def _record(run: GridRun, results: Path) -> Path:
-    return run.folder(results) / "run.json"
+def _measured(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the measures of a metrics.json, which are fractions; its counts are whole numbers."""
+    found = {name: value for name, value in metrics.items() if isinstance(value, float)}
+    return found | {f"R{rank}": value for rank, value in metrics.get("cmc", {}).items()}
 
 
-def _summary(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return {
-        "mAP": metrics["mAP"],
-        "mINP": metrics["mINP"],
-        **{f"R{rank}": value for rank, value in metrics["cmc"].items()},
-    }
-
-
-def flat(content: Mapping[str, Any]) -> dict[str, object]:
+def _flat(content: Mapping[str, Any]) -> dict[str, object]:
     """Return plain data with a dotted key for each value; lists are JSON."""
     found: dict[str, object] = {}
     for key, value in content.items():
         if isinstance(value, dict):
-            found |= {f"{key}.{inner}": each for inner, each in flat(value).items()}
+            found |= {f"{key}.{inner}": each for inner, each in _flat(value).items()}
         else:
             found[key] = json.dumps(value) if isinstance(value, list) else value
     return found

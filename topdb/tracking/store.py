@@ -1,25 +1,51 @@
-"""Which store MLflow's runs go to, and what every way of talking to it offers."""
+"""MLflow's own client, held to seconds: which store it speaks to, and what it is asked."""
 
+import errno
+import fcntl
 import os
+import shutil
+import socket
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from itertools import groupby
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 from topdb.secrets import redacted
 
-EMBEDDED = Path("results/mlflow.db")
-"""The embedded store, relative to the working folder."""
+_VARIABLES = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+    "PGCONNECT_TIMEOUT": "5",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""Without them a dead server holds a call up for four minutes, a redirect takes the credentials
+elsewhere, MLflow calls home, and prints a traceback for each database error before it raises it."""
 
-PARENT_TAG = "mlflow.parentRunId"
-"""By this tag MLflow shows a run below another."""
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+_ANSWER_SECONDS = 5.0
+_ROOM = 1_000_000
+"""Bytes: as large as an empty store."""
+_BATCH = 1000
+"""As many values as MLflow takes at once."""
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+_Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True)
-class Point:
+class NoAnswerError(TimeoutError):
+    """Some work took longer than it may; a thread of this process is still at it."""
+
+
+class Point(NamedTuple):
     """One value of a metric."""
 
     name: str
@@ -30,42 +56,18 @@ class Point:
     """The epoch, from 1; 0 for what is measured once."""
 
 
-class Store(Protocol):
-    """What a training needs of a tracker. Every call may raise anything, or take its time."""
+class Told(NamedTuple):
+    """A run as MLflow has it."""
 
-    def experiment(self, name: str) -> str:
-        """Return an experiment's id; it is created where it is not there."""
-        ...
-
-    def find(self, experiment: str, tags: Mapping[str, str]) -> str | None:
-        """Return the id of the newest run that has these tags, or None."""
-        ...
-
-    def create(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
-        """Start a run and return its id."""
-        ...
-
-    def log(self, run_id: str, points: Iterable[Point]) -> None:
-        """Add values to a run in one call."""
-        ...
-
-    def tag(self, run_id: str, name: str, value: str) -> None:
-        """Set a tag of a run."""
-        ...
-
-    def end(self, run_id: str, status: Status) -> None:
-        """End a run."""
-        ...
+    identity: str
+    status: str
+    """RUNNING, FINISHED, FAILED, or what else MLflow has."""
+    tags: Mapping[str, str]
 
 
 def address() -> str:
-    """Return where the store is: MLFLOW_TRACKING_URI, or else the embedded store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{EMBEDDED}"
-
-
-def public_address() -> str:
-    """Return the store's address without a user's name or password."""
-    return redacted(address())
+    """Return where the store is: MLFLOW_TRACKING_URI, or else a file beside the results."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///results/mlflow.db"
 
 
 def reason(error: BaseException) -> str:
@@ -74,11 +76,161 @@ def reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
-def conditions(tags: Mapping[str, str]) -> str:
-    """Return MLflow's search expression for runs that have these tags."""
-    return " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
-
-
 def now() -> int:
     """Return the time in MLflow's unit, milliseconds since 1970."""
     return int(time.time() * 1000)
+
+
+def within(seconds: float, work: Callable[[], _Result]) -> _Result:
+    """Return what `work` returns, or raise what it raises.
+
+    MLflow's variables bound one answer; this bounds all of a piece of work, with its retries, the
+    search for a host's address, and a disk that hangs.
+
+    Raises
+    ------
+    NoAnswerError
+        It took longer; a thread goes on with it and dies with the process.
+    """
+    results: list[_Result] = []
+    errors: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            results.append(work())
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if errors:
+        raise errors[0]
+    if not results:
+        raise NoAnswerError(f"no answer in {seconds:g} s")
+    return results[0]
+
+
+def load_library() -> None:
+    """Import of MLflow what the store needs, with its variables set before.
+
+    That takes seconds on a busy machine. It is no fault of the store's, so it is done before
+    anybody counts the store's seconds, and before an SQLite file is held.
+    """
+    for name, value in _VARIABLES.items():
+        os.environ.setdefault(name, value)
+    import_module("mlflow")
+    if not address().startswith(("http:", "https:")):
+        import_module("mlflow.store.tracking.sqlalchemy_store")
+
+
+class Store:
+    """Any store that MLflow knows. Every call may raise anything.
+
+    Of an SQLite file's users one works at a time: they wait for each other here, not on the file's
+    own locks.
+    """
+
+    def __init__(self) -> None:
+        where = address()
+        self._file = None
+        if where.startswith("sqlite:///"):
+            self._file = Path(where.removeprefix("sqlite:///").partition("?")[0])
+        _fail_at_once(where, self._file)
+        load_library()
+        import mlflow  # here: whoever has nothing to tell does not wait for it
+
+        with self._turn():
+            self._client: Any = mlflow.MlflowClient(tracking_uri=where)
+        # Creates an SQLite store's tables; two processes that do so at once break it.
+        self.ask("search_experiments", max_results=1)
+
+    def ask(self, what: str, *given: Any, **named: Any) -> Any:
+        """Call a method of MLflow's client."""
+        with self._turn():
+            return getattr(self._client, what)(*given, **named)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._file is None:
+            yield
+            return
+        with self._file.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def experiment(self, name: str) -> str:
+        """Return an experiment's id; it is created where it is not there."""
+        found = self.ask("get_experiment_by_name", name)
+        if not found:
+            # A server says itself where artifacts go; beside an SQLite file lies its folder.
+            place = str(self._file.resolve().with_name("mlflow-artifacts")) if self._file else None
+            try:
+                return str(self.ask("create_experiment", name, artifact_location=place))
+            except Exception:
+                found = self.ask("get_experiment_by_name", name)
+                if not found:  # nobody else was faster
+                    raise
+        return str(found.experiment_id)
+
+    def runs(self, experiment: str, tags: Mapping[str, str]) -> Iterator[Told]:
+        """Yield the runs that have these tags, the newest first."""
+        wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags.items())
+        token = None
+        while True:
+            page = self.ask("search_runs", [experiment], wanted, page_token=token)
+            for run in page:
+                yield Told(str(run.info.run_id), run.info.status, run.data.tags)
+            token = page.token
+            if not token:
+                return
+
+    def create(self, experiment: str, name: str, tags: Mapping[str, str], started: int) -> Told:
+        """Start a run; `started` in milliseconds since 1970."""
+        run = self.ask("create_run", experiment, started, dict(tags), name)
+        return Told(str(run.info.run_id), "RUNNING", tags)
+
+    def values(self, told: Told, metric: str) -> dict[int, float]:
+        """Return a metric's value at each step that has arrived."""
+        found = self.ask("get_metric_history", told.identity, metric)
+        return {point.step: point.value for point in found}
+
+    def log(self, told: Told, points: Iterable[Point]) -> None:
+        """Add values to a run; those of one step, which lie side by side, arrive together."""
+        from mlflow.entities import Metric
+
+        batch: list[Any] = []
+        for _, step in groupby(points, key=lambda point: point.step):
+            values = [Metric(*point) for point in step]
+            if len(batch) + len(values) > _BATCH:
+                self.ask("log_batch", told.identity, metrics=batch)
+                batch = []
+            batch += values
+        if batch:
+            self.ask("log_batch", told.identity, metrics=batch)
+
+    def describe(
+        self, told: Told, tags: Mapping[str, str], parameters: Mapping[str, object]
+    ) -> None:
+        """Set tags and parameters of a run in one call."""
+        from mlflow.entities import Param, RunTag
+
+        self.ask(
+            "log_batch",
+            told.identity,
+            params=[Param(name, str(value)) for name, value in parameters.items()],
+            tags=[RunTag(name, value) for name, value in tags.items()],
+        )
+
+
+def _fail_at_once(where: str, file: Path | None) -> None:
+    """Raise an OSError where MLflow would try a full disk or a dead database ten times."""
+    if file:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(file.parent).free < _ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.parent))
+        return
+    parts = urlsplit(where)
+    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
+    if parts.hostname and port:
+        socket.create_connection((parts.hostname, port), _ANSWER_SECONDS).close()

@@ -1,4 +1,4 @@
-"""Tracking against MLflow itself, on its SQLite store; one store serves most tests."""
+"""Telling MLflow about finished runs, on its own SQLite store; one store serves most tests."""
 
 import json
 import time
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import tiny
+from tracking.stores import client, stored
 
-from topdb.config import TrackingSettings
 from topdb.errors import UserError
-from topdb.tracking import live_run, run_tags, track_finished
+from topdb.tracking.track import track_finished
 
 DEAD = "http://someone:hunter2@127.0.0.1:9"
 STORE = "sqlite:///results/mlflow.db"
@@ -42,15 +42,6 @@ def track(project, experiment, results="results/tiny"):
     return said, json.loads(Path(f"{experiment}.json").read_text())
 
 
-def stored(experiment, uri=STORE):
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri=uri)
-    found = client.get_experiment_by_name(experiment)
-    runs = client.search_runs([found.experiment_id])
-    return client, [run for run in runs if "topdb.role" not in run.data.tags]
-
-
 def test_every_finished_run_is_told_once_and_whole(project):
     said, receipt = track(project, "after")
     assert said == f"MLflow knows all 4 finished runs ({STORE})."
@@ -61,29 +52,43 @@ def test_every_finished_run_is_told_once_and_whole(project):
         for method in ("baseline", "top-db-net")
         for seed in (1, 2)
     ]
-    client, runs = stored("after")
-    assert {run.info.run_id for run in runs} == set(receipt["tracked"].values())
-    run = client.get_run(receipt["tracked"]["market1501/top-db-net/seed-2"])
+    assert {run.info.run_id for run in stored("after")} == set(receipt["tracked"].values())
+    run = client().get_run(receipt["tracked"]["market1501/top-db-net/seed-2"])
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "top-db-net on market1501, seed 2"
     assert run.data.params["recipe.side"] == run.data.tags["recipe"] == "released"
     assert run.data.params["recipe.epochs"] == "2"
+    assert run.data.params["hardware.threads"] == "1"
+    assert run.data.params["ranking.k1"] == "20"
     assert run.data.metrics["plain_mAP"] == pytest.approx(0.6)
     assert run.data.metrics["rk_mAP"] == pytest.approx(0.7)
+    assert run.data.metrics["plain_mINP"] == pytest.approx(0.6)
     assert run.data.metrics["plain_R1"] == 1.0
     assert run.data.tags["git_commit"] == "0123456789abcdef"
     assert run.data.tags["version.torch"] == "2.14.1"
-    history = client.get_metric_history(run.info.run_id, "loss")
+    history = client().get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [
         (epoch, 4.0 / epoch) for epoch in range(1, 401)
     ]
+
+
+def test_whatever_is_measured_is_told(project):
+    folder = tiny.write_run(project / "results/more", "market1501", "baseline", 1)
+    tiny.write_queries(folder, [0.5])
+    path = folder / "plain/metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"R3": 0.25, "queries": 7}))
+    _, receipt = track(project, "more", "results/more")
+    (run_id,) = receipt["tracked"].values()
+    told = client().get_run(run_id).data.metrics
+    assert told["plain_R3"] == 0.25
+    assert "plain_queries" not in told
 
 
 def test_a_second_call_tells_nothing_new(project):
     _, first = track(project, "twice")
     _, second = track(project, "twice")
     assert second == first
-    assert len(stored("twice")[1]) == 4
+    assert len(stored("twice")) == 4
 
 
 def test_a_run_that_was_trained_again_is_told_again(project):
@@ -99,66 +104,28 @@ def test_a_run_that_was_trained_again_is_told_again(project):
     assert [key for key in first["tracked"] if first["tracked"][key] != second["tracked"][key]] == [
         label
     ]
-    assert len(stored("again")[1]) == 5
+    assert len(stored("again")) == 5
 
 
-def test_a_live_run_is_told_epoch_by_epoch_and_completed_later(project):
-    settings = TrackingSettings(mode="live", experiment="live")
-    with live_run(settings, run_tags("tiny", "market1501", "baseline", 1)) as run:
-        for epoch in (1, 2, 3):
-            run.log_epoch(epoch, {"loss": 1.0 / epoch})
-    tiny.write_run(project / "live", "market1501", "baseline", 1, 3, mlflow_run_id=run.run_id)
-    _, receipt = track(project, "live", "live")
-    assert receipt["tracked"] == {"market1501/baseline/seed-1": run.run_id}
-    client, runs = stored("live")
-    assert len(runs) == 1
-    history = client.get_metric_history(run.run_id, "loss")
-    assert [point.step for point in history] == [1, 2, 3]  # not sent a second time
-    assert runs[0].data.params["recipe.side"] == "released"
+def test_a_run_that_an_older_training_told_itself_goes_on(project):
+    experiment = client().create_experiment("older")
+    tags = {"profile": "tiny", "dataset": "market1501", "method": "baseline", "seed": "1"}
+    begun = client().create_run(experiment, tags=tags).info.run_id
+    client().log_metric(begun, "loss", 4.0, step=1)
+    tiny.write_run(project / "older", "market1501", "baseline", 1, mlflow_run_id=begun)
+    _, receipt = track(project, "older", "older")
+    assert receipt["tracked"] == {"market1501/baseline/seed-1": begun}
+    history = client().get_metric_history(begun, "loss")
+    assert [point.step for point in history] == [1, 2]
+    assert len(stored("older")) == 1
 
 
-def test_a_live_run_of_a_store_that_is_gone_is_told_from_its_files(project):
+def test_a_run_of_a_store_that_is_gone_is_told_from_its_files(project):
     gone = "0" * 32
     tiny.write_run(project / "gone", "market1501", "baseline", 1, mlflow_run_id=gone)
     said, receipt = track(project, "gone", "gone")
     assert said.startswith("MLflow knows all 1 ")
     assert receipt["tracked"]["market1501/baseline/seed-1"] != gone
-
-
-def test_a_training_that_fails_is_marked_so_and_its_error_goes_on(project):
-    settings = TrackingSettings(mode="live", experiment="failed")
-    with (
-        pytest.raises(UserError, match="NaN"),
-        live_run(settings, run_tags("tiny", "market1501", "baseline", 1)) as run,
-    ):
-        run.log_epoch(1, {"loss": 1.0})
-        raise UserError("the loss became NaN")
-    _, (stopped,) = stored("failed")
-    assert stopped.info.status == "FAILED"
-
-
-def test_an_incomplete_live_history_is_sent_whole_from_the_files(project):
-    settings = TrackingSettings(mode="live", experiment="cut")
-    with (
-        pytest.raises(KeyboardInterrupt),
-        live_run(settings, run_tags("tiny", "market1501", "baseline", 1)) as run,
-    ):
-        run.log_epoch(1, {"loss": 1.0})
-        raise KeyboardInterrupt
-    tiny.write_run(project / "cut", "market1501", "baseline", 1, mlflow_run_id=run.run_id)
-    _, receipt = track(project, "cut", "cut")
-    (told,) = receipt["tracked"].values()
-    assert told != run.run_id
-    client, _ = stored("cut")
-    assert [point.step for point in client.get_metric_history(told, "loss")] == [1, 2]
-
-
-def test_modes_other_than_live_open_no_run():
-    for mode in ("after", "off"):
-        settings = TrackingSettings(mode=mode, experiment="none")
-        with live_run(settings, run_tags("tiny", "market1501", "baseline", 1)) as run:
-            run.log_epoch(1, {"loss": 1.0})
-        assert run.run_id is None
 
 
 def test_tracking_that_is_off_says_so(tmp_path):
@@ -196,3 +163,10 @@ def test_a_dead_server_costs_seconds_and_no_result_and_no_secret(tmp_path):
     assert json.loads(receipt)["tracked"] == {}
     assert json.loads(receipt)["store"] == "http://127.0.0.1:9"
     assert "hunter2" not in receipt + done.stdout + done.stderr
+
+
+def test_following_writes_no_receipt(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    tiny.write_params(tmp_path)
+    assert tiny.topdb(monkeypatch, "track", "--follow", "--out", "receipt.json") == 2
+    assert "--follow goes without --out" in capfd.readouterr().err
