@@ -14,7 +14,8 @@ ROOMS = {
     "code": set(),
     "files": {"errors"},
     "config": {"errors", "metrics"},
-    "results": {"config"} | COMMON,
+    "results": {"config", "metrics"} | COMMON,
+    "evidence": {"config", "results", "metrics", "statistics"} | COMMON,
     "datasets": {"config"} | COMMON,
     "drawn": {"config", "datasets"} | COMMON,
     "methods": {"config"} | COMMON,
@@ -29,7 +30,7 @@ ROOMS = {
     "retrieval": {"metrics"},
     "examples": {"config", "results", "datasets"} | COMMON,
     "statistics": set(),
-    "reporting": {"config", "statistics", "results"} | COMMON,
+    "reporting": {"config", "results", "metrics", "statistics", "evidence"} | COMMON,
     "columns": set(),
     "evaluation": {"config", "retrieval", "columns"} | COMMON,
     "planning": {"config", "results", "code"} | COMMON,
@@ -146,11 +147,36 @@ def test_nothing_but_the_finder_names_a_method_that_is_in_no_list():
         assert named <= {"osnet"}, name_of(path)  # which is a backbone, too
 
 
+def test_evidence_goes_one_way():
+    """Scores to pairs, to cells and claims, to comparisons, to the answer."""
+    order = ["pairs", "cells", "claims", "comparing", "answer"]
+    for number, name in enumerate(order):
+        names = imported((PACKAGE / f"evidence/{name}.py").read_text())
+        known = {each.split(".")[2] for each in names if each.startswith("topdb.evidence.")}
+        assert known <= {*order[:number]}, name
+
+
+def test_nothing_names_a_table_or_a_metric_of_a_paper():
+    """Papers and metrics are data; bundles of format 1 alone had one paper."""
+    for path in (*PACKAGE.glob("[cer]*/*.py"), PACKAGE / "planning.py"):
+        if room(path) not in ("config", "evidence", "results", "reporting", "planning"):
+            continue
+        words = {
+            node.value
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        if path.stem not in ("former", "run_diff"):
+            assert not words & {"table1", "table2"}, name_of(path)
+            known = {"mAP", "R1"} if name_of(path) == "config/file.py" else set()
+            assert words & {"mAP", "mINP", "R1"} <= known, name_of(path)
+
+
 @pytest.mark.parametrize("library", ["altair", "jinja2", "markupsafe", "vl_convert"])
-def test_only_the_page_knows_what_it_is_drawn_with(library):
+def test_only_reports_know_what_they_are_drawn_with(library):
     found = list(importers(library))
     assert found
-    assert all(name.startswith("reporting/page/") for name in found)
+    assert all(name.startswith("reporting/") for name in found)
 
 
 def runs_at_import(tree: ast.Module) -> Iterator[ast.stmt]:
