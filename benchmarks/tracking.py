@@ -1,13 +1,14 @@
 """Time what MLflow costs a run: side by side, interleaved, eight trainings at once.
 
 Trains runs of the mini profile on its Market-1501, drawn and pretrained before, in a temporary
-folder: without tracking, told afterwards, told live to a server, told live to an SQLite store; then
-alone, beside trackers that are out of order. Writes `benchmarks/tracking.md`.
+folder: without tracking, told afterwards, followed with a server, followed with an SQLite store;
+then alone, followed with trackers that are out of order. Writes `benchmarks/tracking.md`.
 
     PYTHONPATH=tests python benchmarks/tracking.py
 """
 
 import argparse
+import contextlib
 import os
 import resource
 import shutil
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -74,10 +76,22 @@ def started(folder: Path, store: str | None, *arguments: str) -> subprocess.Pope
         [sys.executable, "-m", "topdb.cli", *arguments],
         cwd=folder,
         env=kept,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+@contextlib.contextmanager
+def followed(folder: Path, mode: str, store: str | None) -> Iterator[None]:
+    """Follow trainings meanwhile, as the workflow does where the mode is live."""
+    follower = started(folder, store, "track", "--follow") if mode == "live" else None
+    yield
+    if follower:
+        said, _ = follower.communicate()  # ends its input, and so the follower
+        if "out of reach" in said:
+            print(f"{store}: {said.strip()}", file=sys.stderr)
 
 
 def tracked(folder: Path, mode: str) -> None:
@@ -109,20 +123,20 @@ def eight(folder: Path, mode: str, store: str | None) -> float:
     forget_runs(folder)
     tracked(folder, mode)
     began = processor_seconds()
-    processes = [started(folder, store, *training(seed)) for seed in SEEDS]
-    for process in processes:
-        output, _ = process.communicate()
-        if process.returncode:
-            sys.exit(f"a training failed:\n{output[-2000:]}")
-        if "out of reach" in output:
-            print(f"{mode}, {store}: {output.strip()}", file=sys.stderr)
+    with followed(folder, mode, store):
+        processes = [started(folder, store, *training(seed)) for seed in SEEDS]
+        for process in processes:
+            output, _ = process.communicate()
+            if process.returncode:
+                sys.exit(f"a training failed:\n{output[-2000:]}")
     return processor_seconds() - began
 
 
-def alone(folder: Path, store: str | None) -> float:
+def alone(folder: Path, mode: str, store: str | None) -> float:
     """Train one run; return its wall seconds."""
     forget_runs(folder)
-    return run(folder, *training(1), store=store)
+    with followed(folder, mode, store):
+        return run(folder, *training(1), store=store)
 
 
 def processor_seconds() -> float:
@@ -162,8 +176,8 @@ def eight_at_once(folder: Path, rounds: int, server: str) -> list[str]:
         "",
         "Eight trainings of the mini profile at once, "
         f"{len(os.sched_getaffinity(0))} cores, median of {rounds} interleaved round(s): processor "
-        "seconds of all eight, without a server's own. One import is most of what `after` "
-        "adds, however many runs there are.",
+        "seconds of all eight and of what tells MLflow, without a server's own. One import is "
+        "most of what each way adds, however many runs there are.",
         "",
         "| tracking | seconds | added |",
         "|:--|--:|--:|",
@@ -184,7 +198,7 @@ def eight_at_once(folder: Path, rounds: int, server: str) -> list[str]:
 def out_of_order(folder: Path, server: str) -> list[str]:
     """Return the table of what a tracker that is out of order costs one run."""
     tracked(folder, "off")
-    plain = statistics.median(alone(folder, None) for _ in range(3))
+    plain = statistics.median(alone(folder, "off", None) for _ in range(3))
     tracked(folder, "live")
     lines = [
         f"One training alone takes {plain:.1f} s. What trackers that are out of order add to it, "
@@ -200,7 +214,7 @@ def out_of_order(folder: Path, server: str) -> list[str]:
             "PostgreSQL down": f"postgresql://127.0.0.1:{free_port()}/none",
         }
         for name, store in stores.items():
-            extra = alone(folder, store) - plain
+            extra = alone(folder, "live", store) - plain
             later = run(folder, "track", store=store)
             lines.append(f"| {name} | {extra:.1f} s | {later:.1f} s |")
     return lines

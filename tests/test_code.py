@@ -121,7 +121,7 @@ def test_a_new_method_or_part_is_of_no_other_runs(package):
         "runs/estimate.py",
         "runs/importing.py",
         "runs/recipes.py",
-        "runs/conformance/checking.py",
+        "runs/conformance/__init__.py",
         "commands/train.py",
         "cli.py",
         "config/file.py",
@@ -153,7 +153,7 @@ def test_an_edit_of_the_loop_is_of_every_run_and_pretraining_and_of_nothing_else
     assert stale(package, name) == {*METHODS, *pretrainings}
 
 
-@pytest.mark.parametrize("name", ["runs/features.py", "runs/train.py", "results/snapshots.py"])
+@pytest.mark.parametrize("name", ["runs/extraction.py", "runs/train.py", "results/snapshots.py"])
 def test_an_edit_of_what_follows_training_is_of_every_run(name, package):
     # The page and figure 3 are made of snapshots.
     assert stale(package, name) - {"report"} == {*METHODS}

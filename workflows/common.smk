@@ -94,8 +94,12 @@ SNAPSHOTS = expand(
     method=PLAN["snapshots"]["methods"],
     seed=PLAN["snapshots"]["seed"],
 )
-# Imported weights were not watched while they were trained.
-FIGURES = [] if PLAN["weights"] else ["reports/figure2.png", "reports/figure3.png"]
+# Those of images, which the page shows; its plots it draws itself.
+FIGURES = [
+    f"reports/{drawn['files'][0]}"
+    for drawn in PLAN["figures"].values()
+    if drawn["needs"] == "snapshots"
+]
 REPORTS = [
     "reports/index.html",
     *(
@@ -107,11 +111,7 @@ REPORTS = [
     *(f"reports/{paper}verdict.json" for paper in PAPERS),
     "reports/metrics.json",
     *expand("reports/plots/{data}.csv", data=["training", "seeds"]),
-    *FIGURES,
-    *expand(
-        "reports/plots/{plot}.svg",
-        plot=["differences", "variance", "published", "seeds", "cmc", "training"],
-    ),
+    *(f"reports/{drawn['files'][0]}" for drawn in PLAN["figures"].values()),
 ]
 # What the repository holds is at hand everywhere.
 PRINTED = local([file for paper in PAPERS.values() for file in paper["files"]])
@@ -132,6 +132,13 @@ if held and not workflow.dryrun:
             f"topdb: the clock was set back: {late} files from the future are of now.",
             file=sys.stderr,
         )
+
+following = []  # holds what it names until the end
+
+
+onstart:
+    if held and PLAN["tracking"]["mode"] == "live":
+        following.append(follow())
 
 
 onsuccess:
@@ -283,6 +290,31 @@ def compared(wildcards):
         COMPARED.format(paper=wildcards.paper, table=table)
         for table in PAPERS[wildcards.paper]["tables"]
     ]
+
+
+def follow():
+    """Start what tells MLflow of trainings while they run, and return it.
+
+    It ends when its standard input does, whose other end the kernel closes with this process, and
+    whoever stops the jobs of a terminal leaves it to that.
+    """
+    if FETCHED:
+        print(
+            "topdb: tracking.mode is live, and these trainings' files lie in a storage until they "
+            "end: MLflow is told of them afterwards.",
+            file=sys.stderr,
+        )
+        return None
+    os.makedirs(f"logs/{PROFILE}", exist_ok=True)
+    command = [f"{PROGRAMS}/topdb", "track", "--follow", "--params", PARAMS]
+    with open(f"logs/{PROFILE}/follow.log", "a") as log:
+        return subprocess.Popen(
+            [*command, "--profile", PROFILE],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def check_recipes():

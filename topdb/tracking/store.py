@@ -24,12 +24,14 @@ _VARIABLES = {
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "PGCONNECT_TIMEOUT": "5",
     "GIT_PYTHON_REFRESH": "quiet",
 }
 """Without them a dead server holds a call up for four minutes, a redirect takes the credentials
-elsewhere, MLflow calls home, and prints a traceback for each database error before it raises it."""
+elsewhere, and MLflow calls home, prints the store's address with what it holds, and a traceback for
+each database error before it raises it."""
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _ANSWER_SECONDS = 5.0
