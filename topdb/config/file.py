@@ -235,7 +235,7 @@ def read_yaml(path: Path, remedy: str) -> object:
 
 
 def validated(
-    model: type[_Model], path: Path, content: object, method_folders: Sequence[Path] = ()
+    model: type[_Model], origin: Path | str, content: object, method_folders: Sequence[Path] = ()
 ) -> _Model:
     """Return a parameter object made of a file's content.
 
@@ -247,7 +247,7 @@ def validated(
     try:
         return model.model_validate(content, context={METHOD_FOLDERS: tuple(method_folders)})
     except ValidationError as error:
-        raise UserError(_describe(path, error, model)) from None
+        raise UserError(_describe(origin, error, model)) from None
 
 
 def _folders(content: object) -> tuple[Path, ...]:

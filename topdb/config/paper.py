@@ -7,7 +7,7 @@ and `oddities.csv` what a reader should know. The last two may be left out.
 
 import csv
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -15,7 +15,6 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from topdb.config.base import MethodName, MetricName, Name, Ranking, Settings, nearest
 from topdb.config.file import Params, read_yaml, validated
-from topdb.config.methods import method_files
 from topdb.config.profile import Profile
 from topdb.errors import UserError
 
@@ -34,7 +33,6 @@ TAKEN = ("verdict", "metrics", "plots", "page", "reference")
 
 Owner = Literal["paper", "competitor"]
 """Whose a method is. Competitors' numbers come from their own papers."""
-_RANKINGS: dict[str, Ranking] = {ranking: ranking for ranking in get_args(Ranking)}
 
 
 class PaperMethod(Settings):
@@ -164,23 +162,27 @@ class PaperFile(Settings):
         return list(dict.fromkeys(name for table in tables for name in table.columns.datasets))
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(Settings):
     """The better method has a better metric than the worse one, on each of its data sets."""
 
-    id: str
-    title: str
+    id: str = Field(min_length=1)
+    title: str = Field(min_length=1)
     """The claim in words, without its data sets."""
-    better_method: str
+    better_method: MethodName
     better_ranking: Ranking
-    worse_method: str
+    worse_method: MethodName
     worse_ranking: Ranking
-    quantity: str
-    """The name of a metric."""
-    datasets: tuple[str, ...]
-    """Names of data sets; empty for all that a profile has."""
-    source: str
+    quantity: MetricName
+    datasets: tuple[Name, ...]
+    """Empty for all that a profile has."""
+    source: str = Field(min_length=1)
     """Where the paper says so."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "Claim":
+        if (self.better_method, self.better_ranking) == (self.worse_method, self.worse_ranking):
+            raise ValueError("it compares a method with itself; mend it")
+        return self
 
     @property
     def methods(self) -> tuple[str, str]:
@@ -312,11 +314,7 @@ def read_paper(folder: Path, method_folders: Sequence[Path] = ()) -> Paper:
     ids = [claim.id for claim in claims]
     for family, listed in file.families.items():
         for claim in listed:
-            if claim not in ids:
-                raise UserError(
-                    f"{path}: families: '{family}' names the claim '{claim}', which is not one of "
-                    f"{CLAIMS}{nearest(claim, ids)}: name {', '.join(ids)}."
-                )
+            _require_known(f"{path}: the family '{family}'", "claim", claim, ids)
     _require_one_value(folder, rows)
     return Paper(folder.name, folder, file, rows, claims, _remarks(folder / ODDITIES, file))
 
@@ -460,64 +458,33 @@ def _require_one_value(folder: Path, tables: Mapping[str, Sequence[PrintedRow]])
 def _claims(path: Path, file: PaperFile, method_folders: Sequence[Path]) -> tuple[Claim, ...]:
     if not path.is_file():
         return ()
-    columns = [field.name for field in fields(Claim)]
-    methods = [*method_files(method_folders)]
-    tables = file.tables.values()
-    metrics = dict.fromkeys(metric for table in tables for metric in table.columns.metrics)
-    known = {
-        "better_method": methods,
-        "worse_method": methods,
-        "better_ranking": [*_RANKINGS],
-        "worse_ranking": [*_RANKINGS],
-        "quantity": [*metrics],
-    }
-    claims: list[Claim] = []
-    for line in _lines(path, columns):
-        name = line["id"] or "?"
-        for column in columns:
-            if not line[column]:
-                raise UserError(f"{path}: the claim '{name}' has no {column}: fill in the column.")
-        datasets = () if line["datasets"] == EVERYWHERE else tuple(line["datasets"].split())
-        wrong = [(column, line[column]) for column in known if line[column] not in known[column]]
-        wrong += [("datasets", each) for each in datasets if each not in file.datasets()]
-        for column, value in wrong:
-            listed = known.get(column) or [EVERYWHERE, *file.datasets()]
-            raise UserError(
-                f"{path}: the claim '{name}' has {column} '{value}'{nearest(value, listed)}: name "
-                f"one of {', '.join(listed)}."
-            )
-        claim = Claim(
-            id=line["id"],
-            title=line["title"],
-            better_method=line["better_method"],
-            better_ranking=_RANKINGS[line["better_ranking"]],
-            worse_method=line["worse_method"],
-            worse_ranking=_RANKINGS[line["worse_ranking"]],
-            quantity=line["quantity"],
-            datasets=datasets,
-            source=line["source"],
+    found: dict[str, Claim] = {}
+    for line in _lines(path, list(Claim.model_fields)):
+        named = () if line["datasets"] == EVERYWHERE else tuple(line["datasets"].split())
+        origin = f"{path}: the claim '{line['id'] or '?'}'"
+        claim = validated(Claim, origin, {**line, "datasets": named}, method_folders)
+        for dataset in claim.datasets:
+            _require_known(origin, "dataset", dataset, [EVERYWHERE, *file.datasets()])
+        if claim.id in found:
+            raise UserError(f"{path} has two claims '{claim.id}': give each an id of its own.")
+        found[claim.id] = claim
+    return tuple(found.values())
+
+
+def _require_known(origin: str, column: str, value: str, known: list[str]) -> None:
+    if value not in known:
+        raise UserError(
+            f"{origin} has the {column} '{value}'{nearest(value, known)}: name one of "
+            f"{', '.join(known)}."
         )
-        if (claim.better_method, claim.better_ranking) == (claim.worse_method, claim.worse_ranking):
-            raise UserError(f"{path}: the claim '{name}' compares a method with itself: mend it.")
-        if any(claim.id == other.id for other in claims):
-            raise UserError(f"{path} has two claims '{name}': give each an id of its own.")
-        claims.append(claim)
-    return tuple(claims)
 
 
 def _remarks(path: Path, file: PaperFile) -> tuple[Remark, ...]:
     if not path.is_file():
         return ()
-    remarks = []
-    for line in _lines(path, ["table", "dataset", "remark"]):
-        for column, known in (
-            ("table", [*file.tables]),
-            ("dataset", [EVERYWHERE, *file.datasets()]),
-        ):
-            if line[column] not in known:
-                raise UserError(
-                    f"{path}: a remark has the {column} '{line[column]}'"
-                    f"{nearest(line[column], known)}: name one of {', '.join(known)}."
-                )
-        remarks.append(Remark(line["table"], line["dataset"], line["remark"]))
-    return tuple(remarks)
+    lines = _lines(path, ["table", "dataset", "remark"])
+    for line in lines:
+        _require_known(f"{path}: a remark", "table", line["table"], [*file.tables])
+        known = [EVERYWHERE, *file.datasets()]
+        _require_known(f"{path}: a remark", "dataset", line["dataset"], known)
+    return tuple(Remark(line["table"], line["dataset"], line["remark"]) for line in lines)

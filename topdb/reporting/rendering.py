@@ -280,79 +280,38 @@ def _value_rows(document: Document) -> Iterator[dict[str, Any]]:
             for column, entry in zip(document.columns, line.entries, strict=True):
                 if entry is None:
                     continue
-                yield {
-                    "part": "value",
-                    "block": block.title,
-                    "name": line.name,
-                    "method": line.method,
-                    "ranking": block.ranking,
-                    "dataset": column.dataset,
-                    "quantity": column.quantity,
-                    "value": entry.value,
-                    "sd": entry.sd,
-                    "seeds": entry.seeds,
-                    "place": entry.place,
-                    "printed_place": entry.printed_place,
-                    "published": entry.published,
-                    "delta": entry.delta,
-                    "verdict": entry.verdict,
-                    "reason": entry.reason,
-                    "seeds_needed": entry.seeds_to_settle,
-                }
+                yield _columns(
+                    entry,
+                    part="value",
+                    block=block.title,
+                    name=line.name,
+                    method=line.method,
+                    ranking=block.ranking,
+                    dataset=column.dataset,
+                    quantity=column.quantity,
+                    seeds_needed=entry.seeds_to_settle,
+                )
 
 
 def _claim_rows(document: Document) -> Iterator[dict[str, Any]]:
     for line in document.claims:
-        claim = line.claim
-        yield {
-            "part": "claim",
-            "block": claim.family,
-            "name": claim.title,
-            "method": claim.method,
-            "ranking": claim.ranking,
-            "reference": claim.reference,
-            "reference_ranking": claim.reference_ranking,
-            "quantity": claim.quantity,
-            "p": claim.p,
-            "adjusted_p": claim.adjusted_p,
-            "smallest_possible_p": claim.smallest_possible_p,
-            "verdict": claim.verdict,
-            "reason": claim.reason,
-        }
+        names = {"block": line.claim.family, "name": line.claim.title}
+        yield _columns(line.claim, part="claim", **names)
         for part in line.parts:
-            yield {
-                "part": "claim_part",
-                "block": claim.family,
-                "name": claim.title,
-            } | _pair_columns(part)
+            shown = {"value": part.estimate, "seeds_needed": part.seeds_to_see}
+            yield _columns(part, part="claim_part", **names, **shown)
 
 
 def _difference_rows(document: Document) -> Iterator[dict[str, Any]]:
     for line in document.differences:
         for each in line.differences:
-            row = {"part": "difference", "name": line.method, "adjusted_p": each.adjusted_p}
-            yield row | _pair_columns(each)
+            shown = {"value": each.estimate, "seeds_needed": each.seeds_to_see}
+            yield _columns(each, part="difference", name=line.method, **shown)
 
 
-def _pair_columns(each: Difference | ClaimPart) -> dict[str, Any]:
-    return {
-        "method": each.method,
-        "ranking": each.ranking,
-        "reference": each.reference,
-        "reference_ranking": each.reference_ranking,
-        "dataset": each.dataset,
-        "quantity": each.quantity,
-        "value": each.estimate,
-        "seeds": each.seeds,
-        "reference_seeds": each.reference_seeds,
-        "low": each.low,
-        "high": each.high,
-        "p": each.p,
-        "smallest_possible_p": each.smallest_possible_p,
-        "published": each.published,
-        "verdict": each.verdict,
-        "seeds_needed": each.seeds_to_see,
-    }
+def _columns(row: Any, **stated: Any) -> dict[str, Any]:
+    """Return the columns of a row: its fields of their names, and what is stated besides."""
+    return {name: getattr(row, name) for name in COLUMNS if hasattr(row, name)} | stated
 
 
 def _csv_value(value: Any) -> Any:

@@ -31,7 +31,7 @@ from topdb.config import Params, declared, load_bundled, method_files
 from topdb.config.paper import Paper, read_paper, read_papers
 from topdb.errors import UserError
 from topdb.files import digest, replacing
-from topdb.results.former import write_former_paper
+from topdb.results.former import FORMER_FILES, write_former_paper
 from topdb.results.runs import runs
 
 MANIFEST = "manifest.json"
@@ -184,7 +184,7 @@ def checked_bundle(folder: Path, name: Path) -> Bundle:
             found.add(inside)
     needed = {PARAMS}
     if written == FORMER:
-        needed |= {f"published/{each}.csv" for each in ("claims", "oddities", "table1", "table2")}
+        needed |= {f"published/{name}" for name in FORMER_FILES}
     for lacking in sorted((needed | expected.keys()) - found):
         raise UserError(f"{name} lacks the file {lacking}: ask for a complete bundle.")
     for extra in sorted(found - expected.keys()):

@@ -28,6 +28,9 @@ BLOCKS = {
     "table1": ["Published (Quispe & Pedrini, ICPR 2020)"],
     "table2": ["Published", "Published, re-ranked (RK)"],
 }
+FORMER_FILES = ("claims.csv", "oddities.csv", *(f"{table}.csv" for table in TITLES))
+"""Of `published/`, without which such a bundle is not complete."""
+METRICS = ["mAP", "R1"]
 _AUTHORS = re.compile(r"\s*\(([^()]*)\)\s*$")
 """The brackets at the end of a printed row: whose method it is, and of which year."""
 
@@ -92,9 +95,9 @@ def _table(path: Path, name: str, stated: list[dict[str, str]]) -> dict[str, Any
         "title": TITLES[name],
         "columns": {
             "datasets": list(
-                dict.fromkeys(dataset for dataset, metric in columns if metric in ("mAP", "R1"))
+                dict.fromkeys(dataset for dataset, metric in columns if metric in METRICS)
             ),
-            "metrics": ["mAP", "R1"],
+            "metrics": METRICS,
         },
         "rankings": ["plain"] if name == "table1" else ["plain", "rk"],
         "measures": "rows" if name == "table1" else "all",
