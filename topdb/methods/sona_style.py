@@ -21,7 +21,7 @@ from topdb.methods.parts.branches import Bottleneck
 from topdb.methods.parts.drop import rectangle_drop_mask
 from topdb.methods.parts.losses import batch_hard_triplet
 from topdb.methods.parts.second_order import SecondOrderNonLocal, Weight
-from topdb.methods.parts.stages import Stages, average
+from topdb.methods.parts.stages import average, dilate_last_stage
 
 _AFTER = {"res2": ("layer1",), "res3": ("layer2",), "both": ("layer1", "layer2")}
 """The stages that attention follows, by the names of this package."""
@@ -90,7 +90,7 @@ class SonaStyle(Method):
         self.options = options
         self.backbone = build_backbone(self.backbone_name, scale)
         if options.dilated:
-            _dilate(self.backbone)
+            dilate_last_stage(self.backbone)
         channels, widths = self.backbone.channels, self.backbone.stage_channels
         self.attention = nn.ModuleDict(
             {
@@ -175,13 +175,3 @@ class SonaStyle(Method):
         shared = self.shared(images)
         partly = self.drop_reduction(self.bottleneck(shared).amax(dim=(2, 3)))
         return torch.cat((self.global_reduction(average(shared)), partly), dim=1)
-
-
-def _dilate(backbone: Stages) -> None:
-    """Give the last stage's 3x3 convolutions but the first a dilation of 2."""
-    layers = backbone.only(backbone.stages[-1]).modules()
-    windows = [
-        each for each in layers if isinstance(each, nn.Conv2d) and each.kernel_size == (3, 3)
-    ]
-    for convolution in windows[1:]:
-        convolution.dilation = convolution.padding = (2, 2)

@@ -121,7 +121,7 @@ class PartAware(nn.Module):
             [
                 local(average(part)[:, :, None, None]).flatten(1)
                 for local, part in zip(
-                    self.local_conv_list, features.split(rows, dim=2), strict=True
+                    self.local_conv_list, torch.split(features, rows, dim=2), strict=True
                 )
             ],
             dim=1,

@@ -22,6 +22,18 @@ def covariance_of_positions(vectors: Tensor) -> Tensor:
     return centred @ centred.transpose(1, 2) / vectors.shape[2]
 
 
+class Factor(nn.Module):
+    """A learned number that a map is multiplied by."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(()))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features of any shape to the same shape."""
+        return features * self.weight
+
+
 class SecondOrderNonLocal(nn.Module):
     """x + w p(A g(x)), where A is the softmax by row of the covariance of positions.
 
@@ -41,8 +53,7 @@ class SecondOrderNonLocal(nn.Module):
         self.g = nn.Conv2d(channels, hidden, 1)
         self.p = nn.Conv2d(hidden, channels, 1)
         self.scaled = scaled
-        self.norm = nn.BatchNorm2d(channels) if weight == "norm" else None
-        self.weight = nn.Parameter(torch.zeros(())) if weight == "scalar" else None
+        self.weight = nn.BatchNorm2d(channels) if weight == "norm" else Factor()
 
     def attention(self, features: Tensor) -> Tensor:
         """Return A (B, H W, H W) of maps (B, channels, H, W); each row adds up to 1."""
@@ -50,21 +61,17 @@ class SecondOrderNonLocal(nn.Module):
         covariance = covariance_of_positions(vectors)
         if self.scaled:
             covariance = covariance / vectors.shape[2] ** 0.5
-        return covariance.softmax(dim=2)
+        result: Tensor = covariance.softmax(dim=2)
+        return result
 
     def forward(self, features: Tensor) -> Tensor:
         """Map (B, channels, H, W) to the same shape."""
         attention = self.attention(features)
         values = self.g(features).flatten(2).transpose(1, 2)
         gathered = (attention.to(values.dtype) @ values).transpose(1, 2)
-        result: Tensor = self.p(gathered.unflatten(2, features.shape[2:]))
-        if self.norm is not None:
-            return features + self.norm(result)
-        assert self.weight is not None
-        return features + self.weight * result
+        result: Tensor = features + self.weight(self.p(gathered.unflatten(2, features.shape[2:])))
+        return result
 
     def start_at_nothing(self) -> None:
         """Set the weight of the residual to zero."""
-        weight = self.weight if self.norm is None else self.norm.weight
-        assert weight is not None
-        nn.init.zeros_(weight)
+        nn.init.zeros_(self.weight.weight)

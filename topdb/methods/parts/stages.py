@@ -169,6 +169,20 @@ def resnet_stages(network: Callable[..., Any], last_stride: int, stem_relu: bool
     return Stages({name: getattr(built, name) for name in names}, ends, _CHANNELS, strides)
 
 
+def dilate_last_stage(backbone: Stages) -> None:
+    """Give the last stage's 3x3 convolutions but the first a dilation of 2.
+
+    With stride 1 they see as much of the image as with stride 2. So torchvision's ResNets replace
+    a stride by a dilation.
+    """
+    layers = backbone.only(backbone.stages[-1]).modules()
+    windows = [
+        each for each in layers if isinstance(each, nn.Conv2d) and each.kernel_size == (3, 3)
+    ]
+    for convolution in windows[1:]:
+        convolution.dilation = convolution.padding = (2, 2)
+
+
 def average(features: Tensor) -> Tensor:
     """Return the mean over rows and columns, (B, C), of feature maps (B, C, H, W).
 
