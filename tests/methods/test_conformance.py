@@ -16,7 +16,7 @@ import torch
 
 from topdb.config import method_files
 from topdb.methods import find
-from topdb.runs.conformance.checking import CHECKS, SCALE, Subject, sides
+from topdb.runs.conformance import CHECKS, SCALE, Subject, sides
 
 GUIDE = tiny.ROOT / "docs/methods.md"
 EXAMPLE = "two_halves"

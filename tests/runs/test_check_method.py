@@ -8,7 +8,7 @@ import torch
 
 from topdb.errors import UserError
 from topdb.methods import find
-from topdb.runs.conformance.checking import CHECKS, BrokenContractError, check, sides
+from topdb.runs.conformance import CHECKS, BrokenContractError, check, sides
 
 SOUND = (tiny.ROOT / "tests/methods/own/one_stream.py").read_text()
 TITLE = 'title = "One stream"'

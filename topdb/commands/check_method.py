@@ -8,7 +8,7 @@ import typer
 from topdb.config import method_files
 from topdb.errors import UserError
 from topdb.methods import find
-from topdb.runs.conformance.checking import check, sides
+from topdb.runs.conformance import check, sides
 from topdb.runs.environment import prepare
 
 

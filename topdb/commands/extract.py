@@ -15,7 +15,7 @@ from topdb.commands.options import (
 )
 from topdb.config import load
 from topdb.datasets.index import Pixels, read_index
-from topdb.runs.importing import extract_run
+from topdb.runs.extraction import extract_run
 
 
 def extract(

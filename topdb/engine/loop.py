@@ -1,7 +1,7 @@
 """The loop: one step, one epoch, a whole training. It names no method."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -88,6 +88,8 @@ def train_step(
 
 Images = Callable[[NDArray[np.int64]], Tensor]
 """Returns the images (n, 3, height, width) uint8 of rows (n,) of the training split."""
+Draw = Callable[[NDArray[np.int64], Moment, np.random.Generator, Look], Sequence[NDArray[np.int64]]]
+"""Draws the batches of a pass, as a method's `batches` does."""
 
 
 def fit(
@@ -99,6 +101,7 @@ def fit(
     on_epoch: Callable[[Epoch], None],
     *,
     looked_at: Images | None = None,
+    draw: Draw | None = None,
     checkpoints: Checkpoints | None = None,
     taken_up: Checkpoint | None = None,
     stop: Stop | None = None,
@@ -115,6 +118,7 @@ def fit(
     randomness : decides on batches, augmentation, dropped blocks and dropout
     on_epoch : called after each pass that ends here; not for those of `taken_up`
     looked_at : images at the input size, where those for training have another
+    draw : draws the batches of a pass in place of the method's own `batches`
     checkpoints : where to write them, as often as the parameters say
     taken_up : the checkpoint to go on from; the weights are then bit for bit what they would
         have been without the interruption
@@ -136,7 +140,7 @@ def fit(
     position, recorded = Position(), Recorded(1)
     if taken_up:
         position, recorded = _restore(state, taken_up)
-    forward = forward_pass(network, hardware)
+    forward, draw = forward_pass(network, hardware), draw or network.batches
     classes = torch.from_numpy(labels)
     stop = stop or Stop()
     passes = recipe.whole_passes
@@ -167,7 +171,7 @@ def fit(
             number, began = position.epoch, time.perf_counter() - position.seconds
             if position.step == 0:
                 opening = Moment(number, number * speed, number * speed)
-                state.batches = network.batches(labels, opening, state.sampling, look)
+                state.batches = list(draw(labels, opening, state.sampling, look))
                 if not state.batches:
                     raise UserError(
                         "the method drew no batch: the training split is too small for its recipe "

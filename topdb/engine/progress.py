@@ -13,6 +13,7 @@ from typing import TextIO
 
 import torch
 from torch import Tensor
+from tqdm import tqdm
 
 from topdb.errors import StoppedError, UserError
 from topdb.methods.contract import Losses
@@ -52,8 +53,6 @@ def watching(name: str, stream: TextIO | None = None) -> Iterator[Progress]:
     if not stream.isatty():
         yield Lines(name, stream)
         return
-    from tqdm import tqdm  # here: most trainings write to a log
-
     layout = "{desc} {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}"
     # Total and position are set by the first step: a training that goes on starts in the middle.
     with tqdm(desc=name, unit=" images", file=stream, bar_format=layout, total=1) as bar:

@@ -18,8 +18,8 @@ from topdb.engine.batches import Placement
 from topdb.engine.loop import fit
 from topdb.engine.state import Epoch, Randomness
 from topdb.methods import build
-from topdb.methods.contract import Adam, Look, Method, Milestones, Moment
-from topdb.runs.features import extract
+from topdb.methods.contract import Adam, Method, Milestones, Moment
+from topdb.runs.extraction import extract
 from topdb.runs.pretraining import PooledBackbone
 from topdb.runs.pretraining import recipe as pretraining_recipe
 from topdb.runs.train import chosen
@@ -179,7 +179,8 @@ def _step_seconds(network: Method, hardware: HardwareSettings, people: int, step
         own, people=people, rules=rules, schedule=Milestones(), epochs=2, passes=None
     )
     labels = np.repeat(np.arange(people), steps * own.images)
-    batches, network.batches = network.batches, _given(labels, people * own.images)  # type: ignore[method-assign]
+    # The same whole batches in every pass, whatever the method would draw.
+    order = np.argsort(np.arange(len(labels)) % steps, kind="stable").reshape(steps, -1)
     epochs: list[Epoch] = []
     try:
         fit(
@@ -189,23 +190,11 @@ def _step_seconds(network: Method, hardware: HardwareSettings, people: int, step
             hardware,
             Randomness("estimate", "noise", 0),
             epochs.append,
+            draw=lambda *_: list(order),
         )
     finally:
         network.recipe = own
-        network.batches = batches  # type: ignore[method-assign]
     return epochs[-1].seconds / steps
-
-
-def _given(labels: NDArray[np.int64], size: int) -> Callable[..., list[NDArray[np.int64]]]:
-    """Return what draws the same whole batches in every pass, of whichever method."""
-    order = np.argsort(np.arange(len(labels)) % (len(labels) // size), kind="stable")
-
-    def batches(
-        people: NDArray[np.int64], moment: Moment, rng: np.random.Generator, look: Look
-    ) -> list[NDArray[np.int64]]:
-        return list(order.reshape(-1, size))
-
-    return batches
 
 
 def _counted_memory(network: Method, hardware: HardwareSettings) -> int:

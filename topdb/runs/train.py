@@ -28,7 +28,7 @@ from topdb.methods.contract import Method, Recipe
 from topdb.methods.contract.resolving import plain, resolved, side_of
 from topdb.results.run_files import RunFiles, give_back
 from topdb.runs.environment import describe, device_name, peak_gpu_memory_mib, peak_memory_mib
-from topdb.runs.features import write_features
+from topdb.runs.extraction import write_features
 from topdb.runs.watching import look_at
 
 

@@ -18,7 +18,7 @@ from topdb.methods.contract import Method
 from topdb.methods.parts.augmentation import normalise
 from topdb.methods.parts.drop import activation_map
 from topdb.results.snapshots import NO_IMAGE, Snapshots, with_earlier, write_snapshots
-from topdb.runs.features import extract_rows
+from topdb.runs.extraction import extract_rows
 
 SHOWN_RANKS = 3
 POWER = 2.0
@@ -177,7 +177,7 @@ def _ranked(
     profile: Profile,
 ) -> NDArray[np.int64]:
     """Return (Q, SHOWN_RANKS) positions in the gallery by the test feature, junk left out."""
-    from topdb.retrieval import top_matches
+    from topdb.retrieval import top_matches  # here: most runs are not looked at, and save numba
 
     query, gallery = index.split("query"), index.split("gallery")
     hardware = profile.hardware

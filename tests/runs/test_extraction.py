@@ -10,7 +10,7 @@ from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels
 from topdb.engine.batches import resized
 from topdb.evaluation import read_features
-from topdb.runs.features import extract, extract_rows, write_features
+from topdb.runs.extraction import extract, extract_rows, write_features
 
 SIZE = (48, 16)
 HARDWARE = HardwareSettings()
