@@ -213,22 +213,23 @@ def eight_at_once(project: Path, folder: Path, store: str | None) -> None:
     work_in(project, folder, scale__epochs=LONG)
     with following(folder, store) as log:
         end([start(folder, seed, store) for seed in SEEDS])
-        wait_for(lambda: finished(folder, store) == len(SEEDS))
+        # A training that is over before the follower has a store is told afterwards.
+        wait_for(lambda: statuses(folder, store) == {"FINISHED"})
         assert log.read_text() == ""
     live = {run.info.run_id for run in stored(folder, store)[1]}
     receipt = track(folder, store)
     assert receipt["missing"] == []
-    assert set(receipt["tracked"].values()) == live
+    assert live <= set(receipt["tracked"].values())
     assert_whole(folder, store, SEEDS)
     assert track(folder, store) == receipt
     assert_whole(folder, store, SEEDS)
 
 
-def finished(folder: Path, store: str | None) -> int:
-    """How many trainings MLflow shows as finished; MLflow's own client would create the file."""
+def statuses(folder: Path, store: str | None) -> set[str]:
+    """Of the trainings that MLflow has; its own client would create the file."""
     if store is None and not (folder / "results/mlflow.lock").exists():
-        return 0
-    return sum(run.info.status == "FINISHED" for run in stored(folder, store)[1])
+        return set()
+    return {run.info.status for run in stored(folder, store)[1]}
 
 
 def test_eight_trainings_at_once_lose_nothing_on_a_server_with_postgresql(

@@ -59,18 +59,13 @@ def follow(params: Params, profile: str, results: Path) -> None:
     """
     require_on(params)
     over = threading.Event()
-
-    def wait_for_the_end() -> None:
-        with suppress(OSError):  # a terminal that is gone
-            while os.read(0, 4096):
-                pass
-        over.set()
-
-    threading.Thread(target=wait_for_the_end, daemon=True).start()
     follower = Follower(params, profile, results)
     watching = threading.Thread(target=_watch, args=(follower, over), daemon=True)
     watching.start()
-    over.wait()
+    with suppress(OSError):  # a terminal that is gone
+        while os.read(0, 4096):
+            pass
+    over.set()
     watching.join(LAST_SECONDS)
 
 
@@ -87,18 +82,17 @@ def _watch(follower: "Follower", over: threading.Event) -> None:
         except BlockingIOError:  # `topdb track` is telling
             pause = POLL_SECONDS
         except NoAnswerError as error:
-            # The thread that hangs may hold what `topdb track` waits for: this process has to end.
-            _say(f"MLflow is out of reach ({reason(error)}): `topdb track` tells what is missing.")
-            over.set()
-            return
+            _say(error, "`topdb track` tells what is missing.")
+            os._exit(0)  # the thread that hangs may hold what `topdb track` waits for
         except Exception as error:  # whatever the store raises, trainings go on
             if not failed:
-                _say(
-                    f"MLflow is out of reach ({reason(error)}): trainings go on, and every "
-                    f"{RETRY_SECONDS:g} s it is tried again."
-                )
+                _say(error, f"trainings go on, and every {RETRY_SECONDS:g} s it is tried again.")
             failed, pause = True, RETRY_SECONDS
             follower.disconnect()
+
+
+def _say(error: Exception, then: str) -> None:
+    print(f"topdb: MLflow is out of reach ({reason(error)}): {then}", file=sys.stderr, flush=True)
 
 
 class Follower:
@@ -183,14 +177,9 @@ class Follower:
 
         def work() -> None:
             tags = {**run_tags(self._profile, run), TRAINING_TAG: training.identity}
-            tags[INVOCATION_TAG] = tracker.invocation or "none"
-            told = next(tracker.store.runs(tracker.experiment, tags), None)
+            told = tracker.find(tags | {INVOCATION_TAG: tracker.invocation()[0]})
             if told is None or IDENTITY_TAG not in told.tags:
                 what(tracker, told)
 
         with alone(self._results, wait=False):
             within(RUN_SECONDS, work)
-
-
-def _say(message: str) -> None:
-    print(f"topdb: {message}", file=sys.stderr, flush=True)

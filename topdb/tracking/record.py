@@ -53,13 +53,7 @@ def training_in(folder: Path) -> Training | None:
 
 
 def read_history(path: Path) -> Rows:
-    """Return the rows of a history.csv.
-
-    Raises
-    ------
-    UserError
-        The file is missing or broken.
-    """
+    """Return the rows of a history.csv, or raise a UserError where it is missing or broken."""
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             lines = list(csv.DictReader(stream))
@@ -70,13 +64,12 @@ def read_history(path: Path) -> Rows:
 
 def points_of(rows: Rows, ended: int) -> list[Point]:
     """Return all values of a history whose last epoch ended then, in milliseconds since 1970."""
-    epochs: list[list[Point]] = []
+    points: list[Point] = []
     for row in reversed(rows):
-        step = int(row["epoch"])
-        names = [name for name in row if name != "epoch"]
-        epochs.append([Point(name, row[name], ended, step) for name in names])
+        epoch = int(row["epoch"])
+        points += [Point(name, row[name], ended, epoch) for name in row if name != "epoch"]
         ended -= int(row.get("seconds", 0.0) * 1000)
-    return [point for points in reversed(epochs) for point in points]
+    return points[::-1]
 
 
 def run_tags(profile: str, run: GridRun) -> dict[str, str]:
@@ -175,13 +168,7 @@ class FinishedRun:
 def finished_run(
     run: GridRun, profile_name: str, profile: Profile, results: Path
 ) -> FinishedRun | None:
-    """Return a run of the grid, or None where it has not finished.
-
-    Raises
-    ------
-    UserError
-        Its `run.json` is broken.
-    """
+    """Return a run of the grid; None where it has not finished; a UserError where it is broken."""
     path = RunFiles(run.folder(results)).record
     if not path.is_file():
         return None

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from importlib import import_module
 from itertools import groupby
@@ -48,22 +49,19 @@ class NoAnswerError(TimeoutError):
 
 
 class Point(NamedTuple):
-    """One value of a metric."""
+    """One value of a metric: at a time (milliseconds since 1970), after an epoch (0: after all)."""
 
     name: str
     value: float
-    milliseconds: int
-    """Since 1970."""
-    step: int
-    """The epoch, from 1; 0 for what is measured once."""
+    time: int
+    epoch: int
 
 
 class Told(NamedTuple):
-    """A run as MLflow has it."""
+    """A run as MLflow has it; its status is RUNNING, FINISHED or FAILED, or one of MLflow's own."""
 
     identity: str
     status: str
-    """RUNNING, FINISHED, FAILED, or what else MLflow has."""
     tags: Mapping[str, str]
 
 
@@ -84,41 +82,27 @@ def now() -> int:
 
 
 def within(seconds: float, work: Callable[[], _Result]) -> _Result:
-    """Return what `work` returns, or raise what it raises.
+    """Return what `work` returns, or raise what it raises, or a NoAnswerError.
 
-    MLflow's variables bound one answer; this bounds all of a piece of work, with its retries, the
-    search for a host's address, and a disk that hangs.
-
-    Raises
-    ------
-    NoAnswerError
-        It took longer; a thread goes on with it and dies with the process.
+    MLflow's variables bound one answer; this bounds all of some work, with its retries, the search
+    for a host's address, and a disk that hangs.
     """
-    results: list[_Result] = []
-    errors: list[Exception] = []
+    done: Future[_Result] = Future()
 
     def attempt() -> None:
         try:
-            results.append(work())
+            done.set_result(work())
         except Exception as error:
-            errors.append(error)
+            done.set_exception(error)
 
-    thread = threading.Thread(target=attempt, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if errors:
-        raise errors[0]
-    if not results:
+    threading.Thread(target=attempt, daemon=True).start()
+    if not wait([done], seconds).done:
         raise NoAnswerError(f"no answer in {seconds:g} s")
-    return results[0]
+    return done.result()
 
 
 def load_library() -> None:
-    """Import of MLflow what the store needs, with its variables set before.
-
-    That takes seconds on a busy machine. It is no fault of the store's, so it is done before
-    anybody counts the store's seconds, and before an SQLite file is held.
-    """
+    """Import MLflow, with its variables set; before anybody counts the seconds of the store."""
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
     import_module("mlflow")
@@ -193,17 +177,17 @@ class Store:
         return Told(str(run.info.run_id), "RUNNING", tags)
 
     def values(self, told: Told, metric: str) -> dict[int, float]:
-        """Return a metric's value at each step that has arrived."""
+        """Return a metric's value at each epoch that has arrived."""
         found = self.ask("get_metric_history", told.identity, metric)
         return {point.step: point.value for point in found}
 
     def log(self, told: Told, points: Iterable[Point]) -> None:
-        """Add values to a run; those of one step, which lie side by side, arrive together."""
+        """Add values to a run; those of an epoch, which lie side by side, arrive together."""
         from mlflow.entities import Metric
 
         batch: list[Any] = []
-        for _, step in groupby(points, key=lambda point: point.step):
-            values = [Metric(*point) for point in step]
+        for _, epoch in groupby(points, key=lambda point: point.epoch):
+            values = [Metric(*point) for point in epoch]
             if len(batch) + len(values) > _BATCH:
                 self.ask("log_batch", told.identity, metrics=batch)
                 batch = []

@@ -80,7 +80,7 @@ def track_finished(
     try:
         load_library()
         with alone(results):
-            tracker = within(CONNECT_SECONDS, partial(_connected, params, profile, results))
+            tracker = within(CONNECT_SECONDS, lambda: Tracker(params, profile, results).learn())
             for run in grid:
                 sent = within(RUN_SECONDS, partial(tracker.send, run))
                 if params.tracking.upload_weights:
@@ -117,23 +117,11 @@ def require_on(params: Params) -> None:
 
 @contextmanager
 def alone(results: Path, wait: bool = True) -> Iterator[None]:
-    """Hold the right to tell about a profile's runs: two that do so would tell twice.
-
-    Raises
-    ------
-    BlockingIOError
-        Another process holds it, and this one is not to wait.
-    """
+    """Hold the right to tell of a profile's runs; a BlockingIOError where it is not waited for."""
     results.mkdir(parents=True, exist_ok=True)
     with (results / ".track.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
-
-
-def _connected(params: Params, profile: str, results: Path) -> "Tracker":
-    tracker = Tracker(params, profile, results)
-    tracker.learn()
-    return tracker
 
 
 class Tracker:
@@ -148,35 +136,34 @@ class Tracker:
         self._whole: dict[str, Told] = {}
         self._belonging: dict[str, str] = {}
 
-    def learn(self) -> None:
-        """Ask what MLflow knows of the profile, once for all runs that are sent."""
+    def learn(self) -> "Tracker":
+        """Ask what MLflow knows of the profile, once for all runs that are sent; return itself."""
         for told in self.store.runs(self.experiment, {"profile": self._profile}):
             self._known[told.identity] = told
             if IDENTITY_TAG in told.tags:
                 self._whole[told.tags[IDENTITY_TAG]] = told
+        return self
 
-    @property
-    def invocation(self) -> str | None:
-        """The id of the invocation that was told last; None before the first."""
-        return self._invocation()[0]
-
-    def _invocation(self) -> tuple[str | None, bool]:
-        """Return its id, and whether more of its runs are to come."""
+    def invocation(self) -> tuple[str, bool]:
+        """Return the id of the one that was told last, "none" before, and whether it is open."""
         try:
             content = read_json(self._file)
             return str(content["id"]), bool(content["open"])
         except (UserError, KeyError):
-            return None, False
+            return "none", False
 
     def parent(self) -> Told | None:
         """Return the parent run of the last invocation, where there is one."""
-        tags = {INVOCATION_TAG: self.invocation or "none", ROLE_TAG: "parent"}
+        return self.find({INVOCATION_TAG: self.invocation()[0], ROLE_TAG: "parent"})
+
+    def find(self, tags: Mapping[str, str]) -> Told | None:
+        """Return the newest run that has these tags."""
         return next(self.store.runs(self.experiment, tags), None)
 
     def belonging(self) -> dict[str, str]:
         """Return the tags of a run of the open invocation, which begins where none is open."""
-        identity, is_open = self._invocation()
-        if identity is None or not is_open:
+        identity, is_open = self.invocation()
+        if not is_open:
             identity = uuid.uuid4().hex
             write_json(self._file, {"id": identity, "open": True})
         parent = self.parent()
@@ -187,7 +174,7 @@ class Tracker:
 
     def close_invocation(self, parent: Told) -> None:
         """End an invocation all of whose runs are told: the next run begins another."""
-        identity, is_open = self._invocation()
+        identity, is_open = self.invocation()
         if is_open:
             self.store.ask("set_terminated", parent.identity, "FINISHED")
             write_json(self._file, {"id": identity, "open": False})
@@ -206,7 +193,7 @@ class Tracker:
         """Send what has not arrived of a history, whose last epoch ended then."""
         arrived = self.store.values(told, EVERY)
         points = points_of(rows, ended)
-        self.store.log(told, (point for point in points if point.step not in arrived))
+        self.store.log(told, (point for point in points if point.epoch not in arrived))
 
     def send(self, run: FinishedRun) -> Told:
         """Send a run unless it is known.
@@ -245,11 +232,11 @@ class Tracker:
 
     def _unfinished(self) -> list[Told]:
         """Return what was told of the last invocation's runs, and never came to be whole."""
-        invocation = self.invocation
+        invocation, _ = self.invocation()
         return [
             told
             for told in self._known.values()
-            if told.tags.get(INVOCATION_TAG, "") == invocation
+            if told.tags.get(INVOCATION_TAG) == invocation
             and not {ROLE_TAG, IDENTITY_TAG} & told.tags.keys()
         ]
 
