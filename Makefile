@@ -50,15 +50,17 @@ soak: env
 
 # The peers are for comparison alone and get a folder of their own. `peers=FOLDER` names one with the
 # competitors' released codes (benchmarks/methods.py says which).
+PEERS := torchreid==0.2.5 pyppbox-torchreid==1.4.1.0
+
 bench: env
-	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid pyppbox-torchreid
+	pip install --quiet --no-deps --upgrade --target $(VENV)/peers $(PEERS)
 	python benchmarks/workflow.py
 	python benchmarks/retrieval.py --peers $(VENV)/peers
 	python benchmarks/training.py --peers $(VENV)/peers
 	$(if $(peers),python benchmarks/methods.py --peers $(peers))
 
 bench-gpu: env
-	pip install --quiet --no-deps --upgrade --target $(VENV)/peers torchreid
+	pip install --quiet --no-deps --upgrade --target $(VENV)/peers $(firstword $(PEERS))
 	python benchmarks/training.py --device cuda --peers $(VENV)/peers --out benchmarks/training-gpu.md
 
 env: $(READY)
