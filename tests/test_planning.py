@@ -202,6 +202,11 @@ def test_a_plan_names_each_papers_files_and_the_methods_that_its_tables_measure(
     assert main["files"][0] == "papers/top_db_net/paper.yaml"
     assert all((here / file).is_file() for paper in (main, other) for file in paper["files"])
     assert plan(tiny.params(here, {"papers": []}), None)["papers"] == []
+    # Another paper that is about no method of the profile is left out; the main one stays.
+    without = {**changes, "methods": ["baseline", "top-db-net"]}
+    assert [paper["name"] for paper in plan(tiny.params(here, without), None)["papers"]] == [
+        "top_db_net"
+    ]
 
 
 def test_a_changed_ranking_changes_no_other_steps_parameters(here):

@@ -1,5 +1,6 @@
 """What a profile runs, as plain data for the workflow, checked before anything starts."""
 
+import ast
 import hashlib
 import os
 from dataclasses import asdict
@@ -15,16 +16,15 @@ from topdb.config import (
     PretrainingSettings,
     Profile,
     declared,
+    dropped_in,
     method_files,
 )
-from topdb.config.paper import measured, read_papers
+from topdb.config.paper import concerning, measured, read_papers
 from topdb.errors import UserError
 
 _ROOMS = (
-    "columns",
     "datasets",
     "drawn",
-    "evaluation",
     "evidence",
     "examples",
     "metrics",
@@ -36,12 +36,16 @@ _ROOMS = (
 _SOURCES = {
     "render": ("drawn", "datasets/layouts"),
     "index": ("datasets",),
-    "evaluate": ("evaluation.py", "metrics"),
+    "evaluate": ("runs/evaluate.py", "metrics"),
     "examples": ("examples.py",),
     "compare": ("evidence/comparing.py",),
     "report": ("reporting",),
 }
 """Where the code of each step begins; results of other code are not kept for its own."""
+
+
+_TOLD = ("CATEGORY", "NEEDS", "FILES")
+"""What a figure's file says of it in literals (`topdb.reporting.figures`)."""
 
 
 def plan(params: Params, name: str | None) -> dict[str, Any]:
@@ -75,6 +79,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "profile": name or params.profile,
         "methods": profile.methods,
         "papers": _papers(params, profile),
+        "figures": _figures(profile),
         "metrics": params.metrics,
         "seeds": profile.seeds,
         "rankings": profile.rankings,
@@ -141,8 +146,31 @@ def _papers(params: Params, profile: Profile) -> list[dict[str, Any]]:
                 table: measured(profile, papers, paper, table).methods for table in paper.tables
             },
         }
-        for paper in papers
+        for paper in concerning(profile, papers)
     ]
+
+
+def _figures(profile: Profile) -> dict[str, dict[str, Any]]:
+    """Return what each figure's file says of it, of those that the profile has.
+
+    Files are read as text, since importing them would import what they are drawn with. Imported
+    weights were not watched while they were trained.
+    """
+    folder = Path(__file__).parent / "reporting/figures"
+    watched = bool(profile.watch.methods) and not profile.weights
+    found = {}
+    for name in dropped_in("reporting/figures"):
+        tree = ast.parse((folder / f"{name.replace('-', '_')}.py").read_text(encoding="utf-8"))
+        said = {
+            node.targets[0].id: ast.literal_eval(node.value)
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id in _TOLD
+        }
+        if said["NEEDS"] != "snapshots" or watched:
+            found[name] = {key.lower(): value for key, value in said.items()}
+    return found
 
 
 def _require_weights(params: Params, profile: Profile) -> None:

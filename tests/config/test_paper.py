@@ -311,6 +311,8 @@ def test_a_paper_is_chosen_by_its_name_and_the_first_is_the_main_one(tmp_path):
         chosen_paper(papers, "bag_of_trick")
     with pytest.raises(UserError, match="lists no papers"):
         chosen_paper([])
+    with pytest.raises(UserError, match="a paper may not be called 'plots'"):
+        read_papers(tiny.params(tmp_path, {"papers": ["top_db_net", "plots"]}), tiny.PAPERS)
 
 
 def test_keys_that_a_paper_has_by_now_name_their_new_place(tmp_path):

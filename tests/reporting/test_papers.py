@@ -107,9 +107,9 @@ def test_a_third_paper_is_planned_and_bundled_and_judged_with_the_others(
     (project / "data/market1501").mkdir(parents=True)
     params = tiny.load(project / "params.yaml")
     planned = plan(params, None)["papers"]
-    assert [paper["name"] for paper in planned] == ["top_db_net", "bag_of_tricks", "third"]
-    assert planned[2]["tables"] == {"main": ("mgn", "osnet")}
-    assert planned[2]["files"] == [
+    assert [paper["name"] for paper in planned] == ["top_db_net", "third"]
+    assert planned[1]["tables"] == {"main": ("mgn", "osnet")}
+    assert planned[1]["files"] == [
         f"papers/third/{n}" for n in ("paper.yaml", "main.csv", "claims.csv")
     ]
     assert tiny.topdb(monkeypatch, "bundle", "--out", "b.tar.gz") == 0
@@ -117,13 +117,8 @@ def test_a_third_paper_is_planned_and_bundled_and_judged_with_the_others(
     assert tiny.topdb(monkeypatch, "verdict", "b.tar.gz", "--out", "out") == 0, capfd.readouterr()
     for name in ("table1.md", "table2.md", "verdict.json", "index.html"):
         assert (project / "out" / name).is_file()
-    for name in (
-        "third/main.md",
-        "third/main.tex",
-        "third/verdict.json",
-        "bag_of_tricks/tricks.csv",
-    ):
-        assert (project / "out" / name).is_file()
+    for name in ("main.md", "main.csv", "main.tex", "verdict.json"):
+        assert (project / "out/third" / name).is_file()
     assert (project / "out/comparisons/third/main.parquet").is_file()
 
 

@@ -99,7 +99,7 @@ def test_a_training_that_diverged_is_a_gap_in_the_page_and_no_crash(tmp_path):
     (history.parents[1] / "seed-2/history.csv").write_text(f"{HEAD}1,0.1,inf\n2,0.1,2.0\n")
     judged(params, tmp_path)
     page = (tmp_path / "out/index.html").read_text()
-    gap = '"loss":null,"low":null,"high":null'
+    gap = '"value":null,"low":null,"high":null'
     assert all(f'{{"method":"Baseline","epoch":{epoch},{gap}}}' in page for epoch in (1, 2))
     assert "baseline,1,2,0.1,nan" in (tmp_path / "out/plots/training.csv").read_text()
 

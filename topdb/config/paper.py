@@ -295,6 +295,12 @@ def read_papers(params: Params, root: Path = PAPERS) -> tuple[Paper, ...]:
         A folder or file is missing or broken, or names a method, ranking, metric, data set, row or
         claim that there is not; the message names the file and the key.
     """
+    for name in params.papers[1:]:
+        if name in TAKEN:
+            raise UserError(
+                f"papers: a paper may not be called '{name}'; reports have that name, so rename "
+                "its folder."
+            )
     return tuple(read_paper(root / name, params.method_folders) for name in params.papers)
 
 
@@ -336,6 +342,13 @@ def chosen_paper(papers: Sequence[Paper], name: str | None = None) -> Paper:
             f"{', '.join(known)}."
         )
     return papers[known.index(name)] if name else papers[0]
+
+
+def concerning(profile: Profile, papers: Sequence[Paper]) -> tuple[Paper, ...]:
+    """Return the main paper, and those others that have a row of a method of the profile."""
+    return tuple(
+        paper for paper in papers if paper is papers[0] or any(map(paper.has_row, profile.methods))
+    )
 
 
 def measured(profile: Profile, papers: Sequence[Paper], paper: Paper, table: str) -> Profile:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from topdb.config import Params, Profile
-from topdb.config.paper import Paper, chosen_paper
+from topdb.config.paper import Paper, chosen_paper, concerning
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import compare, of_paper
@@ -17,7 +17,6 @@ from topdb.reporting.page.writing import write_page
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.reports import write_metrics, write_plots
 from topdb.reporting.tables import table_document
-from topdb.reporting.titles import titles_of
 from topdb.results.comparisons import Comparisons, write_comparisons
 from topdb.results.records import number, stated
 from topdb.results.runs import Cell, runs
@@ -56,19 +55,17 @@ def recompute(
         )
     _check_runs(profile, results, scores, params.metrics)
     made = {
-        paper.name: _tables(params, profile_name, results, papers, paper, out) for paper in papers
+        paper.name: _tables(params, profile_name, results, papers, paper, out)
+        for paper in concerning(profile, papers)
     }
     whole, tables = made[main.name]
     write_metrics(params, profile_name, results, out / "metrics.json")
     write_plots(params, profile_name, results, out / "plots")
-    write_figures(Evidence(params, profile_name, results, tuple(papers), whole), out)
+    evidence = Evidence(params, profile_name, results, tuple(papers), whole)
+    write_figures(evidence, out)
     examples = results / "examples.parquet"
     write_page(
-        params,
-        profile_name,
-        results,
-        whole,
-        titles_of(params, profile_name, papers),
+        evidence,
         tables,
         examples if examples.is_file() else None,
         [files_of(name, out)[0] for name in figure_names() if not hasattr(figure(name), "plot")],

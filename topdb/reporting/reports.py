@@ -13,7 +13,6 @@ from topdb.evidence.comparing import of_paper, of_table, read_compared
 from topdb.files import read_json, write_csv, write_json, write_text
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.tables import table_document
-from topdb.reporting.titles import titles_of
 from topdb.results.records import number, read_history, stated
 from topdb.results.runs import cells, runs
 from topdb.results.scores import read_cell
@@ -42,21 +41,19 @@ def write_report(
     UserError
         There is no such report or format, or a file that it needs is missing or broken.
     """
-    papers = read_papers(params, root)
     data = {"metrics": write_metrics, "plots": write_plots}
-    named = paper_name is not None or bool(papers)
-    paper = chosen_paper(papers, paper_name) if named else None
-    known = [*(paper.tables if paper else ()), "verdict", *data, "page"]
-    if what not in known:
-        raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
     if what in ("verdict", "page", *data) and len(out) != 1:
         raise UserError(f"{what} is written to one place: give --out once.")
     if what in data:
         data[what](params, profile_name, results, out[0])
         return
+    papers = read_papers(params, root)
+    paper = chosen_paper(papers, paper_name)
+    known = [*paper.tables, "verdict", *data, "page"]
+    if what not in known:
+        raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
     if not comparisons:
         raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
-    paper = chosen_paper(papers, paper_name)
     found = read_compared(comparisons, profile_name)
     if what == "verdict":
         write_answer(of_paper(found, paper), out[0])
@@ -74,13 +71,13 @@ def write_report(
     ]
     if what == "page":
         # Altair takes a while to import, which no table needs to wait for.
+        from topdb.reporting.figures import Evidence
         from topdb.reporting.page.writing import write_page
 
+        ordered = (paper, *(each for each in papers if each is not paper))
         whole = of_paper(found, paper)
-        titles = titles_of(params, profile_name, papers, paper)
-        write_page(
-            params, profile_name, results, whole, titles, documents, examples, figures, out[0]
-        )
+        evidence = Evidence(params, profile_name, results, ordered, whole)
+        write_page(evidence, documents, examples, figures, out[0])
         return
     for path in out:
         write_text(path, render(documents[0], path.suffix))
