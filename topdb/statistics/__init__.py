@@ -4,6 +4,17 @@ numpy and scipy only. Every function takes and gives one unit, the caller's: per
 percent points out; fractions in, fractions out.
 """
 
+from topdb.statistics.design import (
+    CellPlan,
+    ClaimPlan,
+    Design,
+    DesignRow,
+    PartPlan,
+    Spread,
+    design,
+    measured_spread,
+)
+from topdb.statistics.drift import DriftCell, DriftFinding, check_drift
 from topdb.statistics.equivalence import (
     Equivalence,
     Headline,
@@ -13,7 +24,22 @@ from topdb.statistics.equivalence import (
     headline,
     prediction_interval,
 )
-from topdb.statistics.multiplicity import holm, intersection_union
+from topdb.statistics.extension import alpha_at_look, extended
+from topdb.statistics.families import (
+    ClaimPartEvidence,
+    FamilyFinding,
+    PooledDifference,
+    claim_part_p,
+    judge_family,
+    pooled_difference,
+)
+from topdb.statistics.instability import Stability, UnstableRun, pooled_sd, stability
+from topdb.statistics.multiplicity import (
+    holm,
+    hommel,
+    intersection_union,
+    union_intersection,
+)
 from topdb.statistics.permutation import (
     PermutationTest,
     SignFlipTest,
@@ -23,12 +49,25 @@ from topdb.statistics.permutation import (
     smallest_paired_p,
     smallest_possible_p,
 )
-from topdb.statistics.pigeonhole import DifferenceInterval, difference_interval
+from topdb.statistics.pigeonhole import (
+    DifferenceInterval,
+    TwoWayTest,
+    difference_interval,
+    two_way_test,
+)
 from topdb.statistics.power import (
     power_of_difference,
     seeds_to_exclude,
     seeds_to_see,
     seeds_to_settle,
+)
+from topdb.statistics.published import (
+    FalseCells,
+    SelectedFinding,
+    expected_maximum,
+    false_cells,
+    smallest_delta,
+    verdicts_if_selected,
 )
 from topdb.statistics.verdict import (
     CellFinding,
@@ -42,32 +81,65 @@ from topdb.statistics.verdict import (
 
 __all__ = [
     "CellFinding",
+    "CellPlan",
     "CellVerdict",
     "ClaimFinding",
+    "ClaimPartEvidence",
+    "ClaimPlan",
     "ClaimVerdict",
     "Comparison",
+    "Design",
+    "DesignRow",
     "DifferenceInterval",
+    "DriftCell",
+    "DriftFinding",
     "Equivalence",
+    "FalseCells",
+    "FamilyFinding",
     "Headline",
+    "PartPlan",
     "PermutationTest",
+    "PooledDifference",
     "PredictionInterval",
+    "SelectedFinding",
     "SignFlipTest",
+    "Spread",
+    "Stability",
+    "TwoWayTest",
+    "UnstableRun",
     "against_published",
+    "alpha_at_look",
     "cell_verdict",
+    "check_drift",
+    "claim_part_p",
     "claim_verdict",
+    "design",
     "difference_interval",
     "drift_tolerance",
     "exact_label_permutation",
     "exact_paired_permutation",
+    "expected_maximum",
+    "extended",
+    "false_cells",
     "headline",
     "holm",
+    "hommel",
     "intersection_union",
+    "judge_family",
+    "measured_spread",
+    "pooled_difference",
+    "pooled_sd",
     "power_of_difference",
     "prediction_interval",
     "seeds_to_exclude",
     "seeds_to_see",
     "seeds_to_settle",
     "sign_flip",
+    "smallest_delta",
     "smallest_paired_p",
     "smallest_possible_p",
+    "stability",
+    "two_way_test",
+    "union_intersection",
+    "verdicts_if_selected",
 ]

@@ -111,6 +111,19 @@ def _all_choices(of: int, size: int) -> NDArray[np.int64]:
     return np.fromiter(flat, np.int64, count=comb(of, size) * size).reshape(-1, size)
 
 
+def label_choices(seeds: int, most: int) -> NDArray[np.float64] | None:
+    """Every labelling of seeds + seeds runs: (labellings, runs), 1 where a run is called a.
+
+    None where there are more than `most`.
+    """
+    if comb(2 * seeds, seeds) > most:
+        return None
+    choices = _all_choices(2 * seeds, seeds)
+    labels = np.zeros((len(choices), 2 * seeds))
+    np.put_along_axis(labels, choices, 1.0, axis=1)
+    return labels
+
+
 def tails(sums: NDArray[np.float64], observed: float, tie: float) -> tuple[int, int]:
     """How many sums are at least, and how many at most, the observed one."""
     return (
@@ -175,7 +188,7 @@ def exact_paired_permutation(
     exact = exchanges <= MOST_EXACT
     smallest = smallest_paired_p(len(first), alternative)
     if exact:
-        above, below = tails(_signs(len(difference)) @ difference, observed, tie)
+        above, below = tails(sign_choices(len(difference)) @ difference, observed, tie)
         counted = exchanges
     else:
         if rng is None:
@@ -206,7 +219,7 @@ def smallest_paired_p(seeds: int, alternative: Alternative = "two-sided") -> flo
     return float(min(1.0, sides / 2 ** at_least("seeds", seeds, 1)))
 
 
-def _signs(n: int) -> NDArray[np.float64]:
+def sign_choices(n: int) -> NDArray[np.float64]:
     """Every assignment of signs to n seeds: (2^n, n), each entry 1 or -1."""
     numbers = np.arange(2**n)[:, np.newaxis]
     return np.where((numbers >> np.arange(n)) & 1, -1.0, 1.0)
