@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from networks import network, short
+from factories import network, short
 
 from topdb.config import HardwareSettings
 from topdb.engine.loop import fit

@@ -3,7 +3,7 @@ from itertools import product
 
 import pytest
 import torch
-from networks import network, recipe_of
+from factories import network, recipe_of
 from torch import nn
 
 from topdb.engine.state import Optimisers, Randomness, optimiser

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from networks import START, network, recipe_of
+from factories import START, network, recipe_of
 
 from topdb.config import HardwareSettings
 from topdb.engine.batches import Placement

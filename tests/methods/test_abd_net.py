@@ -10,8 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from methods.golden_weights import golden_value
-from methods.golden_zoo import (
+from methods.golden import (
     IDENTITIES,
     LABELS,
     ZOO,
@@ -19,6 +18,7 @@ from methods.golden_zoo import (
     assert_names_and_shapes,
     assert_near,
     filled,
+    golden_value,
     gradients,
     images,
     numbers,

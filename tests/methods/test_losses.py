@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from factories import START, network, recipe_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import START, network, recipe_of
 
 from topdb.config import HardwareSettings
 from topdb.engine.loop import train_step

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from methods.golden_weights import golden_value
-from methods.golden_zoo import (
+from methods.golden import (
     IDENTITIES,
     LABELS,
     arrays,
     assert_names_and_shapes,
     assert_near,
+    golden_value,
     gradients,
     images,
     numbers,

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from methods.golden_zoo import (
+from methods.golden import (
     IDENTITIES,
     LABELS,
     arrays,

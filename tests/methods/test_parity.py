@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from methods.golden_weights import GOLDEN, golden_state, golden_value, released_shapes
-from networks import START, recipe_of
+from factories import START, recipe_of
+from methods.golden import GOLDEN, golden_state, golden_value, released_shapes
 
 from topdb.config import Profile, ScaleSettings
 from topdb.methods import build, find

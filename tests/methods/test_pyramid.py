@@ -7,7 +7,7 @@ from math import isnan, log, nan
 import numpy as np
 import pytest
 import torch
-from methods.golden_zoo import (
+from methods.golden import (
     IDENTITIES,
     LABELS,
     arrays,

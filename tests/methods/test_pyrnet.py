@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from methods import golden_zoo as golden
+from methods import golden
 from torch import nn
 from torch.nn.functional import cross_entropy, triplet_margin_loss
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from networks import START, TWELVE_ROWS, recipe_of
-from networks import network as small_network
+from factories import START, TWELVE_ROWS, recipe_of
+from factories import network as small_network
 from torch import nn
 
 from topdb.methods.parts.streams import Streams

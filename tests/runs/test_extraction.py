@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from networks import network as small_network
-from networks import recipe_of
+from factories import network as small_network
+from factories import recipe_of
 
 from topdb.config import HardwareSettings
 from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels
 from topdb.engine.batches import resized
-from topdb.evaluation import read_features
+from topdb.results.features import read_features
 from topdb.runs.extraction import extract, extract_rows, write_features
 
 SIZE = (48, 16)

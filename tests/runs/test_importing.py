@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from released import released_state, write_checkpoint
+from factories import released_state, write_checkpoint
 from safetensors.torch import load_file
 
 from topdb.datasets.building import build_index
-from topdb.evaluation import read_features
 from topdb.files import digest
+from topdb.results.features import read_features
 from topdb.runs.train import alone_in
 
 

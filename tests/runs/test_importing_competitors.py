@@ -5,7 +5,7 @@ import pytest
 import tiny
 import torch
 import yaml
-from methods.golden_zoo import released_state
+from methods.golden import released_state
 from safetensors.torch import load_file
 
 from topdb.config import ScaleSettings

@@ -5,7 +5,7 @@ import json
 import pytest
 import tiny
 import yaml
-from released import released_state, write_checkpoint
+from factories import released_state, write_checkpoint
 
 from topdb.config import load
 from topdb.runs.recipes import recipes

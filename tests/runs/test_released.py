@@ -3,7 +3,7 @@ import re
 import pytest
 import tiny
 import torch
-from released import released_state, write_checkpoint
+from factories import released_state, write_checkpoint
 
 from topdb.config import Profile, ScaleSettings, method_files
 from topdb.errors import UserError

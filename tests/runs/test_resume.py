@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from networks import network, short
+from factories import network, short
 
 from topdb.config import HardwareSettings
 from topdb.datasets.building import build_index

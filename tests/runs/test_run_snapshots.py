@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from networks import network as small_network
-from networks import short
+from factories import network as small_network
+from factories import short
 
 from topdb.config import Profile
 from topdb.datasets.building import build_index
@@ -16,9 +16,9 @@ from topdb.datasets.index import Pixels
 from topdb.engine.batches import resized
 from topdb.engine.progress import Stop
 from topdb.errors import StoppedError, UserError
-from topdb.evaluation import read_features
 from topdb.files import digest
 from topdb.methods.parts.augmentation import normalise
+from topdb.results.features import read_features
 from topdb.results.snapshots import read_snapshots
 from topdb.runs.train import Run, train_run
 from topdb.runs.watching import chosen_queries, look_at

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from released import released_state, write_checkpoint
+from factories import released_state, write_checkpoint
 from system.conftest import tiny_params
 
 from topdb.config import ScaleSettings
