@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from factories import network, recipe_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import network, recipe_of
 
 from topdb.config import RankingSettings, dropped_in
 from topdb.datasets.building import build_index, decode
