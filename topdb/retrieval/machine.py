@@ -1,7 +1,6 @@
 """Compiled kernels, threads over rows, and what a caller learns while work takes long."""
 
 import contextlib
-import fcntl
 import functools
 import inspect
 import itertools
@@ -9,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from typing import Annotated, Any, TextIO
 
 import numba
 import numpy as np
+from filelock import FileLock
 from numba import boolean, float32, int32, int64, void
 from numpy.typing import NDArray
 
@@ -84,7 +84,10 @@ def _compile(function: Kernel, fastmath: frozenset[str]) -> Kernel:
     try:
         dispatcher = numba.njit(**options)(function)
         dispatcher.enable_caching()
-        with _one_process_at_a_time(dispatcher.stats.cache_path):
+        with contextlib.ExitStack() as alone:
+            with contextlib.suppress(OSError):  # where nothing can be written, go on without
+                lock = Path(dispatcher.stats.cache_path) / "compiling.lock"
+                alone.enter_context(FileLock(lock, mode=0o666))
             return _compile_all(dispatcher, function)
     except (RuntimeError, OSError, EOFError):
         # No folder for the cache, a full disk, or a damaged entry: do without the cache.
@@ -99,20 +102,6 @@ def _compile_all(dispatcher: Any, function: Kernel) -> Kernel:
     dispatcher.disable_compile()
     kernel: Kernel = dispatcher
     return kernel
-
-
-@contextlib.contextmanager
-def _one_process_at_a_time(folder: str) -> Iterator[None]:
-    """Hold a lock file in the folder; where locks are not supported, go on without."""
-    handle = None
-    try:
-        with contextlib.suppress(OSError):
-            handle = os.open(Path(folder) / "compiling.lock", os.O_CREAT | os.O_RDWR, 0o666)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        if handle is not None:
-            os.close(handle)
 
 
 def available_threads() -> int:
