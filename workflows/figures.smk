@@ -1,204 +1,50 @@
-# Figures, each a target of its own: a file for the eye and one for the page of a paper.
+# Figures, each a target of its own: a file for the eye and one for print. The plan says which there
+# are, what each is drawn from and which files it makes.
 
+# What a figure is drawn from, in the input, and how many folders below the results it lies.
+DRAWN_FROM = {
+    "comparisons": (COMPARISONS, beside(RECORD), 2),
+    "scores": (COMPARISONS, beside(RECORD, QUERIES, METRICS), 2),
+    "histories": (grid(HISTORY), beside(RECORD), 4),
+    "snapshots": (SNAPSHOTS, beside(RECORD), 4),
+}
 
-rule figure2:
-    input:
-        SNAPSHOTS,
-        beside(RECORD),
-        PRINTED,
-    output:
-        png=report(
-            "reports/figure2.png",
-            caption="report/figure2.rst",
-            category="Figures of the paper",
-        ),
-        pdf="reports/figure2.pdf",
-    log:
-        "logs/figures/figure2.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        source=PLAN["source"]["report"],
-        snapshots=PLAN["snapshots"],
-        results=subpath(input[0], ancestor=4),
-    shell:
-        "topdb figure figure2 --results {params.results:q} "
-        "--out {output.png:q} --out {output.pdf:q} >{log:q} 2>&1"
+for figure, told_of in PLAN["figures"].items():
+    seen, fetched, depth = DRAWN_FROM[told_of["needs"]]
+    first, second = [f"reports/{file}" for file in told_of["files"]]
 
-
-rule figure3:
-    input:
-        SNAPSHOTS,
-        beside(RECORD),
-        PRINTED,
-    output:
-        png=report(
-            "reports/figure3.png",
-            caption="report/figure3.rst",
-            category="Figures of the paper",
-        ),
-        pdf="reports/figure3.pdf",
-    log:
-        "logs/figures/figure3.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        source=PLAN["source"]["report"],
-        snapshots=PLAN["snapshots"],
-        results=subpath(input[0], ancestor=4),
-    shell:
-        "topdb figure figure3 --results {params.results:q} "
-        "--out {output.png:q} --out {output.pdf:q} >{log:q} 2>&1"
-
-
-rule figure_differences:
-    input:
-        beside(RECORD),
-        PRINTED,
-        comparisons=COMPARISONS,
-    output:
-        svg=report(
-            "reports/plots/differences.svg",
-            caption="report/differences.rst",
-            category="Evidence",
-        ),
-        png="reports/plots/differences.png",
-    log:
-        "logs/figures/differences.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
-        comparisons=repeated("--comparisons", "comparisons"),
-        results=lambda wildcards, input: below_results(wildcards, input.comparisons[0]),
-    shell:
-        "topdb figure differences --results {params.results:q} {params.comparisons} "
-        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
-
-
-rule figure_variance:
-    input:
-        beside(RECORD),
-        PRINTED,
-        comparisons=COMPARISONS,
-    output:
-        svg=report(
-            "reports/plots/variance.svg",
-            caption="report/variance.rst",
-            category="Evidence",
-        ),
-        png="reports/plots/variance.png",
-    log:
-        "logs/figures/variance.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
-        comparisons=repeated("--comparisons", "comparisons"),
-        results=lambda wildcards, input: below_results(wildcards, input.comparisons[0]),
-    shell:
-        "topdb figure variance --results {params.results:q} {params.comparisons} "
-        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
-
-
-rule figure_published:
-    input:
-        beside(RECORD),
-        PRINTED,
-        comparisons=COMPARISONS,
-    output:
-        svg=report(
-            "reports/plots/published.svg",
-            caption="report/published.rst",
-            category="Evidence",
-        ),
-        png="reports/plots/published.png",
-    log:
-        "logs/figures/published.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
-        comparisons=repeated("--comparisons", "comparisons"),
-        results=lambda wildcards, input: below_results(wildcards, input.comparisons[0]),
-    shell:
-        "topdb figure published --results {params.results:q} {params.comparisons} "
-        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
-
-
-rule figure_seeds:
-    input:
-        COMPARISONS,
-        beside(RECORD, QUERIES, METRICS),
-        PRINTED,
-    output:
-        svg=report(
-            "reports/plots/seeds.svg",
-            caption="report/seeds.rst",
-            category="Scores",
-        ),
-        png="reports/plots/seeds.png",
-    log:
-        "logs/figures/seeds.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
-        results=subpath(input[0], ancestor=2),
-    shell:
-        "topdb figure seeds --results {params.results:q} "
-        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
-
-
-rule figure_cmc:
-    input:
-        COMPARISONS,
-        beside(RECORD, QUERIES, METRICS),
-        PRINTED,
-    output:
-        svg=report(
-            "reports/plots/cmc.svg",
-            caption="report/cmc.rst",
-            category="Scores",
-        ),
-        png="reports/plots/cmc.png",
-    log:
-        "logs/figures/cmc.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
-        results=subpath(input[0], ancestor=2),
-    shell:
-        "topdb figure cmc --results {params.results:q} "
-        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
-
-
-rule figure_training:
-    input:
-        grid(HISTORY),
-        beside(RECORD),
-        PRINTED,
-    output:
-        svg=report(
-            "reports/plots/training.svg",
-            caption="report/training.rst",
-            category="Training",
-        ),
-        png="reports/plots/training.png",
-    log:
-        "logs/figures/training.log",
-    params:
-        profile=PROFILE,
-        titles=PLAN["titles"],
-        settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
-        results=subpath(input[0], ancestor=4),
-    shell:
-        "topdb figure training --results {params.results:q} "
-        "--out {output.svg:q} --out {output.png:q} >{log:q} 2>&1"
+    rule:
+        name:
+            f"figure_{figure.removeprefix('figure')}".replace("-", "_")
+        input:
+            seen=seen,
+            fetched=fetched,
+            printed=PRINTED,
+        output:
+            first=report(
+                first,
+                caption=f"report/{figure}.rst",
+                category=told_of["category"],
+            ),
+            second=second,
+        log:
+            f"logs/figures/{figure}.log",
+        localrule: FETCHED
+        params:
+            figure=figure,
+            profile=PROFILE,
+            titles=PLAN["titles"],
+            settings=PLAN[
+                "snapshots" if told_of["needs"] == "snapshots" else "statistics"
+            ],
+            metrics=PLAN["metrics"],
+            source=PLAN["source"]["report"],
+            results=subpath(input[0], ancestor=depth),
+            comparisons=(
+                repeated("--comparisons", "seen")
+                if told_of["needs"] == "comparisons"
+                else ""
+            ),
+        shell:
+            "topdb figure {params.figure} --results {params.results:q} {params.comparisons} "
+            "--out {output.first:q} --out {output.second:q} >{log:q} 2>&1"

@@ -12,7 +12,7 @@ from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import compare, of_paper
 from topdb.files import read_json, write_text
 from topdb.reporting.documents import Document
-from topdb.reporting.figures import Evidence, figure, figure_names, files_of, write_figures
+from topdb.reporting.figures import Evidence, figure_names, files_of, plot_names, write_figures
 from topdb.reporting.page.writing import write_page
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.reports import write_metrics, write_plots
@@ -68,7 +68,7 @@ def recompute(
         evidence,
         tables,
         examples if examples.is_file() else None,
-        [files_of(name, out)[0] for name in figure_names() if not hasattr(figure(name), "plot")],
+        [files_of(name, out)[0] for name in figure_names() if name not in plot_names()],
         out / "index.html",
     )
     return whole

@@ -1,18 +1,24 @@
 """A small grid with results and snapshots as the real steps write them, and its figures."""
 
-from importlib import import_module
+import re
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
+import matplotlib as mpl
 import numpy as np
 import tiny
 from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import ImageFont
 
 from topdb.config.paper import read_papers
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.style import styled
+from topdb.reporting.figures import Evidence, draw_figure, figure
+from topdb.reporting.plots import Plot
+from topdb.reporting.sheets import styled
 from topdb.results.snapshots import Snapshots, write_snapshots
 
 METHODS = ("baseline", "top-db-net")
@@ -68,48 +74,115 @@ def evidence(folder: Path, changes=None) -> Evidence:
     return Evidence(params, "tiny", folder / "results", papers, compared)
 
 
+def plot(name: str, given: Evidence) -> Plot:
+    """What a plot shows."""
+    found: Plot = figure(name).plot(given)
+    return found
+
+
+def rows_of(name: str, given: Evidence, **values) -> list[dict]:
+    """The rows of a plot that have these values."""
+    return [row for row in plot(name, given).rows if values.items() <= row.items()]
+
+
 def draw(name: str, given: Evidence) -> Figure:
-    """Draw a figure and lay it out."""
+    """Draw a sheet of images and lay it out."""
     with rc_context(styled()):
-        figure: Figure = import_module(f"topdb.reporting.figures.{name}").draw(given)
-        FigureCanvasAgg(figure).draw()
-    return figure
+        drawn: Figure = figure(name).draw(given)
+        FigureCanvasAgg(drawn).draw()
+    return drawn
 
 
-def texts(figure: Figure) -> list[Text]:
-    """Every text that can be seen; ticks beyond the ends of their axis cannot."""
-    beyond = set()
-    for axes in figure.axes:
-        for axis in (axes.xaxis, axes.yaxis):
-            low, high = sorted(axis.get_view_interval())
-            beyond |= {
-                id(label)
-                for tick in axis.get_major_ticks()
-                for label in (tick.label1, tick.label2)
-                if not low <= tick.get_loc() <= high
-            }
-    return [
-        text
-        for text in figure.findobj(Text)
-        if text.get_visible() and text.get_text().strip() and id(text) not in beyond
-    ]
+@dataclass(frozen=True)
+class Word:
+    """A text with its box, in pixels of 1/96 inch from the upper left."""
+
+    text: str
+    size: float
+    level: bool
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def covers(self, other: "Word") -> bool:
+        across = self.left < other.right - 1 and other.left < self.right - 1
+        return across and self.top < other.bottom - 1 and other.top < self.bottom - 1
 
 
-def overlapping(figure: Figure) -> list[tuple[str, str]]:
-    """Every two level texts of which one covers part of the other."""
-    boxes = [
-        (text.get_text(), text.get_window_extent())
-        for text in texts(figure)
-        if text.get_rotation() in (0, 90)
-    ]
-    return [
-        (one, other)
-        for number, (one, box) in enumerate(boxes)
-        for other, area in boxes[number + 1 :]
-        if box.x0 < area.x1 - 1 and area.x0 < box.x1 - 1
-        if box.y0 < area.y1 - 1 and area.y0 < box.y1 - 1
-    ]
+@dataclass(frozen=True)
+class Picture:
+    """A figure as it is seen."""
+
+    words: list[Word]
+    width: float
+    height: float
+    marks: int
+    """Symbols of a plot."""
+
+    @property
+    def written(self) -> str:
+        return "\n".join(word.text for word in self.words)
 
 
-def written(figure: Figure) -> str:
-    return "\n".join(text.get_text() for text in texts(figure))
+def picture(name: str, given: Evidence) -> Picture:
+    """Draw any figure, and find its words."""
+    if hasattr(figure(name), "draw"):
+        return _sheet(draw(name, given))
+    with tempfile.TemporaryDirectory() as folder:
+        draw_figure(name, given, [Path(folder) / "figure.svg"])
+        return _svg(ElementTree.parse(Path(folder) / "figure.svg").getroot())
+
+
+def _sheet(drawn: Figure) -> Picture:
+    scale, tall = 96 / drawn.dpi, drawn.bbox.height
+    words = []
+    for text in drawn.findobj(Text):
+        if text.get_visible() and text.get_text().strip() and text.axes and text.axes.texts:
+            if text not in text.axes.texts:
+                continue  # a tick of an axis that is off
+            box = text.get_window_extent()
+            edges = (box.x0, tall - box.y1, box.x1, tall - box.y0)
+            size = text.get_fontsize() * 96 / 72
+            words.append(Word(text.get_text(), size, True, *(scale * edge for edge in edges)))
+    return Picture(words, scale * drawn.bbox.width, scale * tall, 0)
+
+
+FACE = str(Path(mpl.get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
+NARROWER = 0.88
+"""Letters of Arial and Liberation Sans, as parts of these."""
+
+
+def _svg(root: ElementTree.Element) -> Picture:
+    words: list[Word] = []
+    marks = 0
+
+    def walk(node: ElementTree.Element, x: float, y: float) -> None:
+        nonlocal marks
+        moved = node.get("transform", "")
+        shift = re.search(r"translate\(([-\d.e]+),([-\d.e]+)\)", moved)
+        x, y = (x + float(shift[1]), y + float(shift[2])) if shift else (x, y)
+        tag = node.tag.rpartition("}")[2]
+        marks += tag == "g" and "mark-symbol role-mark" in node.get("class", "") and len(node)
+        if tag == "text" and node.get("opacity") != "0":  # such a tick has no room
+            size = float(node.get("font-size", "10").removesuffix("px"))
+            down = 0.0
+            for line in [node, *node]:
+                down += float(line.get("dy", 0))
+                if line.text and line.text.strip():
+                    words.append(_word(line.text, node, size, "rotate" in moved, x, y + down))
+        for child in node:
+            walk(child, x, y)
+
+    walk(root, 0.0, 0.0)
+    return Picture(words, float(root.get("width", 0)), float(root.get("height", 0)), marks)
+
+
+def _word(text: str, node: ElementTree.Element, size: float, turned: bool, x: float, y: float):
+    long = NARROWER * ImageFont.truetype(FACE, 100).getlength(text) * size / 100
+    before = {"end": long, "middle": long / 2}.get(node.get("text-anchor", ""), 0.0)
+    if turned:  # upwards
+        return Word(
+            text, size, False, x - 0.8 * size, y + before - long, x + 0.2 * size, y + before
+        )
+    return Word(text, size, True, x - before, y - 0.8 * size, x - before + long, y + 0.2 * size)

@@ -1,27 +1,24 @@
 """What every file dropped into topdb/reporting/figures has to keep."""
 
-import re
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 import tiny
 import yaml
 from figure_grid import (
     METHODS,
-    draw,
     evidence,
-    overlapping,
-    texts,
+    picture,
     write_results,
     write_snapshots_of,
-    written,
 )
+from matplotlib import rc_context
 
 from topdb.errors import UserError
-from topdb.reporting.figures import figure_names, write_figure, write_figures
-from topdb.reporting.turns import KNOWN
+from topdb.planning import _figures
+from topdb.reporting.figures import draw_figure, figure_names, write_figure, write_figures
+from topdb.reporting.plots import KNOWN
 
 FIGURES = figure_names()
 every = pytest.mark.parametrize("name", FIGURES)
@@ -48,29 +45,23 @@ def whole(tmp_path_factory):
     return evidence(folder)
 
 
-def write(name, given, *outs):
-    write_figure(
-        name,
-        given.params,
-        given.profile_name,
-        given.results,
-        given.comparisons,
-        given.published,
-        outs,
-    )
-
-
 def test_the_figures_of_the_plan_are_there():
     assert set(FIGURES) >= {"figure2", "figure3", "differences", "seeds", "cmc", "training"}
     assert set(FIGURES) >= {"variance", "published"}
 
 
-def test_the_workflow_has_a_rule_for_every_figure():
-    rules = (tiny.ROOT / "workflows/figures.smk").read_text()
-    for name in FIGURES:
-        assert f"topdb figure {name} " in rules
-        assert f'caption="report/{name}.rst"' in rules
+def test_the_workflow_learns_of_every_figure_from_its_file(whole):
+    told = _figures(whole.profile)
+    assert list(told) == FIGURES
+    for name, declared in told.items():
+        assert declared["needs"] in ("comparisons", "scores", "histories", "snapshots")
+        assert len(declared["files"]) == 2
         assert (tiny.ROOT / f"workflows/report/{name}.rst").is_file()
+
+
+def test_a_profile_that_looks_at_no_training_has_no_figures_of_it(tmp_path):
+    params = tiny.params(tmp_path, {"methods": ["bot", "osnet"], "reference_method": "bot"})
+    assert {"figure2", "figure3"} & {*_figures(params.selected("tiny"))} == set()
 
 
 @every
@@ -79,8 +70,8 @@ def test_equal_data_give_equal_bytes_in_whatever_order_files_are_named(name, who
         [tmp_path / turn / f"figure{suffix}" for suffix in (".svg", ".png", ".pdf")]
         for turn in ("first", "second")
     )
-    write(name, whole, *first)
-    write(name, whole, *reversed(second))
+    draw_figure(name, whole, first)
+    draw_figure(name, whole, [*reversed(second)])
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes()
     assert b"<svg" in first[0].read_bytes()[:600]
@@ -90,15 +81,16 @@ def test_equal_data_give_equal_bytes_in_whatever_order_files_are_named(name, who
 @every
 @pytest.mark.parametrize("size", ["whole", "as_large_as_the_papers"])
 def test_every_word_lies_inside_the_figure_and_can_be_read(name, size, request):
-    figure = draw(name, request.getfixturevalue(size))
-    assert figure.get_figheight() < A_PAGE
-    for text in texts(figure):
-        box, page = text.get_window_extent(), figure.bbox
-        assert box.x0 >= page.x0 - 1, text
-        assert box.y0 >= page.y0 - 1, text
-        assert box.x1 <= page.x1 + 1, text
-        assert box.y1 <= page.y1 + 1, text
-        assert text.get_fontsize() >= 6
+    seen = picture(name, request.getfixturevalue(size))
+    assert seen.words
+    assert seen.height < 96 * A_PAGE
+    assert seen.width < 730
+    for word in seen.words:
+        assert word.left >= -1, word
+        assert word.top >= -1, word
+        assert word.right <= seen.width + 1, word
+        assert word.bottom <= seen.height + 1, word
+        assert word.size >= 8, word
 
 
 @pytest.fixture(scope="module")
@@ -124,25 +116,26 @@ def as_large_as_the_papers(tmp_path_factory):
 
 @every
 def test_no_word_covers_another(name, as_large_as_the_papers):
-    assert overlapping(draw(name, as_large_as_the_papers)) == []
+    words = [word for word in picture(name, as_large_as_the_papers).words if word.level]
+    for number, word in enumerate(words):
+        assert [other for other in words[number + 1 :] if word.covers(other)] == [], word
 
 
 @every
 def test_only_drawn_data_are_called_so(name, whole, tmp_path):
-    assert "endered data" not in written(draw(name, whole))
+    assert "endered data" not in picture(name, whole).written
     write_results(tmp_path / "results")
     write_snapshots_of(tmp_path / "results")
     drawn = evidence(tmp_path, {"datasets.market1501.render": tiny.RENDER})
-    assert "Rendered data: drawn pedestrians, not comparable with the paper." in written(
-        draw(name, drawn)
+    assert (
+        "Rendered data: drawn pedestrians, not comparable with the paper."
+        in picture(name, drawn).written
     )
 
 
 @every
 def test_without_any_run_a_figure_says_so(name, tmp_path):
-    figure = draw(name, evidence(tmp_path))
-    assert figure.axes
-    said = written(figure)
+    said = picture(name, evidence(tmp_path)).written
     if name == "published":
         assert "incomplete" in said
     else:
@@ -154,7 +147,7 @@ def test_missing_runs_are_left_out_and_counted(name, tmp_path):
     results = tmp_path / "results"
     write_results(results, seeds=(2,))
     write_snapshots_of(results, methods=METHODS[1:])
-    said = written(draw(name, evidence(tmp_path)))
+    said = picture(name, evidence(tmp_path)).written
     if name in ("figure2", "figure3"):
         assert "Baseline\n" not in said
     else:
@@ -166,8 +159,9 @@ def test_a_title_and_a_method_of_ones_own_are_drawn(name, tmp_path):
     write_results(tmp_path / "results")
     write_snapshots_of(tmp_path / "results")
     changes = {"datasets.market1501.title": LONG, "methods": ["baseline", "no-reg", "top-db-net"]}
-    figure = draw(name, evidence(tmp_path, changes))
-    assert figure.axes
+    seen = picture(name, evidence(tmp_path, changes))
+    assert seen.words
+    assert seen.width < 730
 
 
 def test_drawing_needs_neither_torch_nor_a_screen(whole, tmp_path):
@@ -184,11 +178,12 @@ def test_drawing_needs_neither_torch_nor_a_screen(whole, tmp_path):
 
 def test_an_unknown_figure_and_an_unknown_format_are_named(whole, tmp_path, monkeypatch, capsys):
     with pytest.raises(UserError, match=r"no figure 'sedes' \(did you mean 'seeds'\?\): name one"):
-        write("sedes", whole, tmp_path / "x.png")
+        draw_figure("sedes", whole, [tmp_path / "x.png"])
     with pytest.raises(UserError, match=r"nowhere does not exist: .*--results"):
-        write("cmc", replace(whole, results=tmp_path / "nowhere"), tmp_path / "x.png")
-    with pytest.raises(UserError, match=r"x.jpg: name a file that ends in .png, .svg or .pdf"):
-        write("cmc", whole, tmp_path / "x.jpg")
+        write_figure("cmc", whole.params, "tiny", tmp_path / "nowhere", [], [tmp_path / "x.png"])
+    for name in ("cmc", "figure2"):
+        with pytest.raises(UserError, match=r"x.jpg: name a file that ends in .png, .svg or .pdf"):
+            draw_figure(name, whole, [tmp_path / "x.png", tmp_path / "x.jpg"])
     assert list(tmp_path.iterdir()) == []
     params = whole.results.parent / "params.yaml"
     command = ["figure", "differences", "--out", tmp_path / "x.png", "--params", params]
@@ -198,27 +193,17 @@ def test_an_unknown_figure_and_an_unknown_format_are_named(whole, tmp_path, monk
 
 
 def test_all_figures_stand_where_the_workflow_and_dvc_expect_them(whole, tmp_path):
-    assert whole.comparisons is not None
-    write_figures(
-        whole.params,
-        whole.profile_name,
-        whole.results,
-        whole.comparisons,
-        whole.published,
-        tmp_path / "reports",
-    )
+    write_figures(whole, tmp_path / "reports")
     files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
-    rules = (tiny.ROOT / "workflows/figures.smk").read_text()
-    assert files == set(re.findall(r'"(reports/[\w/]+\.(?:png|svg|pdf))"', rules))
+    told = _figures(whole.profile).values()
+    assert files == {f"reports/{file}" for each in told for file in each["files"]}
     stages = yaml.safe_load((tiny.ROOT / "dvc.yaml").read_text())["stages"]["benchmark"]
     versioned = {each for each in stages["outs"] + stages["plots"] if isinstance(each, str)}
     assert versioned >= {path for path in files if path.endswith((".pdf", ".svg"))}
 
 
 def test_settings_of_the_users_own_change_nothing(whole, tmp_path):
-    from matplotlib import rc_context
-
-    write("cmc", whole, tmp_path / "plain.png")
+    draw_figure("figure3", whole, [tmp_path / "plain.png"])
     with rc_context({"font.size": 20, "axes.facecolor": "red", "lines.linewidth": 9}):
-        write("cmc", whole, tmp_path / "loud.png")
+        draw_figure("figure3", whole, [tmp_path / "loud.png"])
     assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "loud.png").read_bytes()

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from figure_grid import draw, evidence, snapshots, write_snapshots_of, written
+from figure_grid import draw, evidence, picture, snapshots, write_snapshots_of
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from topdb.reporting.drawing.sheet import RIGHT, WRONG
-from topdb.reporting.drawing.style import GREEN, RED
+from topdb.reporting.sheets import GREEN, RED, RIGHT, WRONG
 
 
 def frames(figure):
@@ -38,7 +37,7 @@ def test_right_and_wrong_differ_in_colour_stroke_and_mark(tmp_path, right):
     figure = draw("figure3", evidence(tmp_path))
     drawn = {True: (GREEN.upper(), "-"), False: (RED.upper(), "dashed")}
     assert frames(figure) == [drawn[each] for each in right] * 2  # for both methods
-    said = written(figure).splitlines()
+    said = picture("figure3", evidence(tmp_path)).written.splitlines()
     assert said.count(RIGHT) == 2 * sum(right)
     assert said.count(WRONG) == 2 * (3 - sum(right))
 
@@ -46,7 +45,7 @@ def test_right_and_wrong_differ_in_colour_stroke_and_mark(tmp_path, right):
 def test_figure_3_stands_in_rows_of_methods_and_columns_of_epochs(tmp_path):
     write_snapshots_of(tmp_path / "results", epochs=(1, 3), queries=1)
     figure = draw("figure3", evidence(tmp_path))
-    said = written(figure)
+    said = picture("figure3", evidence(tmp_path)).written
     assert said.index("Baseline") < said.index("Top-DB-\nNet")
     for words in ("epoch 1", "epoch 3", "rank 1", "rank 3", "map", "query", "Market-1501, seed 1"):
         assert words in said
@@ -65,7 +64,7 @@ def test_figure_3_stands_in_rows_of_methods_and_columns_of_epochs(tmp_path):
 def test_only_epochs_that_every_method_has_are_compared(tmp_path):
     write_snapshots_of(tmp_path / "results", methods=["baseline"], epochs=(1, 2, 4))
     write_snapshots_of(tmp_path / "results", methods=["top-db-net"], epochs=(1, 4))
-    said = written(draw("figure3", evidence(tmp_path)))
+    said = picture("figure3", evidence(tmp_path)).written
     assert "epoch 1" in said
     assert "epoch 4" in said
     assert "epoch 2" not in said
@@ -87,7 +86,7 @@ def test_a_gallery_shorter_than_the_list_leaves_a_gap(tmp_path):
 def test_figure_2_shows_the_last_epoch_with_its_dropped_rows_black(tmp_path):
     write_snapshots_of(tmp_path / "results", methods=["top-db-net"], epochs=(1, 3), queries=2)
     figure = draw("figure2", evidence(tmp_path))
-    said = written(figure)
+    said = picture("figure2", evidence(tmp_path)).written
     assert "Top-DB-Net\nepoch 3" in said
     for words in ("input", "activation", "drop mask"):
         assert words in said.splitlines()

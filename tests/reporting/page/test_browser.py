@@ -65,7 +65,7 @@ def test_every_chart_is_drawn_and_fits_its_place(tab, page):
         " return [place.clientHeight, picture.getBoundingClientRect().height,"
         "  picture.getAttribute('aria-label')]; })"
     )
-    assert len(charts) == 5
+    assert len(charts) == 6
     for height, drawn, label in charts:
         assert height - 30 < drawn <= height
         assert HOSTILE in label

@@ -13,15 +13,12 @@ from page_project import HOSTILE
 from topdb.config.paper import read_papers
 from topdb.errors import UserError
 from topdb.reporting.documents import ClaimLine
-from topdb.reporting.page.cells import open_cells
-from topdb.reporting.page.charts import chart_groups, looks
-from topdb.reporting.page.claims import claim_table
-from topdb.reporting.page.evidence import MOST_POINTS, gather
-from topdb.reporting.page.run_facts import run_facts
+from topdb.reporting.figures import Evidence
+from topdb.reporting.page.cells import claim_table, open_cells, run_facts
+from topdb.reporting.page.writing import plot_groups
+from topdb.reporting.plots import KNOWN
 from topdb.reporting.titles import titles_of
-from topdb.reporting.turns import KNOWN
 from topdb.results.comparisons import Comparisons, read_comparisons, write_comparisons
-from topdb.results.scores import read_scores
 
 METHODS = ("baseline", "top-db-net")
 
@@ -35,52 +32,32 @@ def write_study(results, epochs=2):
 
 def evidence(folder, changes=None):
     params = tiny.params(folder, {"rankings": ["plain"], **(changes or {})})
-    profile = params.selected("tiny")
-    results = folder / "results"
-    scores = read_scores(profile, results, params.metrics)
-    titles = titles_of(params, "tiny", read_papers(params, tiny.PAPERS))
-    return profile, gather(profile, results, scores, Comparisons("tiny", rendered=True), titles)
+    papers = read_papers(params, tiny.PAPERS)
+    none = Comparisons("tiny", rendered=True, paper=papers[0].name, tables=())
+    return Evidence(params, "tiny", folder / "results", papers, none)
 
 
 def test_runs_and_the_cmc_worked_out_by_hand(tmp_path):
     write_study(tmp_path / "results")
-    _, found = evidence(tmp_path)
-    runs = [row for row in found.runs["market1501"] if row["method"] == "Baseline"]
-    assert [(row["quantity"], row["seed"], row["value"]) for row in runs] == [
+    groups = {group.id: group for group in plot_groups(evidence(tmp_path))}
+
+    def rows(name):
+        (panel,) = groups[name].panels
+        return [row for row in panel.spec["data"]["values"] if row["method"] == "Baseline"]
+
+    assert [(row["quantity"], row["seed"], row["value"]) for row in rows("seeds")] == [
         ("mAP", 1, 30.0),
         ("mAP", 2, 30.0),
         ("R1", 1, 50.0),
         ("R1", 2, 50.0),
     ]
-    cmc = [row["value"] for row in found.cmc["market1501"] if row["method"] == "Baseline"]
-    assert cmc == [50.0, 50.0, *[100.0] * 18]  # the query without a match does not count
+    # The query without a match does not count.
+    assert [row["value"] for row in rows("cmc")] == [50.0, 50.0, *[100.0] * 18]
 
 
-def test_a_training_curve_is_a_mean_with_its_band_and_not_too_long(tmp_path):
-    write_study(tmp_path / "results", epochs=250)
-    (tmp_path / "results/market1501/baseline/seed-2/history.csv").write_text(
-        "epoch,loss\n" + "".join(f"{n},1.0\n" for n in range(1, 251))
-    )
-    _, found = evidence(tmp_path)
-    curve = [row for row in found.training["market1501"] if row["method"] == "Baseline"]
-    assert len(curve) <= MOST_POINTS
-    assert curve[0] == {"method": "Baseline", "epoch": 1, "loss": 2.5, "low": 1.0, "high": 4.0}
-    assert [row["epoch"] for row in curve[:3]] == [1, 4, 7]
-
-
-def test_a_broken_history_is_named(tmp_path):
+def test_plots_are_shown_of_what_there_is(tmp_path):
     write_study(tmp_path / "results")
-    path = tmp_path / "results/market1501/baseline/seed-2/history.csv"
-    path.write_text("epoch,loss\n1,low\n")
-    with pytest.raises(UserError, match=r"seed-2/history.csv is no history of a training"):
-        evidence(tmp_path)
-
-
-def test_charts_are_drawn_of_what_there_is(tmp_path):
-    write_study(tmp_path / "results")
-    profile, found = evidence(tmp_path)
-    titles = titles_of(tiny.params(tmp_path), "tiny", read_papers(tiny.params(tmp_path), tiny.PAPERS))
-    groups = list(chart_groups(profile, "baseline", found, titles))
+    groups = plot_groups(evidence(tmp_path))
     assert [group.id for group in groups] == ["seeds", "cmc", "training"]
     for group in groups:
         for panel in group.panels:
@@ -89,24 +66,11 @@ def test_charts_are_drawn_of_what_there_is(tmp_path):
 
 
 def test_methods_never_look_the_same_and_look_the_same_in_every_profile(tmp_path):
-    def drawn(methods):
-        params = tiny.params(tmp_path, {"methods": list(methods)})
-        return looks(params.selected("tiny"), titles_of(params, "tiny", read_papers(params, tiny.PAPERS)))
-
-    every = drawn(KNOWN)
+    every = evidence(tmp_path, {"methods": list(KNOWN)}).looks
     for attribute in ("title", "colour", "shape", "dash"):
         assert len({getattr(look, attribute) for look in every}) == len(KNOWN)
-    assert drawn(["baseline", "top-db-net", "mhn"]) == (every[0], every[3], every[-1])
-
-
-def test_losses_far_apart_have_a_logarithmic_scale(tmp_path):
-    write_study(tmp_path / "results", epochs=50)
-    params = tiny.params(tmp_path, {"rankings": ["plain"]})
-    profile, found = evidence(tmp_path)
-    titles = titles_of(params, "tiny", read_papers(params, tiny.PAPERS))
-    groups = {group.id: group for group in chart_groups(profile, "baseline", found, titles)}
-    assert '"type": "log"' in json.dumps(groups["training"].panels[0].spec)
-    assert '"type": "log"' not in json.dumps(groups["cmc"].panels[0].spec)
+    some = evidence(tmp_path, {"methods": ["baseline", "top-db-net", "mhn"]}).looks
+    assert some == (every[0], every[3], every[-1])
 
 
 def test_claims_may_be_about_different_data_sets(tmp_path, real):

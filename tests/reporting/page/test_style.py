@@ -5,8 +5,8 @@ import re
 import pytest
 import tiny
 
-from topdb.reporting.page.charts import DASHES
-from topdb.reporting.page.shapes import SHAPES
+from topdb.reporting.plots import LIGHT as LIGHT_IN_FILES
+from topdb.reporting.plots import SHAPES_AND_DASHES
 
 SHEET = (tiny.ROOT / "topdb/reporting/page/templates/page.css").read_text()
 
@@ -39,7 +39,8 @@ def test_the_formula_knows_black_and_white():
 
 def test_both_schemes_have_the_same_names():
     assert LIGHT.keys() == DARK.keys()
-    assert len(METHODS) == len(SHAPES) == len(DASHES)
+    assert LIGHT_IN_FILES == LIGHT
+    assert len(METHODS) == len(SHAPES_AND_DASHES)
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])

@@ -1,17 +1,17 @@
 """CMC curves: the share of queries with a right image among the first k, seeds as a band."""
 
+import altair as alt
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from topdb.reporting.drawing.bands import BAND, band, line_legend
-from topdb.reporting.drawing.evidence import RANKINGS, Evidence
-from topdb.reporting.drawing.style import looks, page, remark
-from topdb.reporting.scores import read_scores
-from topdb.results.runs import Cell
+from topdb.reporting import plots
+from topdb.reporting.figures import RANKINGS, Evidence
 
-TITLE = "CMC curves"
-EXPLAINED = f"Queries with a right image among the first k, of those with a valid match. {BAND}"
+CATEGORY = "Scores"
+NEEDS = "scores"
+FILES = ("plots/cmc.svg", "plots/cmc.png")
+ORDER = 5
+
 LAST_RANK = 20
 
 
@@ -25,34 +25,39 @@ def cmc(first_match_rank: NDArray[np.int64], last_rank: int = LAST_RANK) -> NDAr
     return np.asarray(100.0 * np.cumsum(hits)[1 : last_rank + 1] / len(matched))
 
 
-def draw(evidence: Evidence) -> Figure:
-    """Draw one column a data set, one row a ranking, one line a method."""
-    profile = evidence.profile
-    curves = {
-        cell: np.array([cmc(ranks) for ranks in scores.first_match_rank])
-        for cell, scores in read_scores(profile, evidence.results).items()
-        if scores is not None
-    }
-    if not curves:
-        return remark(TITLE, "No run is evaluated yet.", evidence)
-    styles = looks(profile.methods)
-    figure = page(0.9 + 1.7 * len(profile.rankings), TITLE, EXPLAINED, evidence)
-    panels = figure.subplots(
-        len(profile.rankings), len(profile.datasets), sharex=True, sharey=True, squeeze=False
+def plot(evidence: Evidence) -> plots.Plot:
+    """One line a method, one panel a data set and ranking."""
+    rows = []
+    for cell, scores in evidence.scores.items():
+        runs = np.array([cmc(ranks) for ranks in scores.first_match_rank])
+        for place in range(LAST_RANK):
+            rows.append(
+                {
+                    "dataset": cell.dataset,
+                    "method": evidence.name(cell.method),
+                    "ranking": cell.ranking,
+                    "rank": place + 1,
+                    "value": round(float(runs[:, place].mean()), 3),
+                    "low": round(float(runs[:, place].min()), 3),
+                    "high": round(float(runs[:, place].max()), 3),
+                }
+            )
+    return plots.Plot(
+        title="CMC curves",
+        explained=(
+            "Queries with a right image among the first k, of those with a valid match. Line: mean "
+            "over seeds. Band: from the least to the greatest."
+        ),
+        rows=rows,
+        panel=lambda _: plots.curves(
+            evidence.looks,
+            alt.X("rank:Q", title="rank k", axis=alt.Axis(grid=False, values=[1, 5, 10, 15, 20])),
+            alt.Y("low:Q", title="percent", scale=alt.Scale(zero=False)),
+            plots.tooltip({"method": "Method", "rank": "Rank"}, {"value": "Percent"}),
+        ),
+        down={RANKINGS[each]: {"ranking": each} for each in evidence.profile.rankings},
+        across=evidence.by_dataset,
+        shared=("x", "y"),
+        height=130,
+        otherwise="No run is evaluated yet.",
     )
-    for (row, column), axes in np.ndenumerate(panels):
-        dataset, ranking = list(profile.datasets)[column], profile.rankings[row]
-        for method in profile.methods:
-            runs = curves.get(Cell(dataset, method, ranking))
-            if runs is not None:
-                band(axes, np.arange(1, LAST_RANK + 1), runs, styles[method])
-        axes.grid()
-        axes.set_xticks([1, 5, 10, 15, 20])
-        if row == 0:
-            axes.set_title(evidence.title(dataset))
-        if row == len(profile.rankings) - 1:
-            axes.set_xlabel("rank k")
-        if column == 0:
-            axes.set_ylabel(f"{RANKINGS[ranking]}: CMC, %")
-    line_legend(figure, styles, evidence)
-    return figure

@@ -1,88 +1,86 @@
 """Forest plot: every method minus the reference method, with intervals."""
 
-import math
 from collections.abc import Sequence
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+import altair as alt
 
-from topdb.config import Ranking
-from topdb.reporting.comparisons import Difference
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows
-from topdb.reporting.drawing.style import INK, PALE, looks, remark
-from topdb.reporting.pairs import to_reference
+from topdb.evidence.pairs import to_reference
+from topdb.reporting import plots
+from topdb.reporting.figures import Evidence
+from topdb.results.comparisons import Difference
+
+CATEGORY = "Evidence"
+NEEDS = "comparisons"
+FILES = ("plots/differences.svg", "plots/differences.png")
+ORDER = 2
 
 
-def draw(evidence: Evidence) -> Figure:
-    """Draw one row a data set and method, one panel a ranking and quantity."""
-    found = evidence.compared().differences
-    settings, profile = evidence.statistics, evidence.profile
-    title = f"Difference to {evidence.name(settings.reference_method)}"
-    if not found:
-        return remark(title, "No two methods have finished runs yet.", evidence)
-    methods = [each for each in profile.methods if each != settings.reference_method]
-    rows = grouped(
+def plot(evidence: Evidence) -> plots.Plot:
+    """One line a method, one panel a data set, ranking and quantity."""
+    found = evidence.comparisons.differences
+    settings = evidence.statistics
+    rows = [
         {
-            dataset: [
-                evidence.name(method)
-                for method in methods
-                if any((each.dataset, each.method) == (dataset, method) for each in found)
-            ]
-            for dataset in profile.datasets
+            "dataset": each.dataset,
+            "method": evidence.name(each.method),
+            "ranking": each.ranking,
+            "quantity": each.quantity,
+            "estimate": plots.rounded(each.estimate),
+            "low": plots.rounded(each.low),
+            "high": plots.rounded(each.high),
+            "published": plots.rounded(each.published),
+            "verdict": each.verdict,
         }
+        for each in found
+    ]
+    printed = any(row["published"] is not None for row in rows)
+    return plots.Plot(
+        title=f"Difference to {evidence.name(settings.reference_method)}",
+        explained=(
+            f"Bars: {100 * settings.confidence:g} % intervals over people and seeds. Filled: the "
+            f"test over seeds has p ≤ {settings.alpha:g}, adjusted by Holm within its ranking. "
+            f"Hollow: open, which is no evidence of equality.{_reach(evidence, found)}"
+            f"{' An upright stroke is the published difference.' if printed else ''}"
+        ),
+        rows=rows,
+        panel=lambda own: _panel(own, evidence.looks, printed),
+        down=evidence.by_dataset,
+        across=evidence.by_block,
+        otherwise="No two methods have finished runs yet.",
     )
-    explained = (
-        f"Bars: {100 * settings.confidence:g} % intervals over people and seeds. Filled: the test "
-        f"over seeds has p ≤ {settings.alpha:g}, adjusted by Holm within its ranking.\n"
-        f"Hollow: open, which is no evidence of equality.{_reach(evidence, found)}"
+
+
+def _panel(rows: plots.Rows, looks: Sequence[plots.Look], printed: bool) -> alt.LayerChart:
+    base = alt.Chart().encode(
+        y=plots.lines_of_methods(rows, looks),
+        tooltip=plots.tooltip(
+            {"method": "Method", "verdict": "Verdict"},
+            {"estimate": "Difference", "low": "Interval from", "high": "to"}
+            | ({"published": "Published"} if printed else {}),
+        ),
     )
-    shown = blocks(evidence)
-    figure, panels = panels_of_rows(
-        rows,
-        [panel_title(*block) for block in shown],
-        "percentage points",
-        title,
-        explained,
-        evidence,
+    interval = base.mark_rule(strokeWidth=1.8).encode(
+        x=plots.along("low", "percentage points", zero=True),
+        x2="high:Q",
+        **plots.marks(looks, "color"),
     )
-    styles = looks(profile.methods)
-    printed = False
-    for axes, block in zip(panels, shown, strict=True):
-        axes.axvline(0.0, color=PALE, linewidth=0.9)
-        for each in found:
-            if (each.ranking, each.quantity) != block:
-                continue
-            y, look = rows.places[each.dataset, evidence.name(each.method)], styles[each.method]
-            if not math.isnan(each.low):
-                axes.hlines(y, each.low, each.high, color=look.colour, linewidth=1.3)
-            axes.plot(
-                each.estimate,
-                y,
-                marker=look.marker,
-                markersize=4.2,
-                markeredgewidth=1.1,
-                markeredgecolor=look.colour,
-                markerfacecolor="white" if each.verdict == "open" else look.colour,
-            )
-            if not math.isnan(each.published):
-                axes.plot(each.published, y, marker="|", markersize=7, color=INK)
-                printed = True
-    if printed:
-        handle = Line2D([], [], linestyle="", marker="|", color=INK, label="published difference")
-        figure.legend(handles=[handle], loc="outside upper right")
-    return figure
+    filled = plots.marks(looks, "fill")["fill"]
+    point = base.mark_point(size=45, strokeWidth=1.4, opacity=1).encode(
+        x="estimate:Q",
+        fill=alt.condition("datum.verdict == 'open'", alt.value(plots.GROUND), filled),
+        **plots.marks(looks, "stroke", "shape"),
+    )
+    stroke = base.mark_tick(color=plots.INK, thickness=1.5, height=12).encode(x="published:Q")
+    return alt.LayerChart(layer=[interval, point, *([stroke] if printed else [])])
 
 
 def _reach(evidence: Evidence, found: Sequence[Difference]) -> str:
     """Say so where seeds are too few for any adjusted p to reach alpha."""
     settings = evidence.statistics
-    families: dict[Ranking, list[float]] = {}
-    for each in found:
-        families.setdefault(each.ranking, []).append(each.smallest_possible_p)
     best = 1.0
-    for ranking, reached in families.items():
-        size = sum(1 for _ in to_reference(evidence.profile, settings, ranking))
-        best = min(best, size * min(reached))
+    for ranking in {each.ranking for each in found}:
+        reached = min(each.smallest_possible_p for each in found if each.ranking == ranking)
+        family = to_reference(evidence.profile, settings, ranking, evidence.params.metrics)
+        best = min(best, sum(1 for _ in family) * reached)
     few = best > settings.alpha
     return f" So few seeds cannot give an adjusted p below {best:.2f}." if few else ""

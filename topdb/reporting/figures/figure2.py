@@ -2,18 +2,25 @@
 
 from matplotlib.figure import Figure
 
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.sheet import (
+from topdb.reporting.figures import Evidence
+from topdb.reporting.sheets import (
     FOOT,
     HEAD,
+    INK,
+    PAGE,
     Box,
+    empty_sheet,
     place,
+    plain,
     sheet,
     with_dropped,
     with_map,
     write,
 )
-from topdb.reporting.drawing.style import INK, PAGE, remark
+
+CATEGORY = "Figures of the paper"
+NEEDS = "snapshots"
+FILES = ("figure2.png", "figure2.pdf")
 
 LABEL, GAP, APART = 0.76, 0.04, 0.16
 """Inches for a row's name, between a person's images, and between people."""
@@ -26,18 +33,17 @@ POWER = 2
 def draw(evidence: Evidence) -> Figure:
     """Draw one row a method and three images a query, after the last epoch that was kept."""
     watch = evidence.profile.watch
-    found = {method: evidence.snapshots(method) for method in watch.methods}
-    shown = {method: kept for method, kept in found.items() if kept is not None}
+    shown = evidence.snapshots()
     title = "Figure 2. What is activated, and which rows Top DropBlock drops"
     if not shown:
-        return remark(title, "No run that the profile looks at has kept snapshots yet.", evidence)
+        return empty_sheet(title, evidence)
     people = min(PEOPLE, min(kept.queries for kept in shown.values()))
     room = PAGE - LABEL - 0.06 - (people - 1) * APART - people * 2 * GAP
     width = min(room / (3 * people), 0.62)
     height = 2 * width
     explained = (
-        f"{evidence.title(watch.dataset)}, seed {watch.seed}. Activation: sum over channels of "
-        f"$|F|^{{{POWER}}}$, each map from its least (dark) to its greatest (bright).\n"
+        f"{plain(evidence.title(watch.dataset))}, seed {watch.seed}. Activation: sum over "
+        f"channels of $|F|^{{{POWER}}}$, each map from its least (dark) to its greatest (bright).\n"
         "Drop mask: the rows that a training pass drops, black. A random block, the baseline's, is "
         "one draw of many."
     )
@@ -45,7 +51,7 @@ def draw(evidence: Evidence) -> Figure:
     figure, axes = sheet(tall, title, explained, evidence)
     for row, (method, kept) in enumerate(shown.items()):
         top = HEAD + row * (height + 0.08)
-        name = f"{evidence.name(method)}\nepoch {kept.epochs[-1]}"
+        name = f"{plain(evidence.name(method))}\nepoch {kept.epochs[-1]}"
         write(axes, 0.04, top + height / 2, name, ha="left", color=INK, fontsize=7)
         for person in range(people):
             image = kept.images[person]

@@ -2,10 +2,27 @@
 
 from matplotlib.figure import Figure
 
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.sheet import FOOT, HEAD, Box, frame, place, sheet, with_map, write
-from topdb.reporting.drawing.style import GRID, INK, PAGE, remark
+from topdb.reporting.figures import Evidence
+from topdb.reporting.sheets import (
+    FOOT,
+    GRID,
+    HEAD,
+    INK,
+    PAGE,
+    Box,
+    empty_sheet,
+    frame,
+    place,
+    plain,
+    sheet,
+    with_map,
+    write,
+)
 from topdb.results.snapshots import NO_IMAGE
+
+CATEGORY = "Figures of the paper"
+NEEDS = "snapshots"
+FILES = ("figure3.png", "figure3.pdf")
 
 LABEL, GAP, APART = 0.62, 0.06, 0.16
 """Inches for a row's name, between images, and between epochs."""
@@ -15,11 +32,10 @@ PEOPLE = 2
 def draw(evidence: Evidence) -> Figure:
     """Draw two queries; for each one row a method, and for each epoch its map and first three."""
     watch = evidence.profile.watch
-    found = {method: evidence.snapshots(method) for method in watch.methods}
-    shown = {method: kept for method, kept in found.items() if kept is not None}
+    shown = evidence.snapshots()
     title = "Figure 3. Activation and ranked list while training goes on"
     if not shown:
-        return remark(title, "No run that the profile looks at has kept snapshots yet.", evidence)
+        return empty_sheet(title, evidence)
     first = next(iter(shown.values()))
     epochs = [
         epoch for epoch in first.epochs if all(epoch in kept.epochs for kept in shown.values())
@@ -32,8 +48,8 @@ def draw(evidence: Evidence) -> Figure:
     block = len(shown) * (height + GAP) + 0.16
     tall = HEAD + 0.06 + people * block + FOOT
     explained = (
-        f"{evidence.title(watch.dataset)}, seed {watch.seed}; plain ranking, the query camera's "
-        "images of the person left out. Map: least (dark) to greatest (bright).\n"
+        f"{plain(evidence.title(watch.dataset))}, seed {watch.seed}; plain ranking, the query "
+        "camera's images of the person left out. Map: least (dark) to greatest (bright).\n"
         "Green, solid, ✓: the query's person. Red, dashed, ✗: somebody else."
     )
     figure, axes = sheet(tall, title, explained, evidence)
@@ -53,7 +69,7 @@ def draw(evidence: Evidence) -> Figure:
         place(axes, first.images[person], Box(0.04, upper + (rows - height) / 2, width, height))
         for row, (method, kept) in enumerate(shown.items()):
             top = upper + row * (height + GAP)
-            name = evidence.name(method).replace("-Net", "-\nNet")
+            name = plain(evidence.name(method)).replace("-Net", "-\nNet")
             write(axes, 0.12 + width, top + height / 2, name, ha="left", color=INK, fontsize=7)
             for epoch, left in lefts.items():
                 at = kept.epochs.tolist().index(epoch)

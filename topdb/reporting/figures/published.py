@@ -3,109 +3,97 @@
 import math
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+import altair as alt
 
-from topdb.reporting.comparisons import CellComparison
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.rows import grouped, panels_of_rows
-from topdb.reporting.drawing.style import BAND, BLUE, GREEN, ORANGE, PALE, RED, remark
-from topdb.reporting.scores import QUANTITIES
+from topdb.reporting import plots
+from topdb.reporting.figures import Evidence
 from topdb.statistics import CellVerdict
 
-TITLE = "Measured minus published"
-DRAWN = {
-    CellVerdict.REPRODUCED: ("o", GREEN, True),
-    CellVerdict.EXCEEDS: ("^", BLUE, True),
-    CellVerdict.BELOW: ("v", RED, True),
-    CellVerdict.INCONCLUSIVE: ("o", ORANGE, False),
-    CellVerdict.INCOMPLETE: ("s", PALE, False),
+CATEGORY = "Evidence"
+NEEDS = "comparisons"
+FILES = ("plots/published.svg", "plots/published.png")
+ORDER = 4
+
+VERDICTS = {
+    CellVerdict.REPRODUCED: plots.Look("reproduced", "var(--good)", plots.CIRCLE),
+    CellVerdict.EXCEEDS: plots.Look("exceeds", "var(--accent)", plots.UP),
+    CellVerdict.BELOW: plots.Look("below", "var(--bad)", plots.DOWN),
+    CellVerdict.INCONCLUSIVE: plots.Look("inconclusive", "var(--open)", plots.CIRCLE, hollow=True),
+    CellVerdict.INCOMPLETE: plots.Look("incomplete", "var(--muted)", plots.SQUARE, hollow=True),
 }
-"""Marker, colour, and whether it is filled."""
 
 
-def draw(evidence: Evidence) -> Figure:
-    """Draw one row a published cell, one panel a quantity."""
-    profile = evidence.profile
-    if profile.rendered:
-        sentence = "Nothing is compared with the paper: the images of this profile are drawn."
-        return remark(TITLE, sentence, evidence)
+def plot(evidence: Evidence) -> plots.Plot:
+    """One line a published method, one panel a data set, ranking and quantity."""
     found = [
         each
-        for each in evidence.compared().cells
-        if each.verdict and not math.isnan(each.published)
+        for each in evidence.comparisons.cells
+        if each.verdict and not math.isnan(each.published) and not evidence.profile.rendered
     ]
-    if not found:
-        return remark(TITLE, "The paper prints no number for any cell of this profile.", evidence)
-    rows = grouped(
+    rows = [
         {
-            dataset: list(
-                dict.fromkeys(_name(evidence, each) for each in found if each.dataset == dataset)
-            )
-            for dataset in profile.datasets
+            "dataset": each.dataset,
+            "method": evidence.name(each.method),
+            "ranking": each.ranking,
+            "quantity": each.quantity,
+            "estimate": plots.rounded(each.estimate),
+            "low": plots.rounded(each.low),
+            "high": plots.rounded(each.high),
+            "one_low": plots.rounded(each.prediction_low - each.published),
+            "one_high": plots.rounded(each.prediction_high - each.published),
+            "from": -each.delta,
+            "to": each.delta,
+            "verdict": VERDICTS[CellVerdict(each.verdict)].title,
         }
-    )
-    level = f"{100 * found[0].confidence:g} %"
-    explained = (
-        f"Thick: {level} interval of the difference of the mean; reproduced "
-        "where it lies inside the band.\nThin: where one more run would fall, 95 %; where it "
-        "leaves out 0, the published run is unlike ours."
-    )
-    figure, panels = panels_of_rows(
-        rows, QUANTITIES, "percentage points", TITLE, explained, evidence
-    )
-    for axes, quantity in zip(panels, QUANTITIES, strict=True):
-        axes.axvline(0.0, color=PALE, linewidth=0.9)
-        for each in found:
-            if each.quantity == quantity:
-                y = rows.places[each.dataset, _name(evidence, each)]
-                _draw_cell(axes, y, each)
-    _legend(figure, found)
-    return figure
-
-
-def _name(evidence: Evidence, each: CellComparison) -> str:
-    return evidence.name(each.method, each.ranking)
-
-
-def _draw_cell(axes: Axes, y: float, each: CellComparison) -> None:
-    band = Rectangle((-each.delta, y - 0.5), 2 * each.delta, 1.0, color=BAND, linewidth=0)
-    axes.add_patch(band).set_zorder(0.5)
-    if math.isnan(each.estimate):
-        return
-    marker, colour, filled = DRAWN[CellVerdict(each.verdict)]
-    if not math.isnan(each.low):
-        ends = each.prediction_low - each.published, each.prediction_high - each.published
-        axes.hlines(y, *ends, color=colour, linewidth=0.8)
-        axes.hlines(y, each.low, each.high, color=colour, linewidth=2.4)
-    axes.plot(
-        each.estimate,
-        y,
-        marker=marker,
-        markersize=4.6,
-        markeredgecolor=colour,
-        markeredgewidth=1.1,
-        markerfacecolor=colour if filled else "white",
-    )
-
-
-def _legend(figure: Figure, found: Sequence[CellComparison]) -> None:
-    handles: list[Line2D | Patch] = [Patch(color=BAND, label="±delta")]
+        for each in found
+    ]
+    level = f"{100 * found[0].confidence:g} %" if found else ""
     given = {each.verdict for each in found}
-    for verdict, (marker, colour, filled) in DRAWN.items():
-        if verdict in given:
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    linestyle="",
-                    marker=marker,
-                    markersize=4.6,
-                    markeredgecolor=colour,
-                    markerfacecolor=colour if filled else "white",
-                    label=verdict.lower(),
-                )
-            )
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
+    legend = tuple(look for verdict, look in VERDICTS.items() if verdict in given)
+    blocks = {row["ranking"] for row in rows}
+    return plots.Plot(
+        title="Measured minus published",
+        explained=(
+            f"Thick: {level} interval of the difference of the mean; reproduced where it lies "
+            "inside the band, the margin that counts as the same. Thin: where one more run would "
+            "fall, 95 %; where it leaves out 0, the published run is unlike ours."
+        ),
+        rows=rows,
+        panel=lambda own: _panel(own, evidence, legend),
+        down=evidence.by_dataset,
+        across={
+            head: block for head, block in evidence.by_block.items() if block["ranking"] in blocks
+        },
+        legend=legend,
+        otherwise=(
+            "Nothing is compared with the paper: the images of this profile are drawn."
+            if evidence.profile.rendered
+            else "The paper prints no number for any cell of this profile."
+        ),
+    )
+
+
+def _panel(rows: plots.Rows, evidence: Evidence, legend: Sequence[plots.Look]) -> alt.LayerChart:
+    base = alt.Chart().encode(
+        y=plots.lines_of_methods(rows, evidence.looks),
+        tooltip=plots.tooltip(
+            {"method": "Method", "verdict": "Verdict"},
+            {
+                "estimate": "Difference",
+                "low": "Interval from",
+                "high": "to",
+                "one_low": "One more run from",
+                "one_high": "up to",
+                "to": "Margin",
+            },
+        ),
+    )
+    drawn = plots.marks(legend, "stroke", "fill", "shape", field="verdict", named=True)
+    band = base.mark_rect(color="var(--band)", opacity=0.7).encode(
+        x=plots.along("from", "percentage points", zero=True), x2="to:Q"
+    )
+    rule = base.encode(stroke=drawn["stroke"])
+    one_more = rule.mark_rule(strokeWidth=1.0).encode(x="one_low:Q", x2="one_high:Q")
+    interval = rule.mark_rule(strokeWidth=3.0).encode(x="low:Q", x2="high:Q")
+    point = base.mark_point(size=45, strokeWidth=1.4, opacity=1).encode(x="estimate:Q", **drawn)
+    return alt.LayerChart(layer=[band, one_more, interval, point])

@@ -1,85 +1,74 @@
-"""Every seed of every cell as a dot, with the mean, and the published value where it compares."""
+"""Every seed of every cell as a mark, with the mean, and the published value where it compares."""
 
-import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+import altair as alt
 
-from topdb.reporting.drawing.evidence import RANKINGS, Evidence
-from topdb.reporting.drawing.style import BAND, BLUE, INK, ORANGE, PALE, page, remark
-from topdb.reporting.scores import QUANTITIES, read_scores
-from topdb.results.runs import Cell
+from topdb.reporting import plots
+from topdb.reporting.figures import Evidence
+from topdb.results.runs import cells
 
-TITLE = "Every seed of every cell"
-ROW = 0.2
-"""Inches from one method to the next."""
-_DRAWN = {"plain": ("o", BLUE), "rk": ("^", ORANGE)}
+CATEGORY = "Scores"
+NEEDS = "scores"
+FILES = ("plots/seeds.svg", "plots/seeds.png")
+ORDER = 1
 
 
-def draw(evidence: Evidence) -> Figure:
-    """Draw one column a data set, one row a quantity; methods below each other."""
-    profile, settings = evidence.profile, evidence.statistics
-    scores = read_scores(profile, evidence.results)
-    if not any(scores.values()):
-        return remark(TITLE, "No run is evaluated yet.", evidence)
-    printed = evidence.printed()
-    explained = "A dot is a run; the stroke is the mean over seeds. Scales differ between panels."
-    if printed:
-        explained += "\nGrey: the published value, and the margin that counts as the same."
-    tall = len(QUANTITIES) * (0.45 + ROW * len(profile.methods))
-    figure = page(1.0 + tall, TITLE, explained, evidence)
-    panels = figure.subplots(len(QUANTITIES), len(profile.datasets), sharey=True, squeeze=False)
-    for (row, column), axes in np.ndenumerate(panels):
-        quantity, dataset = QUANTITIES[row], list(profile.datasets)[column]
-        for place, method in enumerate(profile.methods):
-            for number, ranking in enumerate(profile.rankings):
-                cell = Cell(dataset, method, ranking)
-                found = scores[cell]
-                centre = place + (number - (len(profile.rankings) - 1) / 2) * 0.36
-                ends = centre - 0.17, centre + 0.17
-                if (cell, quantity) in printed:
-                    value, delta = printed[cell, quantity].value, settings.margin(dataset)
-                    band = [(value - delta, 2 * delta)]
-                    axes.broken_barh(band, (ends[0], 0.34), color=BAND, linewidth=0)
-                    axes.vlines(value, *ends, color=PALE, linewidth=0.8)
-                if found is None:
-                    continue
-                values = found.by_seed(quantity)
-                marker, colour = _DRAWN[ranking]
-                spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else [0.0]
-                axes.plot(
-                    values,
-                    centre + np.asarray(spread),
-                    linestyle="",
-                    marker=marker,
-                    markersize=3.2,
-                    markerfacecolor=colour,
-                    markeredgecolor="none",
-                    alpha=0.75,
-                )
-                axes.vlines(values.mean(), *ends, color=INK, linewidth=1.1)
-        axes.grid(axis="x")
-        axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-        axes.set_yticks(
-            range(len(profile.methods)), [evidence.name(each) for each in profile.methods]
-        )
-        axes.tick_params(axis="y", length=0)
-        axes.set_ylim(len(profile.methods) - 0.5, -0.5)
-        axes.set_xlabel(f"{quantity}, %")
-        if row == 0:
-            axes.set_title(evidence.title(dataset))
-    handles = [
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            marker=marker,
-            markersize=4,
-            color=colour,
-            label=RANKINGS[ranking],
-        )
-        for ranking, (marker, colour) in _DRAWN.items()
-        if ranking in profile.rankings
-    ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
-    return figure
+def plot(evidence: Evidence) -> plots.Plot:
+    """One line a method, one panel a data set and quantity; the rankings below each other."""
+    rows = []
+    for cell in cells(evidence.profile):
+        for quantity in evidence.params.metrics:
+            scores, printed = evidence.scores.get(cell), evidence.printed.get((cell, quantity))
+            margin = evidence.margin(cell.dataset)
+            seeds = zip(scores.seeds, scores.by_seed(quantity), strict=True) if scores else ()
+            shown: list[tuple[int | None, float | None]] = [
+                (seed, plots.rounded(value)) for seed, value in seeds
+            ]
+            for seed, value in shown or [(None, None)] * bool(printed):
+                row = {
+                    "dataset": cell.dataset,
+                    "method": evidence.name(cell.method),
+                    "ranking": cell.ranking,
+                    "quantity": quantity,
+                    "seed": seed,
+                    "value": value,
+                }
+                if printed:
+                    row["published"] = printed.value
+                    row["low"], row["high"] = printed.value - margin, printed.value + margin
+                rows.append(row)
+    printed_any = any("published" in row for row in rows)
+    return plots.Plot(
+        title="Every seed of every cell",
+        explained=(
+            "A mark is a run, hollow where it is re-ranked; the stroke is the mean over seeds. "
+            "What lies within the spread of a method's own marks is no difference between methods. "
+            "Scales differ between panels."
+            + (" Grey: the published value, and the margin that counts as the same." * printed_any)
+        ),
+        rows=rows if evidence.scores else [],
+        panel=lambda own: _panel(own, evidence, printed_any),
+        down={f"{quantity}, %": {"quantity": quantity} for quantity in evidence.params.metrics},
+        across=evidence.by_dataset,
+        shared=(),
+        line=24.0,
+        otherwise="No run is evaluated yet.",
+    )
+
+
+def _panel(rows: plots.Rows, evidence: Evidence, printed: bool) -> alt.LayerChart:
+    base = alt.Chart().encode(
+        y=plots.lines_of_methods(rows, evidence.looks),
+        yOffset=alt.YOffset("ranking:N", scale=alt.Scale(domain=list(evidence.profile.rankings))),
+    )
+    value = plots.along("value", "percent", zero=False, padding=8)
+    filled = plots.marks(evidence.looks, "fill")["fill"]
+    run = base.mark_point(size=26, strokeWidth=1.1, opacity=0.8).encode(
+        x=value,
+        fill=alt.condition("datum.ranking == 'rk'", alt.value(plots.GROUND), filled),
+        tooltip=plots.tooltip({"method": "Method", "seed": "Seed"}, {"value": "Percent"}),
+        **plots.marks(evidence.looks, "stroke", "shape"),
+    )
+    mean = base.mark_tick(color=plots.INK, thickness=1.4).encode(x="mean(value):Q")
+    margin = base.mark_rect(color="var(--band)").encode(x="min(low):Q", x2="max(high):Q")
+    stroke = base.mark_tick(color=plots.MUTED, thickness=1.0).encode(x="mean(published):Q")
+    return alt.LayerChart(layer=[*([margin, stroke] if printed else []), run, mean])

@@ -1,71 +1,92 @@
 """Training curves: loss by epoch, seeds as a band."""
 
-import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+import math
+from collections.abc import Iterator
 
-from topdb.reporting.drawing.bands import BAND, band, line_legend, shared_length
-from topdb.reporting.drawing.evidence import Evidence, histories
-from topdb.reporting.drawing.style import looks, page, remark
-from topdb.reporting.scales import logarithmic
+import altair as alt
 
-TITLE = "Training curves"
-EXPLAINED = f"{BAND} Totals add up each method's own losses and do not compare"
-COMPARED = "; the global stream's do"
-SHOWN = {
+from topdb.reporting import plots
+from topdb.reporting.figures import Evidence
+from topdb.results.records import read_history
+from topdb.results.runs import GridRun
+
+CATEGORY = "Training"
+NEEDS = "histories"
+FILES = ("plots/training.svg", "plots/training.png")
+ORDER = 6
+
+LOSSES = {
     "loss": "Total loss",
-    "global_cross_entropy": "Global stream:\ncross entropy",
-    "global_triplet": "Global stream:\ntriplet loss",
+    "global_cross_entropy": "Global stream: cross entropy",
+    "global_triplet": "Global stream: triplet loss",
 }
+MOST_POINTS = 100
+"""Of a curve; longer ones are thinned, so that the page stays small."""
 
 
-def draw(evidence: Evidence) -> Figure:
-    """Draw one column a data set, one row a loss, one line a method."""
-    profile = evidence.profile
-    runs = {
-        (dataset, method): histories(evidence, dataset, method)
-        for dataset in profile.datasets
-        for method in profile.methods
-    }
-    written = {name for found in runs.values() for run in found for name in run}
-    shown = [name for name in SHOWN if name in written]
-    if not shown:
-        return remark(TITLE, "No training is finished yet.", evidence)
-    styles = looks(profile.methods)
-    explained = f"{EXPLAINED}{COMPARED if len(shown) > 1 else ''}."
-    figure = page(0.9 + 1.35 * len(shown), TITLE, explained, evidence)
-    panels = figure.subplots(
-        len(shown), len(profile.datasets), sharex=True, sharey="row", squeeze=False
+def plot(evidence: Evidence) -> plots.Plot:
+    """One line a method, one panel a data set and loss."""
+    rows = [
+        row
+        for dataset in evidence.profile.datasets
+        for method in evidence.profile.methods
+        for row in _curves(evidence, dataset, method)
+    ]
+    shown = [name for name in LOSSES if any(row["loss"] == name for row in rows)]
+    return plots.Plot(
+        title="Training curves",
+        explained=(
+            "Line: mean over seeds. Band: from the least to the greatest. Totals add up each "
+            "method's own losses and do not compare"
+            f"{'; the global stream does' if len(shown) > 1 else ''}."
+        ),
+        rows=rows,
+        panel=lambda own: plots.curves(
+            evidence.looks,
+            alt.X("epoch:Q", title="epoch", axis=alt.Axis(grid=False, tickMinStep=1, tickCount=5)),
+            _loss(own),
+            plots.tooltip({"method": "Method", "epoch": "Epoch"}, {"value": "Loss"}),
+        ),
+        down={LOSSES[name]: {"loss": name} for name in shown},
+        across=evidence.by_dataset,
+        height=120,
+        otherwise="No training is finished yet.",
     )
-    drawn: dict[str, list[float]] = {name: [] for name in shown}
-    for (row, column), axes in np.ndenumerate(panels):
-        dataset = list(profile.datasets)[column]
-        for method in profile.methods:
-            columns = [run[shown[row]] for run in runs[dataset, method] if shown[row] in run]
-            if columns:
-                curves = shared_length(columns)
-                drawn[shown[row]] += curves.ravel().tolist()
-                band(axes, np.arange(1, curves.shape[1] + 1), curves, styles[method])
-        axes.grid(axis="y")
-        axes.xaxis.get_major_locator().set_params(integer=True, nbins=6)
-        if row == 0:
-            axes.set_title(evidence.title(dataset))
-        if row == len(shown) - 1:
-            axes.set_xlabel("epoch")
-        if column == 0:
-            axes.set_ylabel(SHOWN[shown[row]])
-    for name, axes in zip(shown, panels[:, 0], strict=True):
-        if logarithmic(drawn[name]):
-            _set_logarithmic(axes)
-    figure.align_ylabels()
-    line_legend(figure, styles, evidence)
-    return figure
 
 
-def _set_logarithmic(axes: Axes) -> None:
-    """Give a panel, and those beside it, a logarithmic scale with plain numbers."""
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+def _curves(evidence: Evidence, dataset: str, method: str) -> Iterator[plots.Row]:
+    """Yield the losses of a method's finished runs, as far as all of them are."""
+    files = [
+        GridRun(dataset, method, seed).folder(evidence.results) / "history.csv"
+        for seed in evidence.profile.seeds
+    ]
+    runs = [rows for file in files if file.is_file() and (rows := read_history(file))]
+    length = min(map(len, runs), default=0)
+    for loss in LOSSES:
+        for place in range(0, length, max(1, math.ceil(length / MOST_POINTS))):
+            values = [run[place][loss] for run in runs if loss in run[place]]
+            if not values:
+                break
+            # A loss that is no number makes a gap, whichever seed's it is.
+            values = values if all(map(math.isfinite, values)) else [math.nan]
+            yield {
+                "dataset": dataset,
+                "method": evidence.name(method),
+                "loss": loss,
+                "epoch": place + 1,
+                "value": plots.rounded(sum(values) / len(values), 4),
+                "low": plots.rounded(min(values), 4),
+                "high": plots.rounded(max(values), 4),
+            }
+
+
+def _loss(rows: plots.Rows) -> alt.Y:
+    """Return a logarithmic scale, with plain numbers, where values lie far apart."""
+    values = [row[end] for row in rows for end in ("low", "high") if row[end] is not None]
+    if plots.logarithmic(values):
+        steps = [step * 10.0**power for power in range(-9, 10) for step in (1, 3)]
+        shown = [step for step in steps if min(values) <= step <= max(values)]
+        scale, axis = alt.Scale(type="log", nice=False), alt.Axis(values=shown, format="~g")
+    else:
+        scale, axis = alt.Scale(zero=False), alt.Axis(tickCount=5)
+    return alt.Y("low:Q", title="loss", scale=scale, axis=axis)

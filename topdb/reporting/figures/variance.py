@@ -2,73 +2,63 @@
 
 import math
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+import altair as alt
 
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.rows import blocks, grouped, panel_title, panels_of_rows
-from topdb.reporting.drawing.style import BLUE, ORANGE, remark
+from topdb.reporting import plots
+from topdb.reporting.figures import Evidence
 
-TITLE = "Variance of the differences: seeds against people"
-EXPLAINED = (
-    "Shares of the variance of each difference to the reference method. More seeds lower the "
-    "first, more people the second, either the third."
-)
+CATEGORY = "Evidence"
+NEEDS = "comparisons"
+FILES = ("plots/variance.svg", "plots/variance.png")
+ORDER = 3
+
 PARTS = {
-    "seed_share": ("seeds", BLUE, ""),
-    "people_share": ("people", ORANGE, "////"),
-    "interaction_share": ("both together", "#bbbbbb", ""),
+    "seed_share": plots.Look("seeds", "var(--part-seeds)"),
+    "people_share": plots.Look("people", "var(--part-people)"),
+    "interaction_share": plots.Look("both together", "var(--part-both)"),
 }
 
 
-def draw(evidence: Evidence) -> Figure:
-    """Draw one bar a data set and method, one panel a ranking and quantity."""
-    found = [each for each in evidence.compared().differences if not math.isnan(each.seed_share)]
-    if not found:
-        return remark(TITLE, "No two methods have two finished runs each yet.", evidence)
-    profile = evidence.profile
-    rows = grouped(
+def plot(evidence: Evidence) -> plots.Plot:
+    """One bar a method, one panel a data set, ranking and quantity."""
+    rows = [
         {
-            dataset: [
-                evidence.name(method)
-                for method in profile.methods
-                if any((each.dataset, each.method) == (dataset, method) for each in found)
-            ]
-            for dataset in profile.datasets
+            "dataset": each.dataset,
+            "method": evidence.name(each.method),
+            "ranking": each.ranking,
+            "quantity": each.quantity,
+            "part": look.title,
+            "place": place,
+            "share": plots.rounded(100.0 * getattr(each, name)),
         }
-    )
-    shown = blocks(evidence)
-    figure, panels = panels_of_rows(
-        rows,
-        [panel_title(*block) for block in shown],
-        "share of variance, %",
-        TITLE,
-        EXPLAINED,
-        evidence,
-    )
-    for axes, block in zip(panels, shown, strict=True):
-        for each in found:
-            if (each.ranking, each.quantity) != block:
-                continue
-            left = 0.0
-            for name, (_, colour, hatch) in PARTS.items():
-                share = 100.0 * getattr(each, name)
-                axes.barh(
-                    rows.places[each.dataset, evidence.name(each.method)],
-                    share,
-                    left=left,
-                    height=0.68,
-                    color=colour,
-                    hatch=hatch,
-                    edgecolor="white",
-                    linewidth=0,
-                )
-                left += share
-        axes.set_xlim(0, 100)
-        axes.set_xticks([0, 50, 100])
-    handles = [
-        Patch(facecolor=colour, hatch=hatch, edgecolor="white", linewidth=0, label=name)
-        for name, colour, hatch in PARTS.values()
+        for each in evidence.comparisons.differences
+        if not math.isnan(each.seed_share)
+        for place, (name, look) in enumerate(PARTS.items())
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles))
-    return figure
+    return plots.Plot(
+        title="Variance of the differences: seeds against people",
+        explained=(
+            "Shares of the variance of each difference to the reference method. More seeds lower "
+            "the first, more people the second, either the third."
+        ),
+        rows=rows,
+        panel=lambda own: _panel(own, evidence),
+        down=evidence.by_dataset,
+        across=evidence.by_block,
+        legend=tuple(PARTS.values()),
+        otherwise="No two methods have two finished runs each yet.",
+    )
+
+
+def _panel(rows: plots.Rows, evidence: Evidence) -> alt.LayerChart:
+    bars = alt.Chart().mark_bar(
+        stroke=plots.GROUND, strokeWidth=1.0, height=alt.RelativeBandSize(band=0.75)
+    )
+    stacked = bars.encode(
+        x=plots.along("share", "share of variance, %", domain=[0, 100], nice=False),
+        y=plots.lines_of_methods(rows, evidence.looks),
+        order="place:Q",
+        tooltip=plots.tooltip({"method": "Method", "part": "Part"}, {"share": "Percent"}),
+        **plots.marks(tuple(PARTS.values()), "color", field="part", named=True),
+    )
+    return alt.LayerChart(layer=[stacked])

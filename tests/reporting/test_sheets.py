@@ -1,6 +1,6 @@
 import numpy as np
 
-from topdb.reporting.drawing.sheet import with_dropped, with_map
+from topdb.reporting.sheets import with_dropped, with_map
 
 GREY = np.full((12, 4, 3), 100, np.uint8)
 

@@ -1,22 +1,43 @@
-"""Sheets of small images in inches: maps over them, dropped rows, frames of right and wrong."""
+"""Sheets of small images in inches, by matplotlib: maps, dropped rows, frames of right, wrong."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from topdb.reporting.drawing.evidence import Evidence
-from topdb.reporting.drawing.style import GREEN, INK, PAGE, PALE, RED
+from topdb.files import replacing
+from topdb.reporting.figures import Evidence
 
-MAP_COLOURS = "inferno"
-RIGHT, WRONG = "✓", "✗"
+PAGE = 7.16
+"""Width in inches of the text of a two-column page (IEEE), which every sheet fills."""
 HEAD, FOOT = 0.5, 0.46
 """Inches that title and column heads, and the note, take."""
+INK, PALE, GRID = "#222222", "#6b6b6b", "#dddddd"
+GREEN, RED = "#009E73", "#CC3311"
+"""Okabe and Ito's (2008), and Tol's: told apart with any colour vision."""
+MAP_COLOURS = "inferno"
+RIGHT, WRONG = "✓", "✗"
+STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "savefig.dpi": 200,
+    "svg.hashsalt": "topdb",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+    "image.interpolation": "none",
+}
+_UNDATED: dict[str, dict[str, str | None]] = {
+    ".png": {"Software": None},
+    ".svg": {"Date": None, "Creator": None},
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
 Image = NDArray[np.uint8]
 
 
@@ -30,6 +51,28 @@ class Box:
     height: float
 
 
+def write_sheet(
+    draw: Callable[[Evidence], Figure], evidence: Evidence, paths: Sequence[Path]
+) -> None:
+    """Draw a sheet, and write it in the format of each file's name, atomically, without a date."""
+    with mpl.rc_context(styled()):
+        figure = draw(evidence)
+        FigureCanvasAgg(figure)
+        for path in paths:
+            with replacing(path) as partial:
+                figure.savefig(partial, format=path.suffix[1:], metadata=_UNDATED[path.suffix])
+
+
+def styled() -> dict[Any, Any]:
+    """Return matplotlib's own settings with ours, so that nobody else's change a sheet.
+
+    The backend is left alone: asking for it imports pyplot.
+    """
+    defaults = mpl.rcParamsDefault
+    own = {name: defaults[name] for name in defaults if name != "backend"}
+    return {**own, **STYLE}
+
+
 def sheet(height: float, title: str, explained: str, evidence: Evidence) -> tuple[Figure, Axes]:
     """Return a figure as wide as a page whose one panel is measured in inches, y downwards."""
     figure = Figure(figsize=(PAGE, height))
@@ -37,9 +80,22 @@ def sheet(height: float, title: str, explained: str, evidence: Evidence) -> tupl
     axes.set_axis_off()
     axes.set(xlim=(0, PAGE), ylim=(height, 0))
     axes.text(0.04, 0.16, title, fontsize=9, weight="bold", color=INK, va="center")
-    note = f"{explained}\n{evidence.note()}"
+    note = f"{explained}\n{evidence.note()}".strip()
     axes.text(0.04, height - 0.04, note, fontsize=6.5, color=PALE, va="bottom", linespacing=1.35)
     return figure, axes
+
+
+def empty_sheet(title: str, evidence: Evidence) -> Figure:
+    """Return a sheet that says that there is nothing to draw."""
+    sentence = "No run that the profile looks at has kept snapshots yet."
+    figure, axes = sheet(1.1, title, "", evidence)
+    axes.text(0.04, 0.55, sentence, va="center", fontsize=8, color=INK)
+    return figure
+
+
+def plain(text: str) -> str:
+    """Return a text in which a dollar begins no formula."""
+    return text.replace("$", r"\$")
 
 
 def place(axes: Axes, image: NDArray[np.generic], box: Box) -> None:
