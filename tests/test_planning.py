@@ -84,6 +84,21 @@ def test_every_backbone_that_is_built_needs_its_weights_and_no_other_does(here, 
         plan(tiny.params(here, stood_in | {"scale.backbones": {"resnet101": "small"}}), None)
 
 
+def test_a_backbone_that_nobody_published_weights_of_is_asked_for_none(here, cache):
+    changes = {"methods": ["auto-reid-style"], "scale.backbones": {}}
+    params = tiny.params(here, changes | {"start": {"kind": "imagenet"}})
+    assert params.selected().start.found("auto-reid") is None
+    assert plan(params, None)["backbones"] == {"auto-reid-style": "auto-reid"}
+    # One who has some may name them, and then they have to be there.
+    start = {"kind": "imagenet", "weights": {"auto-reid": "own.pth"}}
+    named = tiny.params(here, changes | {"start": start})
+    with pytest.raises(UserError, match=r"auto-reid are not here.*own\.pth"):
+        plan(named, None)
+    (here / "own.pth").write_bytes(b"")
+    assert named.selected().start.found("auto-reid") == Path("own.pth")
+    plan(named, None)
+
+
 @pytest.mark.parametrize("name", ["resnet50-19c8e357.pth", "resnet50-0676ba61.pth"])
 def test_imagenet_weights_may_lie_in_torchvisions_cache(here, cache, name):
     params = tiny.params(here, {"start": {"kind": "imagenet"}, "scale.backbones": {}})

@@ -69,7 +69,10 @@ CASES = {
     "a negative seed": ({"seeds": [-1]}, ["seeds", "-1"]),
     "an unknown method": (
         {"methods": ["top-dbnet"]},
-        ["'top-dbnet' is not one of abd-net, baseline, bot", "did you mean 'top-db-net'"],
+        [
+            "'top-dbnet' is not one of abd-net, auto-reid-style, baseline, bot",
+            "did you mean 'top-db-net'",
+        ],
     ),
     "an unknown layout": ({"datasets.market1501.layout": "market1502"}, ["mean 'market1501'"]),
     "an unknown backbone": (
@@ -532,6 +535,11 @@ def test_what_a_file_declares_is_read_without_running_it(tmp_path):
         "    backbone_name: ClassVar[str] = 'densenet201'\n"
     )
     assert declared(file) == Declared("Mine (2020)", "densenet201")
+    rebuilt = tmp_path / "rebuilt.py"
+    rebuilt.write_text(
+        "class Mine(Method):\n    rebuilt = (\n        'Known '\n        'in part.'\n    )\n"
+    )
+    assert declared(rebuilt) == Declared(None, "resnet50", "Known in part.")
     plain_file = tmp_path / "plain.py"
     plain_file.write_text("class Plain(Method):\n    title = computed()\n")
     assert declared(plain_file) == Declared(None, "resnet50")
@@ -560,6 +568,7 @@ def test_a_profile_that_pretrains_requires_the_backbone(tmp_path):
 
 def test_dropped_in_files_are_found_by_name():
     assert dropped_in("methods/backbones") == [
+        "auto-reid",
         "densenet201",
         "osnet",
         "resnet101",

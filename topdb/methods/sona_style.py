@@ -33,8 +33,8 @@ class Options:
     """What the text names without a number, or not at all; no value is confirmed."""
 
     after: Literal["res2", "res3", "both"] = "both"
-    """Where attention stands. The text has all three; which one Table 2 prints could not be
-    checked."""
+    """Where attention stands: in early stages, says the text. All three are recalled from it;
+    which one Table 2 prints could not be checked."""
     reduction: Annotated[int, Field(ge=1)] = 2
     """Channels of the map over those inside the attention: 2 is recalled from the text, the third
     party's code has 4."""
@@ -73,9 +73,9 @@ class SonaStyle(Method):
 
     title = "SONA-style (after Xia 2019)"
     rebuilt = (
-        "Known are the formula of the attention, that it follows Res2, Res3 or both, and a Batch "
-        "DropBlock network whose rectangle varies; its inner width, scale and start, the "
-        "rectangle's range and the training were chosen here, and no number can confirm it."
+        "Known are the formula of the attention, that it follows early stages, and a Batch "
+        "DropBlock network whose rectangle varies; the stages, the attention's width and scale, "
+        "the rectangle's range and the training were chosen here, and no number can confirm it."
     )
     backbone_name = "resnet50"
     recipes: ClassVar[Mapping[str, Recipe]] = {
