@@ -1,46 +1,21 @@
 """What differs between two runs: what went in first, then what came out."""
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
 from topdb.files import read_json
+from topdb.results.records import inner, number, stated
 
 _ABSENT = "–"
 _SCORES = ("mAP", "R1", "mINP")
 _PARAMETERS = (
-    "origin",
-    "profile",
-    "dataset",
-    "method",
-    "seed",
-    "recipe",
-    "changes",
-    "scale",
-    "identities",
-    "backbone",
-    "network",
-    "start",
-    "training",
-    "hardware",
-    "checkpoint",
+    *("origin", "profile", "dataset", "method", "seed", "recipe", "changes", "scale"),
+    *("identities", "backbone", "network", "start", "training", "hardware", "checkpoint"),
 )
-
-
-_Mapping = Mapping[str, Any]
-_Pair = tuple[_Mapping, _Mapping]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One thing that is not the same in two runs, as text."""
-
-    name: str
-    first: str
-    second: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +23,8 @@ class Part:
     """One part of the comparison."""
 
     title: str
-    differences: tuple[Difference, ...]
+    differences: tuple[tuple[str, str, str], ...]
+    """The name of each thing that is not the same, and what it is in both runs, as text."""
     same: str
     """What both have, where nothing differs."""
 
@@ -58,9 +34,9 @@ class Part:
             yield f"{self.title}: {self.same}"
             return
         yield f"{self.title}:"
-        width = max(len(each.name) for each in self.differences)
-        for each in self.differences:
-            yield f"  {each.name:{width}}  {each.first} -> {each.second}"
+        width = max(len(name) for name, _, _ in self.differences)
+        for name, first, second in self.differences:
+            yield f"  {name:{width}}  {first} -> {second}"
 
 
 def diff_runs(first: Path, second: Path) -> list[Part]:
@@ -80,27 +56,25 @@ def diff_runs(first: Path, second: Path) -> list[Part]:
     UserError
         A folder holds no run, or a file is broken.
     """
-    records = _record(first), _record(second)
-    environments = _each(records, lambda record: record.get("environment") or {})
-    versions = _each(environments, lambda environment: environment.get("versions") or {})
-    machines = _each(environments, lambda each: {k: each.get(k) for k in ("device", "threads")})
+    records = [_record(first), _record(second)]
+    environments = [inner(record, "environment") for record in records]
+    versions = [inner(each, "versions") for each in environments]
+    named = ", ".join(f"{n} {versions[0][n]}" for n in ("python", "torch") if n in versions[0])
+    machines = [{key: each.get(key) for key in ("device", "threads")} for each in environments]
     machine = ", ".join(f"{name} {value}" for name, value in machines[0].items())
+    parameters = [{key: each[key] for key in _PARAMETERS if key in each} for each in records]
     return [
-        _part("parameters", _each(records, lambda r: {k: r[k] for k in _PARAMETERS if k in r})),
-        _digest_part("data", "index_digest", records),
-        _digest_part("start", "start_digest", records),
-        _code(_each(environments, lambda environment: environment.get("git") or {})),
-        _part("libraries", versions, f"same, {_versions(versions[0])}"),
+        _part("parameters", parameters),
+        _digest("data", records, "index_digest"),
+        _digest("start", records, "start_digest"),
+        _code([inner(each, "git") for each in environments]),
+        _part("libraries", versions, f"same, {named}"),
         _part("hardware", machines, f"same, {machine}"),
-        _digest_part("weights", "weights_digest", records),
-        _digest_part("features", "features_digest", records),
+        _digest("weights", records, "weights_digest"),
+        _digest("features", records, "features_digest"),
         *_metrics(first, second),
         _history(first, second),
     ]
-
-
-def _each(pair: tuple[_Mapping, _Mapping], view: Callable[[_Mapping], _Mapping]) -> _Pair:
-    return view(pair[0]), view(pair[1])
 
 
 def _record(folder: Path) -> dict[str, Any]:
@@ -109,37 +83,29 @@ def _record(folder: Path) -> dict[str, Any]:
     return read_json(folder / "run.json")
 
 
-def _part(title: str, pair: _Pair, same: str = "same") -> Part:
-    one, other = map(_flat, pair)
-    names = [*one, *(name for name in other if name not in one)]
-    found = [
-        Difference(name, one.get(name, _ABSENT), other.get(name, _ABSENT))
-        for name in names
-        if one.get(name, _ABSENT) != other.get(name, _ABSENT)
-    ]
-    return Part(title, tuple(found), same)
+def _part(title: str, pair: Sequence[Mapping[str, Any]], same: str = "same") -> Part:
+    one, other = (dict(_flat(each)) for each in pair)
+    found = [(name, one.get(name, _ABSENT), other.get(name, _ABSENT)) for name in one | other]
+    return Part(title, tuple(each for each in found if each[1] != each[2]), same)
 
 
-def _flat(content: _Mapping, prefix: str = "") -> dict[str, str]:
-    """Return nested values by dotted name, as text."""
-    found: dict[str, str] = {}
+def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield nested values by dotted name, as text."""
     for name, value in content.items():
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
+            yield from _flat(value, f"{prefix}{name}.")
         else:
-            found[prefix + name] = _ABSENT if value is None else str(value)
-    return found
+            yield prefix + name, _ABSENT if value is None else str(value)
 
 
-def _digest_part(title: str, key: str, records: _Pair) -> Part:
-    digests = [str(record.get(key) or _ABSENT)[:16] for record in records]
-    if records[0].get(key) == records[1].get(key):
-        same = "none in either" if digests[0] == _ABSENT else f"same, digest {digests[0]}"
-        return Part(title, (), same)
-    return Part(title, (Difference("digest", *digests),), "")
+def _digest(title: str, records: Sequence[Mapping[str, Any]], key: str) -> Part:
+    one, other = (str(record.get(key) or _ABSENT) for record in records)
+    if one != other:
+        return Part(title, (("digest", one[:16], other[:16]),), "")
+    return Part(title, (), "none in either" if one == _ABSENT else f"same, digest {one[:16]}")
 
 
-def _code(gits: _Pair) -> Part:
+def _code(gits: Sequence[Mapping[str, Any]]) -> Part:
     """Compare commits; the same commit with changes on top may still be other code."""
     one, other = (
         f"{git['commit'][:12]}{' with uncommitted changes' if git.get('dirty') else ''}"
@@ -148,46 +114,38 @@ def _code(gits: _Pair) -> Part:
         for git in gits
     )
     if one != other:
-        return Part("code", (Difference("commit", one, other),), "")
+        return Part("code", (("commit", one, other),), "")
     certain = gits[0].get("commit") and not gits[0].get("dirty")
     return Part("code", (), f"same, {one}" if certain else f"{one} in both, which may differ")
 
 
-def _versions(versions: _Mapping) -> str:
-    return ", ".join(f"{name} {versions[name]}" for name in ("python", "torch") if name in versions)
-
-
 def _metrics(first: Path, second: Path) -> Iterator[Part]:
     """Compare the scores under each ranking that either run has."""
-    one, other = (
-        {path.parent.name: path for path in run.glob("*/metrics.json")} for run in (first, second)
-    )
-    for ranking in sorted(one.keys() | other.keys()):
-        title = f"metrics, {ranking}"
-        if ranking not in one or ranking not in other:
-            has = ("scored", "not scored") if ranking in one else ("not scored", "scored")
-            yield Part(title, (Difference("metrics.json", *has),), "")
+    rankings = {path.parent.name for run in (first, second) for path in run.glob("*/metrics.json")}
+    for ranking in sorted(rankings):
+        title, files = (
+            f"metrics, {ranking}",
+            [run / ranking / "metrics.json" for run in (first, second)],
+        )
+        if not all(file.is_file() for file in files):
+            one, other = ("scored" if file.is_file() else "not scored" for file in files)
+            yield Part(title, (("metrics.json", one, other),), "")
             continue
-        read = read_json(one[ranking]), read_json(other[ranking])
-        scores = [_scores(each) for each in read]
+        read = [read_json(file) for file in files]
+        scores = [[100 * number(stated(each, name)) for name in _SCORES] for each in read]
         found = tuple(
-            Difference(name, f"{a:.2f}", f"{b:.2f} ({b - a:+.2f})")
+            (name, f"{a:.2f}", f"{b:.2f} ({b - a:+.2f})")
             for name, a, b in zip(_SCORES, *scores, strict=True)
             if a != b
         )
-        rules = _part(title, _each(read, lambda each: {"evaluator": each.get("evaluator")}))
+        rules = _part(title, [{"evaluator": each.get("evaluator")} for each in read])
         shown = ", ".join(f"{name} {a:.2f}" for name, a in zip(_SCORES, scores[0], strict=True))
         yield Part(title, found + rules.differences, f"same, {shown}")
 
 
-def _scores(metrics: _Mapping) -> tuple[float, float, float]:
-    """Return mAP, R1 and mINP in percent."""
-    return 100 * metrics["mAP"], 100 * metrics["cmc"]["1"], 100 * metrics["mINP"]
-
-
 def _history(first: Path, second: Path) -> Part:
     """Compare the number of epochs and the last epoch's learning rate and losses."""
-    last = _last_epoch(first / "history.csv"), _last_epoch(second / "history.csv")
+    last = [_last_epoch(run / "history.csv") for run in (first, second)]
     loss = last[0].get("loss")
     same = f"same, loss {loss} after epoch {last[0].get('epoch')}" if loss else "none in either"
     return _part("last epoch", last, same)
@@ -203,8 +161,8 @@ def _last_epoch(path: Path) -> dict[str, str]:
     return {name: _short(value) for name, value in last.items() if name != "seconds"}
 
 
-def _short(number: str) -> str:
+def _short(text: str) -> str:
     try:
-        return f"{float(number):.5g}"
+        return f"{float(text):.5g}"
     except ValueError:
-        return number
+        return text
