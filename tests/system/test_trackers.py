@@ -21,7 +21,9 @@ SEEDS = range(1, 9)
 COST = 30.0
 """Seconds that a tracker may cost a run, whatever happens to it."""
 EPOCHS = 3
-LONG = 60
+SOME = 60
+LONG = 600
+"""Longer than a follower takes to import MLflow and to make a store."""
 PARAMS = {
     "methods": ["baseline"],
     "seeds": list(SEEDS),
@@ -210,7 +212,7 @@ def digests(project, tmp_path_factory) -> dict[int, str]:
 
 def eight_at_once(project: Path, folder: Path, store: str | None) -> None:
     """Train eight runs at once; nothing of them is lost or doubled."""
-    work_in(project, folder, scale__epochs=LONG)
+    work_in(project, folder, scale__epochs=SOME)
     with following(folder, store) as log:
         end([start(folder, seed, store) for seed in SEEDS])
         # A training that is over before the follower has a store is told afterwards.
