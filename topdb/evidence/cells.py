@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from topdb.config import Profile, StatisticsSettings
 from topdb.config.paper import Owner, Paper
 from topdb.results.comparisons import CellComparison
 from topdb.results.runs import Cell, cells
 from topdb.results.scores import Scores
-from topdb.statistics import CellFinding, CellVerdict, cell_verdict, headline
+from topdb.statistics import CellVerdict, cell_verdict, headline
 
 ON_RENDERED_DATA = "The data are rendered: nothing is compared with the paper."
 NOT_PRINTED = "The paper prints no value for this cell."
@@ -72,62 +73,45 @@ def _judged(
     cell: Cell,
     quantity: str,
 ) -> CellComparison:
-    own = scores[cell]
-    published = printed.value if printed else None
+    own, planned = scores[cell], len(profile.seeds)
     values = [] if own is None else own.by_seed(quantity).tolist()
     summary = headline(values) if values else None
-    finding = None
-    verdict, reason = "", ON_RENDERED_DATA if profile.rendered else NOT_PRINTED
-    if published is not None:
-        finding = _finding(profile, settings, values, published, margin)
-        verdict, reason = (
-            (finding.verdict.value, finding.reason)
-            if finding
-            else (CellVerdict.INCOMPLETE.value, "One seed is declared; a verdict needs two.")
-        )
-    equivalence = finding.equivalence if finding else None
-    prediction = finding.prediction if finding else None
-    mean = summary.mean if summary else math.nan
-    return CellComparison(
+    row = CellComparison(
         dataset=cell.dataset,
         method=cell.method,
         ranking=cell.ranking,
         quantity=quantity,
         seeds=len(values),
-        planned_seeds=len(profile.seeds),
-        mean=mean,
+        planned_seeds=planned,
+        mean=summary.mean if summary else math.nan,
         sd=summary.sd if summary else math.nan,
-        published=math.nan if published is None else published,
-        owner=printed.owner if printed else "",
-        estimate=math.nan if published is None else mean - published,
-        low=equivalence.low if equivalence else math.nan,
-        high=equivalence.high if equivalence else math.nan,
         confidence=1.0 - 2.0 * settings.alpha,
         delta=margin,
-        p=equivalence.p if equivalence else math.nan,
-        prediction_low=prediction.low if prediction else math.nan,
-        prediction_high=prediction.high if prediction else math.nan,
-        verdict=verdict,
-        reason=reason,
-        seeds_to_settle=finding.seeds_to_settle if finding else None,
+        reason=ON_RENDERED_DATA if profile.rendered else NOT_PRINTED,
     )
-
-
-def _finding(
-    profile: Profile,
-    settings: StatisticsSettings,
-    values: list[float],
-    published: float,
-    margin: float,
-) -> CellFinding | None:
-    """The finding of a cell; None where a single seed is declared."""
-    if len(profile.seeds) < 2:
-        return None
-    return cell_verdict(
+    if printed is None:
+        return row
+    judged: dict[str, Any] = {
+        "published": printed.value,
+        "owner": printed.owner,
+        "estimate": row.mean - printed.value,
+        "verdict": CellVerdict.INCOMPLETE.value,
+        "reason": "One seed is declared; a verdict needs two.",
+    }
+    if planned < 2:
+        return replace(row, **judged)
+    finding = cell_verdict(
         values,
-        published,
-        seeds=len(profile.seeds),
+        printed.value,
+        seeds=planned,
         delta=margin,
         rounding=settings.rounding,
         alpha=settings.alpha,
     )
+    judged |= {"verdict": finding.verdict.value, "reason": finding.reason}
+    judged |= {"seeds_to_settle": finding.seeds_to_settle}
+    if equal := finding.equivalence:
+        judged |= {"low": equal.low, "high": equal.high, "p": equal.p}
+    if next_run := finding.prediction:
+        judged |= {"prediction_low": next_run.low, "prediction_high": next_run.high}
+    return replace(row, **judged)

@@ -18,7 +18,7 @@ from topdb.errors import UserError
 from topdb.files import replacing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CellComparison:
     """Our runs of a cell against the number that the paper prints for it."""
 
@@ -31,27 +31,27 @@ class CellComparison:
     planned_seeds: int
     mean: float
     sd: float
-    published: float
+    published: float = math.nan
     """As printed; NaN where the paper prints none, or where data are rendered."""
-    owner: str
+    owner: str = ""
     """Whose method it is, an `Owner`; empty where nothing is compared with the paper."""
-    estimate: float
+    estimate: float = math.nan
     """Mean minus published."""
-    low: float
-    high: float
+    low: float = math.nan
+    high: float = math.nan
     """The two-sided interval of the estimate that the two one-sided tests look at."""
     confidence: float
     """Of that interval: 1 - 2 alpha."""
     delta: float
-    p: float
+    p: float = math.nan
     """Of the two one-sided tests (TOST) of equivalence."""
-    prediction_low: float
-    prediction_high: float
+    prediction_low: float = math.nan
+    prediction_high: float = math.nan
     """Where one more run of ours would fall, 95 %, rounding included."""
-    verdict: str
+    verdict: str = ""
     """A `CellVerdict`; empty where nothing is compared with the paper."""
     reason: str
-    seeds_to_settle: int | None
+    seeds_to_settle: int | None = None
     """Seeds that would settle an INCONCLUSIVE cell."""
 
 
