@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from topdb.statistics.checks import at_least, open_share
 
-FIRST_SHARE = 0.7
+FIRST_SHARE = 0.8
 """Share of alpha that the planned look gets; the rest is for extensions."""
 
 LONGEST = 4
