@@ -160,10 +160,13 @@ def test_an_edit_of_what_follows_training_is_of_every_run(name, package):
 
 
 def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
-    on_osnet = {name for name, file in method_files().items() if declared(file).backbone == "osnet"}
-    assert on_osnet == {"osnet"}
-    assert stale(package, "methods/backbones/osnet.py") == {"osnet", "pretraining osnet"}
-    expected = {*METHODS} - on_osnet | {"pretraining small"}
+    own = {"osnet": "osnet", "auto-reid-style": "auto-reid"}
+    named = {name: declared(file).backbone for name, file in method_files().items()}
+    assert {name: named[name] for name in named if named[name] in own.values()} == own
+    for name, backbone in own.items():
+        file = f"methods/backbones/{backbone.replace('-', '_')}.py"
+        assert stale(package, file) == {name, f"pretraining {backbone}"}
+    expected = {*METHODS} - {*own} | {"pretraining small"}
     assert stale(package, "methods/backbones/small.py") == expected
 
 
