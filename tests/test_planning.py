@@ -224,6 +224,22 @@ def test_a_plan_names_each_papers_files_and_the_methods_that_its_tables_measure(
     ]
 
 
+def test_a_plan_has_the_figures_and_waits_for_nothing_that_draws_them(here):
+    tiny.params(here, {"datasets.market1501.render": tiny.RENDER})
+    code = (
+        "import json, sys\nfrom pathlib import Path\nfrom topdb.config import load\n"
+        "from topdb.planning import plan\n"
+        "figures = plan(load(Path('params.yaml')), None)['figures']\n"
+        "print(json.dumps([figures, sorted({'altair', 'matplotlib', 'pandas'} & {*sys.modules})]))"
+    )
+    done = tiny.python(here, "-c", code)
+    assert done.returncode == 0, done.stderr
+    figures, heavy = json.loads(done.stdout)
+    assert heavy == []
+    assert figures["cmc"]["needs"] == "scores"
+    assert figures["figure2"]["files"] == ["figure2.png", "figure2.pdf"]
+
+
 def test_a_changed_ranking_changes_no_other_steps_parameters(here):
     (here / "data/market1501").mkdir(parents=True)
     first = plan(tiny.params(here), None)

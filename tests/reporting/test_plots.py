@@ -78,6 +78,21 @@ def test_a_scale_is_logarithmic_where_a_straight_one_hides_the_small_values(valu
     assert logarithmic(values) is far
 
 
+def test_the_page_names_methods_and_chooses_rankings_itself():
+    def panel(rows):
+        drawn = plots.marks(named(["x", "y"]), "color", "shape", named=True)
+        return alt.LayerChart(
+            layer=[alt.Chart().mark_point().encode(x="value:Q", yOffset="ranking:N", **drawn)]
+        )
+
+    (page,) = plots.for_page(plot(panel=panel), "a")["layer"]
+    assert page["encoding"]["color"]["legend"] is page["encoding"]["shape"]["legend"] is None
+    assert "yOffset" not in page["encoding"]
+    file = plots.for_file(plot(panel=panel), "")["vconcat"][0]["spec"]["layer"][0]["encoding"]
+    assert file["color"]["legend"]["columns"] == 2
+    assert file["yOffset"]["field"] == "ranking"
+
+
 def test_the_page_and_the_file_draw_the_same_layers():
     page, file = plots.for_page(plot(), "a"), plots.for_file(plot(), "")
     assert page["layer"] == file["vconcat"][-1]["spec"]["layer"]

@@ -262,7 +262,7 @@ def for_page(plot: Plot, dataset: str) -> dict[str, Any] | None:
     chosen = [name for name in CONTROLS if name in rows[0]]
     left_out = ("dataset", *fixed)
     return {
-        **_drawn(plot.panel(rows)),
+        **_controlled(_drawn(plot.panel(rows))),
         "data": {"values": [{k: row[k] for k in row if k not in left_out} for row in rows]},
         "params": [{"name": name, "value": rows[0][name]} for name in chosen],
         "transform": [{"filter": f"datum.{name} == {name}"} for name in chosen],
@@ -273,7 +273,6 @@ def for_page(plot: Plot, dataset: str) -> dict[str, Any] | None:
             **_config("system-ui, sans-serif", 11.0),
             "autosize": {"type": "fit-x", "contains": "padding"},
             "padding": {"left": 0, "top": 2, "right": 8, "bottom": 4},
-            "legend": {"disable": True},
         },
     }
 
@@ -366,6 +365,18 @@ def _drawn(chart: alt.LayerChart) -> dict[str, Any]:
     """Return a chart's layers alone, for whatever data they are put to."""
     layers = chart.to_dict()["layer"]
     return {"layer": [{key: own[key] for key in own if key != "data"} for own in layers]}
+
+
+def _controlled(panel: dict[str, Any]) -> dict[str, Any]:
+    """Return layers without what the page says itself: legends, and the places of rankings."""
+    for layer in panel["layer"]:
+        encoding = layer["encoding"]
+        if encoding.get("yOffset", {}).get("field") in CONTROLS:
+            del encoding["yOffset"]
+        for each in encoding.values():
+            if isinstance(each, dict) and "legend" in each:
+                each["legend"] = None
+    return panel
 
 
 def _hide_axis(panel: dict[str, Any], channel: str) -> None:

@@ -71,6 +71,17 @@ def test_every_chart_is_drawn_and_fits_its_place(tab, page):
         assert HOSTILE in label
 
 
+def test_a_chart_fills_its_place_and_leaves_legends_to_the_page(tab, page):
+    shown(tab, page)
+    assert tab.run("document.querySelectorAll('.chart .role-legend').length") == 0
+    shares = tab.run(
+        "[...document.querySelectorAll('.chart')].map((place) =>"
+        " place.querySelector('.role-axis-domain, .role-axis').getBoundingClientRect().width"
+        " / place.clientWidth)"
+    )
+    assert all(share > 0.5 for share in shares)
+
+
 def test_controls_change_the_charts(tab, page):
     shown(tab, page)
     marks = (

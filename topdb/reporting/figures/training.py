@@ -33,12 +33,12 @@ def plot(evidence: Evidence) -> plots.Plot:
         for row in _curves(evidence, dataset, method)
     ]
     shown = [name for name in LOSSES if any(row["loss"] == name for row in rows)]
+    compared = "; the global stream's do"
     return plots.Plot(
         title="Training curves",
         explained=(
             "Line: mean over seeds. Band: from the least to the greatest. Totals add up each "
-            "method's own losses and do not compare"
-            f"{'; the global stream does' if len(shown) > 1 else ''}."
+            f"method's own losses and do not compare{compared if len(shown) > 1 else ''}."
         ),
         rows=rows,
         panel=lambda own: plots.curves(
