@@ -2,11 +2,15 @@
 
 import math
 import re
+import shutil
 
 import paper_study
 import pytest
 import tiny
 import yaml
+from config.test_hostile_params import CONTENT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from topdb.config import load
 from topdb.config.paper import chosen_paper, measured, read_paper, read_papers
@@ -339,3 +343,43 @@ def test_yaml_of_a_paper_is_the_safe_subset(tmp_path):
     (folder / "paper.yaml").write_text(text)
     with pytest.raises(UserError, match="not valid YAML"):
         read_paper(folder)
+
+
+QUIET = settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@QUIET
+@given(content=st.binary(max_size=60) | CONTENT.map(lambda each: yaml.dump(each).encode()))
+def test_whatever_a_papers_file_holds_it_is_read_or_told_in_one_sentence(tmp_path, content):
+    folder = tmp_path / "papers/top_db_net"
+    if not folder.is_dir():
+        tiny.change_paper(tmp_path)
+    (folder / "paper.yaml").write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        read_paper(folder)
+    assert "\n" not in str(caught.value)
+
+
+@QUIET
+@given(
+    name=st.sampled_from(["table1", "table2", "claims", "oddities"]),
+    key=st.sampled_from(["method", "id", "table", "market1501_mAP", "quantity"]),
+    text=st.binary(max_size=40) | st.text(max_size=40).map(lambda each: each.encode("utf-8")),
+)
+def test_whatever_a_papers_csv_holds_it_is_read_or_told_in_one_sentence(tmp_path, name, key, text):
+    folder = tmp_path / "papers/top_db_net"
+    if folder.is_dir():
+        shutil.rmtree(folder.parent)
+    tiny.change_paper(tmp_path)
+    path = folder / f"{name}.csv"
+    before = path.read_bytes()
+    for content in (text, before + text, before.replace(key.encode(), text, 1)):
+        path.write_bytes(content)
+        try:
+            read_paper(folder)
+        except UserError as error:
+            assert "\n" not in str(error)  # noqa: PT017

@@ -379,13 +379,14 @@ def _lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             reader = csv.DictReader(stream)
+            header = reader.fieldnames or ()
             lines = list(reader)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {FILE} beside it has a table of it.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path} is no readable CSV ({error}): restore the file.") from None
     for column in columns:
-        if column not in (reader.fieldnames or ()):
+        if column not in header:
             raise UserError(f"{path} lacks the column '{column}': restore the file.")
     for line in lines:
         if None in line or None in line.values():

@@ -85,8 +85,8 @@ def _paper(folder: Path) -> dict[str, Any]:
 def _table(path: Path, name: str, stated: list[dict[str, str]]) -> dict[str, Any]:
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
+        columns = [each.rpartition("_")[::2] for each in reader.fieldnames or ()]
         rows = [line["method"] for line in reader]
-    columns = [each.rpartition("_")[::2] for each in reader.fieldnames or ()]
     of = {line["row"]: line["method"] for line in stated if line["table"] == name}
     listed = [[row for row in rows if "+RK" not in row], [row for row in rows if "+RK" in row]]
     if name == "table1":
