@@ -7,7 +7,7 @@ from typing import Any
 from topdb.config import Profile
 from topdb.files import read_json
 from topdb.reporting.documents import Code, Strong, Text
-from topdb.results.records import RunRecord, lacking, read_run
+from topdb.results.records import RunRecord, lacking, read_record
 from topdb.results.runs import GridRun, runs
 
 
@@ -21,7 +21,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     """
     planned = list(runs(profile))
     finished = [run for run in planned if (run.folder(results) / "run.json").is_file()]
-    records = [read_run(run.folder(results) / "run.json") for run in finished]
+    records = [read_record(run.folder(results) / "run.json") for run in finished]
     seeds = ", ".join(map(str, profile.seeds))
     yield (
         "Profile ",
@@ -46,7 +46,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         yield _code(records)
         machines = sorted({(each.device, each.threads) for each in records})
         threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
-        versions = ", ".join(sorted({each.torch for each in records}))
+        versions = ", ".join(sorted({each.versions.get("torch", "unknown") for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
     yield from _evaluators(profile, results, finished)
 
@@ -71,7 +71,7 @@ def _named(records: list[RunRecord]) -> Iterator[str | Code]:
             yield ", "
         checkpoint = record.checkpoint
         assert checkpoint
-        yield from (Code(record.method), " on ", Code(record.dataset), " (", Code(checkpoint.file))
+        yield from (Code(record.method), " on ", Code(record.dataset or "no data set"), " (", Code(checkpoint.file))
         yield from (", digest ", Code(checkpoint.sha256[:16]))
         yield f", epoch {checkpoint.epoch})" if checkpoint.epoch else ")"
     yield "."

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.files import read_json
+from topdb.files import read_json, write_json
+
+TRAINED = "trained"
+AUTHORS = "authors' weights"
+"""The origins of weights."""
 
 
 @dataclass(frozen=True)
@@ -68,24 +72,43 @@ class ImportedCheckpoint:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What `run.json` says of one finished run, as far as reports need it."""
+    """A finished run by its own account, `run.json`.
 
-    dataset: str
-    index_digest: str | None
+    `seconds` are by phase; `peak_memory_mib` is the process's, `peak_gpu_memory_mib` its GPU's: NaN
+    where the run does not tell. `content` is all of the file, for those who list whatever stands
+    there.
+    """
+
+    dataset: str | None
     """None where weights were imported and no data set was named."""
+    method: str
+    seed: object
+    origin: str
+    recipe: UsedRecipe
+    checkpoint: ImportedCheckpoint | None
+    """Where the weights come from, if they were not trained here."""
+    index_digest: str | None
+    """None as for `dataset`."""
+    weights_digest: str | None
+    features_digest: str | None
     commit: str | None
     """None outside a git checkout."""
     dirty: bool
     device: str
     threads: int
-    torch: str
-    method: str
-    recipe: UsedRecipe
-    checkpoint: ImportedCheckpoint | None
-    """Where the weights come from, if they were not trained here."""
+    versions: Mapping[str, str]
+    seconds: Mapping[str, float]
+    peak_memory_mib: float
+    peak_gpu_memory_mib: float
+    content: Mapping[str, Any]
 
 
-def read_run(path: Path) -> RunRecord:
+def write_record(path: Path, content: Mapping[str, Any]) -> None:
+    """Write `run.json`, the last file of a run: where it is, the run is whole."""
+    write_json(path, content)
+
+
+def read_record(path: Path) -> RunRecord:
     """Read `run.json`.
 
     Raises
@@ -93,29 +116,40 @@ def read_run(path: Path) -> RunRecord:
     UserError
         The file is missing or broken, or lacks a key.
     """
-    record = read_json(path)
+    content = read_json(path)
     try:
-        environment = record["environment"]
+        environment = content["environment"]
         git = environment["git"]
+        checkpoint = content.get("checkpoint")
         return RunRecord(
-            dataset=str(record["dataset"]),
-            index_digest=record["index_digest"] and str(record["index_digest"]),
+            dataset=_known(content["dataset"]),
+            method=str(content["method"]),
+            seed=content.get("seed"),
+            origin=str(content.get("origin", TRAINED)),
+            recipe=used_recipe(content),
+            checkpoint=None if checkpoint is None else _checkpoint(checkpoint),
+            index_digest=_known(content["index_digest"]),
+            weights_digest=_known(content.get("weights_digest")),
+            features_digest=_known(content.get("features_digest")),
             commit=str(git["commit"]) if git else None,
             dirty=bool(git["dirty"]) if git else False,
             device=str(environment["device"]),
             threads=int(environment["threads"]),
-            torch=str(environment["versions"]["torch"]),
-            method=str(record["method"]),
-            recipe=used_recipe(record),
-            checkpoint=_checkpoint(record.get("checkpoint")),
+            versions={name: str(each) for name, each in environment["versions"].items()},
+            seconds={name: number(each) for name, each in inner(content, "seconds").items()},
+            peak_memory_mib=number(content.get("peak_memory_mib")),
+            peak_gpu_memory_mib=number(content.get("peak_gpu_memory_mib")),
+            content=content,
         )
-    except (KeyError, OverflowError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise lacking(path, error, "train the run again") from None
 
 
-def _checkpoint(content: dict[str, Any] | None) -> ImportedCheckpoint | None:
-    if content is None:
-        return None
+def _known(value: object) -> str | None:
+    return str(value) if value else None
+
+
+def _checkpoint(content: Mapping[str, Any]) -> ImportedCheckpoint:
     epoch = content["epoch"]
     return ImportedCheckpoint(str(content["file"]), str(content["sha256"]), epoch and int(epoch))
 
@@ -142,7 +176,7 @@ def read_history(path: Path, columns: Sequence[str] = ()) -> list[dict[str, floa
             rows = [{name: float(row[name]) for name in wanted} for row in reader]
         if not all(row.get("epoch", 0.0).is_integer() for row in rows):
             raise ValueError
-    except (csv.Error, KeyError, TypeError, ValueError):
+    except (OSError, csv.Error, KeyError, TypeError, ValueError):
         raise UserError(
             f"{path} is no history of a training: delete it and train the run again."
         ) from None

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from topdb.config import Params
 from topdb.errors import UserError
+from topdb.results.records import read_history
 from topdb.results.runs import GridRun, runs
 from topdb.tracking.record import (
     FinishedRun,
     Rows,
     Training,
     finished_run,
-    read_history,
     run_tags,
     training_in,
 )

@@ -1,16 +1,15 @@
 """What MLflow is told about a run, read from the run's own files."""
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from topdb.config import Profile
-from topdb.errors import UserError
-from topdb.files import digest, read_json
+from topdb.files import digest
+from topdb.results.evaluation import read_metrics
+from topdb.results.records import RunRecord, read_history, read_record
 from topdb.results.run_files import RUNNING, RunFiles
 from topdb.results.runs import GridRun
 from topdb.tracking.store import Point
@@ -52,16 +51,6 @@ def training_in(folder: Path) -> Training | None:
     return max(found, key=lambda training: training.written, default=None)
 
 
-def read_history(path: Path) -> Rows:
-    """Return the rows of a history.csv, or raise a UserError where it is missing or broken."""
-    try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            lines = list(csv.DictReader(stream))
-        return [{name: float(value) for name, value in line.items()} for line in lines]
-    except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error}): train the run again.") from None
-
-
 def points_of(rows: Rows, ended: int) -> list[Point]:
     """Return all values of a history whose last epoch ended then, in milliseconds since 1970."""
     points: list[Point] = []
@@ -91,8 +80,7 @@ class FinishedRun:
     profile_name: str
     profile: Profile
     results: Path
-    content: Mapping[str, Any]
-    """Of `run.json`."""
+    record: RunRecord
 
     @property
     def files(self) -> RunFiles:
@@ -105,38 +93,38 @@ class FinishedRun:
         files = [self.run.metrics(self.results, ranking) for ranking in self.profile.rankings]
         scores = [digest(file)[:16] if file.is_file() else "none" for file in files]
         named = run_tags(self.profile_name, self.run).values()
-        return ":".join([*named, self.content["weights_digest"], *scores])
+        return ":".join([*named, str(self.record.weights_digest), *scores])
 
     @property
     def training(self) -> str | None:
         """The identity of its training; None of weights that were not trained here."""
-        identity = self.content.get("identity")
+        identity = self.record.content.get("identity")
         return str(identity)[:_SHOWN] if identity else None
 
     @property
     def tags(self) -> dict[str, str]:
         """By what the run is found, where it comes from, and where its weights lie."""
-        environment = self.content["environment"]
-        git = environment["git"] or {}
+        record = self.record
         return {
             **run_tags(self.profile_name, self.run),
-            "recipe": self.content["recipe"]["side"],
-            "rendered": str(self.content.get("rendered")).lower(),
-            "git_commit": str(git.get("commit")),
-            "git_dirty": str(git.get("dirty")).lower(),
-            "index_digest": self.content["index_digest"],
-            "weights_digest": self.content["weights_digest"],
+            "recipe": record.recipe.side,
+            "rendered": str(record.content.get("rendered")).lower(),
+            "git_commit": str(record.commit),
+            "git_dirty": str(record.dirty if record.commit else None).lower(),
+            "index_digest": str(record.index_digest),
+            "weights_digest": str(record.weights_digest),
             "weights_path": self.files.weights.as_posix(),
-            "device": environment["device"],
-            **{f"version.{name}": str(each) for name, each in environment["versions"].items()},
+            "device": record.device,
+            **{f"version.{name}": each for name, each in record.versions.items()},
         }
 
     @property
     def parameters(self) -> dict[str, object]:
         """Everything that can be set, a dotted key each."""
-        nested = {part: self.content[part] for part in ("recipe", "scale", "hardware")}
+        content = self.record.content
+        nested = {part: content[part] for part in ("recipe", "scale", "hardware")}
         nested["ranking"] = self.profile.ranking.model_dump(mode="json")
-        whole = {part: json.dumps(self.content[part]) for part in ("start", "changes")}
+        whole = {part: json.dumps(content[part]) for part in ("start", "changes")}
         return whole | _flat(nested)
 
     @cached_property
@@ -147,7 +135,7 @@ class FinishedRun:
     @property
     def started(self) -> int:
         """When it began."""
-        return self.ended - int(sum(self.content.get("seconds", {}).values()) * 1000)
+        return self.ended - int(sum(self.record.seconds.values()) * 1000)
 
     @cached_property
     def rows(self) -> Rows:
@@ -161,7 +149,7 @@ class FinishedRun:
             Point(f"{ranking}_{name}", value, self.ended, 0)
             for ranking in self.profile.rankings
             if (path := self.run.metrics(self.results, ranking)).is_file()
-            for name, value in _measured(read_json(path)).items()
+            for name, value in read_metrics(path).metrics.items()
         ]
 
 
@@ -172,16 +160,10 @@ def finished_run(
     path = RunFiles(run.folder(results)).record
     if not path.is_file():
         return None
-    return FinishedRun(run, profile_name, profile, results, read_json(path))
+    return FinishedRun(run, profile_name, profile, results, read_record(path))
 
 
-def _measured(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the measures of a metrics.json, which are fractions; its counts are whole numbers."""
-    found = {name: value for name, value in metrics.items() if isinstance(value, float)}
-    return found | {f"R{rank}": value for rank, value in metrics.get("cmc", {}).items()}
-
-
-def _flat(content: Mapping[str, Any]) -> dict[str, object]:
+def _flat(content: Mapping[str, object]) -> dict[str, object]:
     """Return plain data with a dotted key for each value; lists are JSON."""
     found: dict[str, object] = {}
     for key, value in content.items():

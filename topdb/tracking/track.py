@@ -226,7 +226,7 @@ class Tracker:
         """Return what was begun of the same training, and agrees with what it came to."""
         found = [told for told in attempts if told.tags.get(TRAINING_TAG, "") == run.training]
         # Trainings told MLflow themselves once, and their records name the run.
-        named = self._known.get(str(run.content.get("mlflow_run_id")))
+        named = self._known.get(str(run.record.content.get("mlflow_run_id")))
         found += [named] if named else []
         return next((told for told in found if self.agrees(told, run.rows)), None)
 
@@ -248,7 +248,7 @@ class Tracker:
 
     def send_weights(self, run: FinishedRun, told: Told) -> None:
         """Upload a run's weights, unless they have been."""
-        wanted = str(run.content["weights_digest"])
+        wanted = str(run.record.weights_digest)
         if told.tags.get(_UPLOADED_TAG) != wanted:
             self.store.ask("log_artifact", told.identity, str(run.files.weights), "weights")
             self.store.ask("set_tag", told.identity, _UPLOADED_TAG, wanted)
