@@ -1,1 +1,1 @@
-"""From result files to comparisons, tables and guards; no torch, no images."""
+"""Comparisons as people read them: tables, figures, the page, and everything again from files."""
