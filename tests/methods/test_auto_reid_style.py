@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from topdb.errors import UserError
 from topdb.methods import build, find
 from topdb.methods.auto_reid_style import AutoReIDStyle
 from topdb.methods.backbones import build_backbone
-from topdb.methods.contract import Adam, Moment
+from topdb.methods.contract import Adam, Cosine, Moment
 from topdb.methods.contract.resolving import resolved
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise
 from topdb.methods.parts.cells import NORMAL, REDUCTION, Cell, Cells, PartAware, operation
@@ -224,6 +225,14 @@ def test_recipe_is_the_described_one() -> None:
     rates = [recipe.schedule.rate(1.0, Moment(0, epoch), 240) for epoch in (0, 79, 80, 149, 150)]
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01])
     assert "starts at random where others start from ImageNet" in recipe.note
+
+
+def test_a_variant_has_a_rate_for_a_random_start() -> None:
+    recipe = AutoReIDStyle.recipes["scratch"]
+    assert recipe.rules == {"network": Adam(3.5e-3)}
+    assert recipe.schedule == Cosine(warmup=10.0)
+    described = AutoReIDStyle.recipes["described"]
+    assert replace(recipe, rules=described.rules, schedule=described.schedule) == described
 
 
 def test_starts_from_a_backbone_that_was_pretrained() -> None:
