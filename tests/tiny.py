@@ -182,6 +182,9 @@ def write_queries(
         "mAP": float(np.mean(known)),
         "mINP": float(np.mean(known)),
         "cmc": {str(rank): float(np.mean(hits)) for rank in (1, 5, 10, 20)},
+        "queries": len(known),
+        "queries_without_match": count - len(known),
+        "gallery": count,
         "evaluator": {
             "distance": "squared Euclidean, float32",
             "ap_rule": "step",
