@@ -99,7 +99,7 @@ class Evidence:
     @cached_property
     def looks(self) -> "tuple[Look, ...]":
         """How the methods of plots look, in the profile's order."""
-        from topdb.reporting.plots import looks
+        from topdb.reporting.plots import looks  # a sheet of images need not wait for Altair
 
         return looks({method: self.name(method) for method in self.profile.methods})
 
@@ -219,7 +219,7 @@ def draw_figure(name: str, evidence: Evidence, outs: Sequence[Path]) -> None:
 
         write_plot(module.plot(evidence), evidence.note(), outs)
     else:
-        from topdb.reporting.sheets import write_sheet  # each library takes a third of a second
+        from topdb.reporting.sheets import write_sheet  # a plot need not wait for matplotlib
 
         write_sheet(module.draw, evidence, outs)
 
