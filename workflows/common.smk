@@ -1,6 +1,6 @@
-# What the rules share. The package is known here by its command line alone.
+# What the rules share. The package is known here by its command line alone; guard.py keeps what
+# Snakemake keeps beside the graph.
 
-import fcntl
 import json
 import os
 import re
@@ -9,56 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
-import clocks
-import records
+import guard
 
-KNOWN = {"profile", "params"}
-unknown = sorted(set(config) - KNOWN)
-if unknown:
-    print(
-        f"topdb: --config {unknown[0]}=... is unknown; use profile or params.",
-        file=sys.stderr,
-    )
-    sys.exit(2)
-
-held = False
-if workflow.is_main_process:
-    # The kernel takes this lock back however its holder ends. Snakemake's own locks outlive a
-    # kill: whoever holds this one knows that they are stale.
-    os.makedirs(".snakemake/locks", exist_ok=True)
-    alone = open(".snakemake/topdb.lock", "w")
-    try:
-        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        for stale in os.scandir(".snakemake/locks"):
-            os.remove(stale)
-        held = True
-    except BlockingIOError:
-        if not workflow.dryrun:
-            print(
-                "topdb: another snakemake works in this folder; wait for it.",
-                file=sys.stderr,
-            )
-            sys.exit(2)
+guard.require_known(config, {"profile", "params"})
+held = workflow.is_main_process and guard.hold(workflow.dryrun)
 
 # So that `.venv/bin/snakemake` works in a shell that did not activate the environment.
 PROGRAMS = os.path.dirname(sys.executable)
-
 PARAMS = config.get("params", "params.yaml")
-WANTED = ["--profile", config["profile"]] if "profile" in config else []
-HANDED_OVER = Path(".snakemake/topdb-plan.json")
-if HANDED_OVER.exists() and not workflow.is_main_process:
-    # A job on a node does what was planned when it was submitted.
-    plan = HANDED_OVER.read_text()
-else:
-    planned = subprocess.run(
-        [f"{PROGRAMS}/topdb", "plan", "--params", PARAMS, *WANTED],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    if planned.returncode:
-        sys.exit(planned.returncode)
-    plan = planned.stdout
-PLAN = json.loads(plan)
+PLAN = guard.planned(
+    workflow.is_main_process,
+    [f"{PROGRAMS}/topdb", "plan", "--params", PARAMS],
+    config.get("profile"),
+)
 
 PROFILE = PLAN["profile"]
 RESULTS = f"results/{PROFILE}"
@@ -122,31 +85,27 @@ TRACKED = [f"{RESULTS}/tracked.json"] if TELLS else []
 KEPT = [f"{RESULTS}/kept.json"] if TELLS else []
 
 if held:
-    records.restore(Path(RESULTS))
+    guard.restore(Path(RESULTS))
 if held and not workflow.dryrun:
-    HANDED_OVER.write_text(plan)
-    made = [RESULTS, "reports", *(drawn["root"] for drawn in PLAN["render"].values())]
-    late = clocks.set_right(map(Path, made))
-    if late:
-        print(
-            f"topdb: the clock was set back: {late} files from the future are of now.",
-            file=sys.stderr,
-        )
+    drawn = [each["root"] for each in PLAN["render"].values()]
+    guard.begin(PLAN, [RESULTS, "reports", *drawn])
 
 following = []  # holds what it names until the end
 
 
 onstart:
     if held and PLAN["tracking"]["mode"] == "live":
-        following.append(follow())
+        following.append(
+            guard.follow([f"{PROGRAMS}/topdb", "track"], PARAMS, PROFILE, FETCHED)
+        )
 
 
 onsuccess:
-    records.save(Path(RESULTS))
+    guard.save(Path(RESULTS))
 
 
 onerror:
-    records.save(Path(RESULTS))
+    guard.save(Path(RESULTS))
 
 
 # By the environment, not as parameters of jobs: how a profile is named reruns nothing.
@@ -290,31 +249,6 @@ def compared(wildcards):
         COMPARED.format(paper=wildcards.paper, table=table)
         for table in PAPERS[wildcards.paper]["tables"]
     ]
-
-
-def follow():
-    """Start what tells MLflow of trainings while they run, and return it.
-
-    It ends when its standard input does, whose other end the kernel closes with this process, and
-    whoever stops the jobs of a terminal leaves it to that.
-    """
-    if FETCHED:
-        print(
-            "topdb: tracking.mode is live, and these trainings' files lie in a storage until they "
-            "end: MLflow is told of them afterwards.",
-            file=sys.stderr,
-        )
-        return None
-    os.makedirs(f"logs/{PROFILE}", exist_ok=True)
-    command = [f"{PROGRAMS}/topdb", "track", "--follow", "--params", PARAMS]
-    with open(f"logs/{PROFILE}/follow.log", "a") as log:
-        return subprocess.Popen(
-            [*command, "--profile", PROFILE],
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
 
 
 def check_recipes():
