@@ -153,7 +153,9 @@ def test_an_edit_of_the_loop_is_of_every_run_and_pretraining_and_of_nothing_else
     assert stale(package, name) == {*METHODS, *pretrainings}
 
 
-@pytest.mark.parametrize("name", ["runs/extraction.py", "runs/train.py", "results/snapshots.py"])
+@pytest.mark.parametrize(
+    "name", ["runs/extraction.py", "runs/train.py", "runs/record.py", "results/snapshots.py"]
+)
 def test_an_edit_of_what_follows_training_is_of_every_run(name, package):
     # The page and figure 3 are made of snapshots.
     assert stale(package, name) - {"report"} == {*METHODS}
@@ -173,9 +175,10 @@ def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("columns.py", {"evaluate", "compare", "examples"}),
+        ("metrics/first_match.py", {"evaluate"}),
+        ("results/features.py", {"evaluate"}),
         ("results/runs.py", {"compare", "examples", "report"}),
-        ("evaluation.py", {"evaluate"}),
+        ("runs/evaluate.py", {"evaluate"}),
         ("retrieval/ranking.py", {"evaluate"}),
         ("reporting/comparing.py", {"compare", "report"}),
         ("reporting/page/templates/page.css", {"report"}),
@@ -197,8 +200,8 @@ def test_an_edit_of_a_step_is_of_those_that_import_it(name, steps, package):
     assert found
 
 
-def test_columns_and_runs_are_of_the_steps_that_import_them(package):
-    assert "evaluate" in stale(package, "columns.py")
+def test_files_of_results_are_of_the_steps_that_import_them(package):
+    assert "evaluate" in stale(package, "results/evaluation.py")
     assert {"compare", "report"} <= stale(package, "results/runs.py")
 
 

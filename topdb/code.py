@@ -14,7 +14,7 @@ _PACKAGE = Path(__file__).parent
 _NAME = _PACKAGE.name
 
 
-_LOOP = "runs/command.py"
+_LOOP = "runs/train.py"
 """Where the code begins that trains every method."""
 _SIZES = "config/scale.py"
 """What turns a profile's scale into a network's sizes."""

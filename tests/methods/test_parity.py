@@ -16,7 +16,7 @@ from topdb.methods.contract import Method, Names
 from topdb.methods.parts.drop import top_drop_mask
 from topdb.methods.parts.streams import StreamNetwork
 from topdb.runs.importing import read_checkpoint
-from topdb.runs.train import chosen
+from topdb.runs.record import chosen
 
 PAPER = ScaleSettings(size=(96, 32))
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]

@@ -11,7 +11,7 @@ from topdb.methods import find
 from topdb.methods.contract import SGD, Adam, Cosine, Method, Milestones, Recipe, Stairs
 from topdb.methods.contract.resolving import plain, resolved, side_of
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise, PadAndCrop
-from topdb.runs.train import chosen
+from topdb.runs.record import chosen
 
 
 @dataclass(frozen=True)

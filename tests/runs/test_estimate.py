@@ -11,7 +11,7 @@ from topdb.datasets.index import read_index
 from topdb.methods.parts.batches import people_batches
 from topdb.runs import estimate as module
 from topdb.runs.estimate import Estimate, Timing, Workload, estimate, lines
-from topdb.runs.train import chosen
+from topdb.runs.record import chosen
 
 PRETRAINING = {
     "kind": "pretraining",

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from topdb.datasets.building import build_index
 from topdb.files import digest
 from topdb.results.features import read_features
-from topdb.runs.train import alone_in
+from topdb.runs.record import alone_in
 
 
 def with_params(folder, **changes):

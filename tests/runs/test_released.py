@@ -9,7 +9,7 @@ from topdb.config import Profile, ScaleSettings, method_files
 from topdb.errors import UserError
 from topdb.methods import find
 from topdb.runs.importing import Checkpoint, read_checkpoint
-from topdb.runs.train import chosen
+from topdb.runs.record import chosen
 
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]
 SCALE = {"backbones": {"resnet50": "small", "resnet101": "small", "densenet201": "small"}}

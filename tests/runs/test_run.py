@@ -14,11 +14,11 @@ from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels, read_index
 from topdb.engine.progress import Stop
 from topdb.errors import UserError
-from topdb.evaluation import read_features
 from topdb.files import digest
-from topdb.runs.command import train_runs
+from topdb.results.features import read_features
 from topdb.runs.pretraining import pretrain
-from topdb.runs.train import Run, train_run, write_history
+from topdb.runs.record import Run, write_history
+from topdb.runs.train import train_run, train_runs
 
 FILES = ("weights.safetensors", "features.npz", "history.csv", "run.json")
 PRETRAINING = {

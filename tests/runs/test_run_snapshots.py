@@ -20,7 +20,8 @@ from topdb.files import digest
 from topdb.methods.parts.augmentation import normalise
 from topdb.results.features import read_features
 from topdb.results.snapshots import read_snapshots
-from topdb.runs.train import Run, train_run
+from topdb.runs.record import Run
+from topdb.runs.train import train_run
 from topdb.runs.watching import chosen_queries, look_at
 
 
@@ -58,7 +59,8 @@ def train(data, out, method="top-db-net", seed=1, stop=None, **changes):
 def looking(data, path, method="top-db-net", **changes):
     watching = profile(**changes)
     passes = watching.scale.epochs
-    return look_at(path, "market1501", method, 1, watching, data.index, data.pixels, passes)
+    run = Run("tiny", "market1501", method, 1)
+    return look_at(path, run, watching, data.index, data.pixels, passes)
 
 
 def network(method="top-db-net", seed=0):

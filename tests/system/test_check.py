@@ -12,13 +12,14 @@ from topdb.config import PRETRAINING, Params, PretrainingSettings, Profile, load
 from topdb.datasets.building import build_index
 from topdb.datasets.index import Index, Pixels
 from topdb.drawn.rendering import render
-from topdb.evaluation import evaluate
+from topdb.evidence.drift import check_against_reference
 from topdb.methods.parts.streams import StreamNetwork
-from topdb.reporting.check import check_against_reference
 from topdb.results.runs import runs
 from topdb.runs.environment import prepare
+from topdb.runs.evaluate import evaluate
 from topdb.runs.pretraining import pretrain
-from topdb.runs.train import Run, train_run
+from topdb.runs.record import Run
+from topdb.runs.train import train_run
 
 DATASET, METHOD = "cuhk03-detected", "top-db-net"
 

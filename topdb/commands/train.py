@@ -15,7 +15,7 @@ from topdb.commands.options import (
 )
 from topdb.config import load
 from topdb.errors import UserError
-from topdb.runs.command import train_runs
+from topdb.runs.train import train_runs
 
 
 def train(

@@ -22,7 +22,7 @@ from topdb.methods.contract import Adam, Method, Milestones, Moment
 from topdb.runs.extraction import extract
 from topdb.runs.pretraining import PooledBackbone
 from topdb.runs.pretraining import recipe as pretraining_recipe
-from topdb.runs.train import chosen
+from topdb.runs.record import chosen
 
 _CPU_SECONDS = 8.0
 """What the timed steps of one method may take on a CPU, about; a batch is cut to fit."""

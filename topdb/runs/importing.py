@@ -20,7 +20,7 @@ from topdb.pickled import load_pickled
 from topdb.results.run_files import RunFiles
 from topdb.runs.environment import describe, peak_gpu_memory_mib, peak_memory_mib, prepare
 from topdb.runs.extraction import on_device, require_identities, write_features
-from topdb.runs.train import (
+from topdb.runs.record import (
     TRAINED,
     Chosen,
     Run,

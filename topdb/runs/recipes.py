@@ -12,7 +12,7 @@ from topdb.errors import UserError
 from topdb.methods import build
 from topdb.methods.contract import Recipe
 from topdb.methods.contract.resolving import plain
-from topdb.runs.train import Chosen, chosen
+from topdb.runs.record import Chosen, chosen
 
 _IDENTITIES = 2
 _USUAL = ("flip", "crop", "jitter", "erase")

@@ -1,55 +1,118 @@
-"""One run: a training from its inputs to its files."""
+"""Trainings from their inputs to their files, one after the other."""
 
 import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from topdb.code import method_code
-from topdb.config import EVERYWHERE, HardwareSettings, ImagenetSettings, Profile, method_files
-from topdb.datasets.index import Index, Pixels
+from topdb.config import HardwareSettings, ImagenetSettings, Params, Profile
+from topdb.datasets.index import Index, Pixels, read_index
 from topdb.engine.batches import resized
-from topdb.engine.checkpoint import Checkpoints, plain_digest, save_tensors
+from topdb.engine.checkpoint import Checkpoints, plain_digest
 from topdb.engine.loop import fit, position_of
-from topdb.engine.progress import Stop, watching
+from topdb.engine.progress import Stop, stopping, watching
 from topdb.engine.start import load_backbone, load_imagenet
 from topdb.engine.state import Epoch, Randomness
-from topdb.files import digest, one_at_a_time, replacing, write_csv, write_json
-from topdb.methods import build, find
-from topdb.methods.contract import Method, Recipe
-from topdb.methods.contract.resolving import plain, resolved, side_of
+from topdb.errors import StoppedError, UserError
+from topdb.files import digest, replacing, write_json
+from topdb.methods import build
+from topdb.methods.contract.resolving import plain
 from topdb.results.run_files import RunFiles, give_back
-from topdb.runs.environment import describe, device_name, peak_gpu_memory_mib, peak_memory_mib
+from topdb.runs.environment import (
+    describe,
+    device_name,
+    peak_gpu_memory_mib,
+    peak_memory_mib,
+    prepare,
+)
 from topdb.runs.extraction import write_features
+from topdb.runs.record import (
+    TRAINED,
+    Chosen,
+    Run,
+    alone_in,
+    chosen,
+    parameters_of,
+    save_weights,
+    write_history,
+)
 from topdb.runs.watching import look_at
 
 
-def alone_in(folder: Path) -> AbstractContextManager[bool]:
-    """Wait until no other process trains into a folder; yield whether there was one.
+def train_runs(
+    params: Params,
+    profile: str,
+    dataset: str,
+    method: str,
+    seeds: Sequence[int],
+    index_path: Path,
+    pixels_path: Path,
+    backbone: Path | None,
+    folders: Sequence[Path],
+    logs: Sequence[Path] = (),
+) -> None:
+    """Train runs of one method on one data set, one after the other, into a folder each.
 
-    A killed scheduler leaves its jobs behind, and they go on writing.
+    A run that is whole already is left alone, so that a kill loses none that was finished. With
+    `logs`, what each run says on standard error goes to its own file.
+
+    Raises
+    ------
+    UserError
+        A file is missing or broken, people are too few, a loss is no finite number, a checkpoint
+        cannot be written, or another process trains the same run.
+    StoppedError
+        SIGTERM or SIGINT came; what can be taken up later is saved.
     """
-    said = f"waiting for another process that trains into {folder}"
-    return one_at_a_time(folder / "run.json", said)
+    settings = params.selected(profile)
+    index = read_index(index_path)
+    if index.name != dataset:
+        raise UserError(
+            f"{index_path} is the index of {index.name}, not of {dataset}: name the right one."
+        )
+    pixels = Pixels.open(pixels_path, index)
+    prepare(settings.hardware.device, settings.hardware.threads)
+    with stopping() as stop:
+        for place, (seed, folder) in enumerate(zip(seeds, folders, strict=True)):
+            run = Run(profile, dataset, method, seed)
+            with said_to(logs[place] if logs else None):
+                train_run(
+                    run,
+                    settings,
+                    index,
+                    pixels,
+                    backbone,
+                    folder,
+                    stop=stop,
+                    method_folders=params.method_folders,
+                    keep_spare=len(seeds) > 1,
+                )
+
+
+@contextmanager
+def said_to(log: Path | None) -> Iterator[None]:
+    """Send standard error to a file; an error, whose sentence comes later, is written to it too."""
+    if log is None:
+        yield
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as stream, redirect_stderr(stream):
+        try:
+            yield
+        except (UserError, StoppedError) as error:
+            print(f"topdb: {error}", file=stream)
+            raise
 
 
 def identity(
-    profile: Profile,
-    dataset: str,
-    method: str,
-    seed: int,
-    recipe: Recipe,
-    code: str,
-    index_digest: str,
-    start_digest: str | None,
+    run: Run, profile: Profile, trained: Chosen, index_digest: str, start_digest: str | None
 ) -> dict[str, Any]:
     """Return, as plain data, what a checkpoint has to share with the run that takes it up.
 
@@ -57,71 +120,20 @@ def identity(
     Another kind of processor rounds otherwise, though; `run.json` names every place.
     """
     return {
-        "dataset": dataset,
-        "method": method,
-        "seed": seed,
-        "recipe": plain(recipe),
+        "dataset": run.dataset,
+        "method": run.method,
+        "seed": run.seed,
+        "recipe": plain(trained.recipe),
         "scale": profile.scale.model_dump(mode="json"),
         "hardware": profile.hardware.model_dump(
             mode="json", exclude=HardwareSettings.WITHOUT_EFFECT | {"extraction_batch"}
         ),
         "index_digest": index_digest,
         "start_digest": start_digest,
-        "code": code,
+        "code": trained.code,
         "torch": torch.__version__,
         "numpy": np.__version__,
     }
-
-
-TRAINED = "trained"
-"""The `origin` of a run whose weights were trained here."""
-
-_COLUMNS = ("epoch", "learning_rate", "images", "seconds", "loss")
-"""Of a history without an epoch; each epoch adds the losses of its method."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What identifies a run."""
-
-    profile: str
-    dataset: str
-    method: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """A method as a profile trains it on a data set."""
-
-    method: type[Method]
-    recipe: Recipe
-    side: str
-    backbone: str
-    """That is built, under the profile's scale."""
-    code: str
-    """Digest of the code that decides on its runs."""
-
-
-def chosen(
-    profile: Profile, dataset: str, method: str, method_folders: Sequence[Path] = ()
-) -> Chosen:
-    """Return a method with its recipe as a profile trains it on a data set.
-
-    Raises
-    ------
-    UserError
-        There is no such method, its file breaks the contract, or the recipe has no such side,
-        group or option.
-    """
-    found = find(method, method_folders)
-    wanted = profile.side(method)
-    recipe = resolved(found, method, wanted, profile.scale, profile.changes_of(method, dataset))
-    backbone = profile.scale.backbone(found.backbone_name)
-    file = method_files(method_folders)[method]
-    return Chosen(
-        found, recipe, side_of(found, method, wanted), backbone, method_code(file, backbone)
-    )
 
 
 def train_run(
@@ -165,16 +177,7 @@ def train_run(
     # A missing file is told by whoever loads it, with what to do.
     there = started_from is not None and started_from.is_file()
     start_digest = digest(started_from) if started_from and there else None
-    decisive = identity(
-        profile,
-        run.dataset,
-        run.method,
-        run.seed,
-        trained.recipe,
-        trained.code,
-        index.digest,
-        start_digest,
-    )
+    decisive = identity(run, profile, trained, index.digest, start_digest)
     with alone_in(folder) as waited:
         files = RunFiles(folder)
         watched = profile.watch.includes(run.dataset, run.method, run.seed)
@@ -250,16 +253,7 @@ def _train(
         device_name(profile.hardware.device),
     )
     snapshots = checkpoints.companion(files.snapshots.name)
-    look = look_at(
-        snapshots,
-        run.dataset,
-        run.method,
-        run.seed,
-        profile,
-        index,
-        pixels,
-        recipe.whole_passes,
-    )
+    look = look_at(snapshots, run, profile, index, pixels, recipe.whole_passes)
     taken_up = checkpoints.take_up()
     ready = time.perf_counter()
     so_far: list[Epoch] = []
@@ -346,12 +340,6 @@ def _shown_at(path: Path) -> Iterator[Callable[[Sequence[Epoch]], None]]:
             path.parent.rmdir()  # only where it is empty
 
 
-def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
-    """Write `history.csv`: one row an epoch, and without any the columns that all methods have."""
-    rows = [epoch.row() for epoch in epochs]
-    write_csv(path, list(rows[0]) if rows else _COLUMNS, rows)
-
-
 def _keep(snapshots: Path, path: Path) -> None:
     """Copy what was looked at to where the workflow expects it; nothing, where nothing was.
 
@@ -365,58 +353,8 @@ def _keep(snapshots: Path, path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def parameters_of(run: Run, profile: Profile, method: Chosen, less: str) -> dict[str, Any]:
-    """Return the part of `run.json` that says which run it is, and under which parameters.
-
-    `less` is what the network lacks of the real method; it joins the recipe's note.
-    """
-    dataset = profile.datasets.get(run.dataset)
-    changes = profile.changes_of(run.method, run.dataset)
-    note = "; ".join(filter(None, (method.recipe.note, less)))
-    return {
-        "profile": run.profile,
-        "dataset": run.dataset,
-        "method": run.method,
-        "seed": run.seed,
-        "rendered": dataset is not None and dataset.render is not None,
-        "title": method.method.title,
-        "recipe": {**plain(method.recipe), "side": method.side, "note": note},
-        "scale": profile.scale.model_dump(mode="json"),
-        "changes": list(_sentences(run.method, run.dataset, profile)),
-        "changed": [each.model_dump(mode="json", exclude_defaults=True) for each in changes],
-        "backbone": method.backbone,
-        "start": profile.start.model_dump(mode="json") if profile.start else None,
-        "hardware": profile.hardware.model_dump(mode="json"),
-        "code": method.code,
-    }
-
-
-def _sentences(method: str, dataset: str, profile: Profile) -> Iterator[str]:
-    """Say what a profile changes in a method's recipe, for the notes below a table."""
-    for where, changes in profile.changes.get(method, {}).items():
-        if where in (EVERYWHERE, dataset):
-            content = changes.model_dump(mode="json", exclude_defaults=True)
-            place = "" if where == EVERYWHERE else f" on {where}"
-            yield f"{method}{place}: {', '.join(_told(content))}"
-
-
-def _told(content: Mapping[str, Any], before: str = "") -> Iterator[str]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _told(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key} {value}"
-
-
 def _start_file(profile: Profile, backbone: str, pretrained: Path | None) -> Path | None:
     """Return the file that the backbone's weights come from; None for random weights."""
     if isinstance(profile.start, ImagenetSettings):
         return profile.start.found(backbone)
     return pretrained if profile.start else None
-
-
-def save_weights(network: Method, path: Path) -> None:
-    """Write a network's state as `weights.safetensors`; the network moves to the CPU."""
-    network.cpu().to(memory_format=torch.contiguous_format)
-    with replacing(path) as partial:
-        save_tensors(network.state_dict(), partial)

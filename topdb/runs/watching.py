@@ -19,6 +19,7 @@ from topdb.methods.parts.augmentation import normalise
 from topdb.methods.parts.drop import activation_map
 from topdb.results.snapshots import NO_IMAGE, Snapshots, with_earlier, write_snapshots
 from topdb.runs.extraction import extract_rows
+from topdb.runs.record import Run
 
 SHOWN_RANKS = 3
 POWER = 2.0
@@ -31,14 +32,7 @@ Look = Callable[[int, Method], None]
 
 
 def look_at(
-    path: Path,
-    dataset: str,
-    method: str,
-    seed: int,
-    profile: Profile,
-    index: Index,
-    pixels: Pixels,
-    passes: int,
+    path: Path, run: Run, profile: Profile, index: Index, pixels: Pixels, passes: int
 ) -> Look:
     """Return what to call after each epoch; it keeps snapshots where the profile chooses the run.
 
@@ -53,16 +47,18 @@ def look_at(
         training does not have, or no query has a match.
     """
     watch = profile.watch
-    if not watch.includes(dataset, method, seed):
+    if not watch.includes(run.dataset, run.method, run.seed):
         return lambda epoch, network: None
     epochs = watch.of(passes)
     if epochs[-1] > passes:
         raise UserError(
-            f"snapshots.epochs names {epochs[-1]}, and the training of {method} has {passes}: "
+            f"snapshots.epochs names {epochs[-1]}, and the training of {run.method} has {passes}: "
             "name epochs that it has."
         )
     queries = chosen_queries(index, watch)
-    identity = json.dumps([dataset, method, seed, profile.side(method), index.digest])
+    identity = json.dumps(
+        [run.dataset, run.method, run.seed, profile.side(run.method), index.digest]
+    )
 
     def look(epoch: int, network: Method) -> None:
         if epoch in epochs:
