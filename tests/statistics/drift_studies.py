@@ -74,6 +74,7 @@ def grid(
                     paired_difference=float(pairs.mean()),
                     paired_sd=float(pairs.std(ddof=1)),
                     paired_n=0 if repeats is None else 5,
+                    primary=ranking == "plain",
                 )
             )
     return cells

@@ -39,6 +39,14 @@ def test_scores_of_the_same_networks_count_as_one():
     assert limits[0] == pytest.approx(limits[1])
 
 
+def test_a_group_is_tested_by_its_primary_cells():
+    cells = [cell("a"), cell("a rk", sd=9.0, mean=20.0, primary=False)]
+    found = check_drift(cells)
+    assert [each.cells for each in found] == [1, 1, 1, 2]
+    assert [each.drifted for each in found if each.level == "group"] == [False]
+    assert [each.drifted for each in found if each.level == "all"] == [True]
+
+
 def test_levels_and_measures_are_apart():
     cells = [cell("a"), cell("b", group="h"), cell("a", measure="R1"), cell("b", "h", measure="R1")]
     found = check_drift(cells)

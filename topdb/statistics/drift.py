@@ -28,6 +28,8 @@ class DriftCell:
     mean, n: of the new seeds, at least 1
     paired_difference, paired_sd, paired_n: mean and deviation of new minus reference over the
     seeds that both have, where at least two are; paired_n 0 else
+    primary: whether it counts in its group's test. Scores of the same networks that scatter more
+    (re-ranked ones) would make that test blunter; what hits them alone hits them in all groups
     """
 
     name: str
@@ -42,11 +44,12 @@ class DriftCell:
     paired_difference: float = float("nan")
     paired_sd: float = float("nan")
     paired_n: int = 0
+    primary: bool = True
 
 
 @dataclass(frozen=True)
 class DriftFinding:
-    """One test: a cell, a group's cells of one measure, or all cells of one measure.
+    """One test: a cell, a group's primary cells of one measure, or all cells of one measure.
 
     difference: new minus reference, the mean over the cells that are pooled
     tolerance: largest difference of the means that is no drift
@@ -78,7 +81,7 @@ def check_drift(
     alpha: chance that an unchanged program is called drifted anywhere
     floor: smallest tolerance of one cell, for drift that is real and does not matter
     pooled_floor: smallest tolerance of a pooled difference, same unit
-    returns: a finding a cell, then one a group and measure, then one a measure
+    returns: a finding a cell, then one a group and measure of its primary cells, then one a measure
 
     A pooled difference is the mean over blocks of each block's mean over its cells. Blocks are
     independent. How the cells of one block depend is not known from means and deviations, so they
@@ -122,13 +125,15 @@ def _tests(cells: Sequence[DriftCell], level: Level) -> Iterator[tuple[str, str,
     if level == "cell":
         yield from ((cell.name, cell.measure, [cell]) for cell in cells)
         return
-    names = {(cell.group if level == "group" else "all", cell.measure): None for cell in cells}
-    for name, measure in names:
-        yield (
-            name,
-            measure,
-            [c for c in cells if c.measure == measure and (level == "all" or c.group == name)],
-        )
+    if level == "all":
+        for measure in dict.fromkeys(cell.measure for cell in cells):
+            yield "all", measure, [cell for cell in cells if cell.measure == measure]
+        return
+    groups: dict[tuple[str, str], list[DriftCell]] = {}
+    for cell in cells:
+        if cell.primary:
+            groups.setdefault((cell.group, cell.measure), []).append(cell)
+    yield from ((group, measure, own) for (group, measure), own in groups.items())
 
 
 def _finding(
