@@ -35,6 +35,16 @@ BROKEN = {
         "title and backbone are literals",
         "have to be plain strings",
     ),
+    "a word of a rebuilt method that is computed": (
+        {TITLE: TITLE + '\n    rebuilt = "Known " + "in part."'},
+        "title and backbone are literals",
+        "title, backbone_name and rebuilt have to be plain strings",
+    ),
+    "a word of a rebuilt method in two lines": (
+        {TITLE: TITLE + '\n    rebuilt = "Known\\nin part."'},
+        "title and backbone are literals",
+        "`rebuilt` is not one line",
+    ),
     "an empty title": ({TITLE: 'title = ""'}, "title and backbone are literals", "empty"),
     "options that may change": (
         {"@dataclass(frozen=True)\nclass Options": "@dataclass\nclass Options"},
