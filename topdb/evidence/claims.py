@@ -51,12 +51,7 @@ def parts_of_claims(
             parts.append(
                 ClaimPart(
                     id=claim.id,
-                    dataset=pair.cell.dataset,
-                    method=claim.better_method,
-                    ranking=claim.better_ranking,
-                    reference=claim.worse_method,
-                    reference_ranking=claim.worse_ranking,
-                    quantity=claim.quantity,
+                    **pair.names,
                     **vars(found),
                     test=name,
                     p=result.p if result else math.nan,

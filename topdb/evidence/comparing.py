@@ -187,12 +187,7 @@ def _differences(
             side = "higher" if result.statistic > 0 else "lower"
             published = printed_difference(printed, pair.cell, pair.reference, pair.quantity)
             yield Difference(
-                dataset=pair.cell.dataset,
-                method=pair.cell.method,
-                ranking=ranking,
-                reference=pair.reference.method,
-                reference_ranking=ranking,
-                quantity=pair.quantity,
+                **pair.names,
                 **vars(intervals[pair]),
                 test=name,
                 p=result.p,
@@ -226,14 +221,9 @@ def _one_seed_parts(
             )
             yield OneSeedPart(
                 id=claim.id,
-                dataset=pair.cell.dataset,
-                method=pair.cell.method,
-                ranking=pair.cell.ranking,
+                **pair.names,
                 seed=own.seeds[0],
-                reference=pair.reference.method,
-                reference_ranking=pair.reference.ranking,
                 reference_seed=reference.seeds[0],
-                quantity=pair.quantity,
                 estimate=found.statistic,
                 test="sign flips over people, one-sided",
                 p=found.p,

@@ -4,6 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,18 @@ class Pair:
     def paired(self) -> bool:
         """Whether both are the same trained networks, ranked in two ways."""
         return self.cell.method == self.reference.method
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The fields of a row that say which pair it is about."""
+        return {
+            "dataset": self.cell.dataset,
+            "method": self.cell.method,
+            "ranking": self.cell.ranking,
+            "reference": self.reference.method,
+            "reference_ranking": self.reference.ranking,
+            "quantity": self.quantity,
+        }
 
 
 def to_reference(
