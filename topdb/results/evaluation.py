@@ -222,8 +222,8 @@ def read_metrics(path: Path) -> Summary:
         evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
         metrics = {name: float(value) for name, value in (content | cmc).items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} holds no metrics ({error!r}): delete it and {_AGAIN}") from None
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is broken ({error!r}): {_AGAIN}") from None
     return Summary(metrics, *counts, evaluator, digest)
 
 

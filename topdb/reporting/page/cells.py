@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from topdb.config import Profile
-from topdb.errors import UserError
-from topdb.files import read_json
+from topdb.metrics import metrics
 from topdb.reporting.documents import ClaimLine
 from topdb.reporting.titles import Titles
 from topdb.results.comparisons import (
@@ -19,23 +18,20 @@ from topdb.results.comparisons import (
     Comparisons,
     Difference,
 )
-from topdb.results.records import inner, number
+from topdb.results.evaluation import read_metrics
+from topdb.results.records import RunRecord, read_record
+from topdb.results.run_files import RunFiles
 from topdb.results.runs import Cell, GridRun, cells, runs
 from topdb.statistics import CellVerdict
-
-RANKS = ("1", "5", "10", "20")
-"""Ranks of the CMC that `metrics.json` states."""
 
 
 @dataclass(frozen=True)
 class SeedRow:
-    """One run of a cell; shares in percent."""
+    """One run of a cell."""
 
     seed: int
-    mean_ap: float
-    mean_inp: float
-    cmc: tuple[float, ...]
-    """At `RANKS`."""
+    scores: tuple[float, ...]
+    """In percent, of all metrics in their order."""
     seconds: float
     """Of training; NaN where the run does not tell."""
     weights: str
@@ -116,28 +112,19 @@ def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
         path = run.metrics(results, cell.ranking)
         if not path.is_file():
             continue
-        mean_ap, mean_inp, cmc = _shares(path)
-        record: dict[str, Any] = {}
-        if (run.folder(results) / "run.json").is_file():
-            record = read_json(run.folder(results) / "run.json")
+        found = read_metrics(path).metrics
+        record = _record(run, results)
         yield SeedRow(
             seed=seed,
-            mean_ap=mean_ap,
-            mean_inp=mean_inp,
-            cmc=cmc,
-            seconds=number(inner(record, "seconds").get("train")),
-            weights=str(record.get("weights_digest", ""))[:12],
+            scores=tuple(100.0 * found.get(name, math.nan) for name in metrics()),
+            seconds=record.seconds.get("train", math.nan) if record else math.nan,
+            weights=(record.weights_digest or "")[:12] if record else "",
         )
 
 
-def _shares(path: Path) -> tuple[float, float, tuple[float, ...]]:
-    """Return mAP, mINP and CMC of `metrics.json`, in percent."""
-    metrics = read_json(path)
-    try:
-        cmc = tuple(100.0 * float(metrics["cmc"][rank]) for rank in RANKS)
-        return 100.0 * float(metrics["mAP"]), 100.0 * float(metrics["mINP"]), cmc
-    except (KeyError, OverflowError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is broken ({error!r}): run `topdb evaluate` again.") from None
+def _record(run: GridRun, results: Path) -> RunRecord | None:
+    path = RunFiles(run.folder(results)).record
+    return read_record(path) if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -201,15 +188,15 @@ def run_facts(profile: Profile, results: Path) -> RunFacts:
     Raises
     ------
     UserError
-        A record is no JSON.
+        A record is broken.
     """
-    paths = [run.folder(results) / "run.json" for run in runs(profile)]
-    records = [read_json(path) for path in paths if path.is_file()]
-    commits = {str(_git(record).get("commit")) for record in records}
+    planned = list(runs(profile))
+    records = [record for run in planned if (record := _record(run, results))]
+    commits = {record.commit or "" for record in records}
     commit = commits.pop() if len(commits) == 1 else ""
     return RunFacts(
         recipe=tuple(_recipe(profile)),
-        environment=tuple(_environment(records, len(paths))),
+        environment=tuple(_environment(records, len(planned))),
         commit=commit if _COMMIT.fullmatch(commit) else None,
     )
 
@@ -234,44 +221,36 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
         yield name, str(value)
 
 
-def _environment(records: list[dict[str, Any]], planned: int) -> Iterator[tuple[str, str]]:
+def _environment(records: list[RunRecord], planned: int) -> Iterator[tuple[str, str]]:
     yield "runs", f"{len(records)} of {planned}"
     for title, values in (
-        ("device", [inner(record, "environment").get("device") for record in records]),
-        ("threads of a run", [inner(record, "environment").get("threads") for record in records]),
-        ("commit", [_commit(record) for record in records]),
+        ("device", {record.device for record in records}),
+        ("threads of a run", {str(record.threads) for record in records}),
+        ("commit", {_commit(record) for record in records if record.commit}),
     ):
-        known = sorted({str(value) for value in values if value is not None})
-        if known:
-            yield title, ", ".join(known)
+        if values:
+            yield title, ", ".join(sorted(values))
     seconds = [
-        math.fsum(each for each in map(number, inner(record, "seconds").values()) if each == each)
+        math.fsum(each for each in record.seconds.values() if each == each)
         for record in records
-        if inner(record, "seconds")
+        if record.seconds
     ]
     if seconds:
         yield "seconds of a run, mean", f"{math.fsum(seconds) / len(seconds):.1f}"
-    for title, key in (
-        ("peak memory of a run", "peak_memory_mib"),
-        ("peak memory of a run's GPU", "peak_gpu_memory_mib"),
+    for title, memory in (
+        ("peak memory of a run", [record.peak_memory_mib for record in records]),
+        ("peak memory of a run's GPU", [record.peak_gpu_memory_mib for record in records]),
     ):
-        memory = [each for record in records if (each := number(record.get(key))) > 0]
-        if memory:
-            yield title, f"{max(memory):.0f} MiB"
+        known = [each for each in memory if each > 0]
+        if known:
+            yield title, f"{max(known):.0f} MiB"
     versions: dict[str, set[str]] = {}
     for record in records:
-        for library, version in inner(inner(record, "environment"), "versions").items():
-            versions.setdefault(library, set()).add(str(version))
+        for library, version in record.versions.items():
+            versions.setdefault(library, set()).add(version)
     for library, found in versions.items():
         yield library, ", ".join(sorted(found))
 
 
-def _commit(record: dict[str, Any]) -> str | None:
-    git = _git(record)
-    if not git:
-        return None
-    return f"{git.get('commit')}{' with uncommitted changes' if git.get('dirty') else ''}"
-
-
-def _git(record: dict[str, Any]) -> dict[str, Any]:
-    return inner(inner(record, "environment"), "git")
+def _commit(record: RunRecord) -> str:
+    return f"{record.commit}{' with uncommitted changes' if record.dirty else ''}"

@@ -18,9 +18,10 @@ from PIL import Image, UnidentifiedImageError
 from topdb.errors import UserError
 from topdb.evidence.answer import RENDERED, answer
 from topdb.files import write_text
+from topdb.metrics import metrics
 from topdb.reporting.documents import Code, Document, Strong, Text
 from topdb.reporting.figures import Evidence, figure, plot_names
-from topdb.reporting.page.cells import RANKS, cell_id, claim_table, details, open_cells, run_facts
+from topdb.reporting.page.cells import cell_id, claim_table, details, open_cells, run_facts
 from topdb.reporting.page.lists import read_galleries
 from topdb.reporting.plots import Plot, for_page
 from topdb.reporting.rendering import DASH, difference, p_value
@@ -236,7 +237,7 @@ def write_page(
         galleries=read_galleries(examples, profile, reference, titles) if examples else (),
         figures=[read_figure(path) for path in figures],
         facts=run_facts(profile, results),
-        ranks=RANKS,
+        metrics=metrics().values(),
         signs=SIGNS,
         cell_id=cell_id,
         difference=difference,
