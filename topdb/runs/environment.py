@@ -43,7 +43,7 @@ def prepare(device: str, threads: int) -> None:
     torch.set_num_threads(threads)
     _keep_freed_memory()
     if device == "cuda":
-        # The kernels of a CPU are deterministic as they are.
+        # Not on a CPU: one thread gives the same bits there.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.backends.cudnn.benchmark = False
         # Some layers have no deterministic kernel there: torch then warns instead of stopping.
