@@ -222,6 +222,8 @@ def read_metrics(path: Path) -> Summary:
         evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
         metrics = {name: float(value) for name, value in (content | cmc).items()}
+        for name in ("mAP", "mINP", *(f"R{rank}" for rank in CMC_RANKS)):
+            metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise UserError(f"{path} is broken ({error!r}): {_AGAIN}") from None
     return Summary(metrics, *counts, evaluator, digest)
