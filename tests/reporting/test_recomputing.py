@@ -209,12 +209,15 @@ def test_missing_runs_are_incomplete_and_no_crash(tmp_path):
     assert "**Incomplete**: 2 of 4 runs" in (tmp_path / "out/table1.md").read_text()
 
 
+HALF = {str(rank): 0.5 for rank in (1, 5, 10, 20)}
+
+
 @pytest.mark.parametrize(
     ("name", "key", "value", "sentence"),
     [
         ("plain/metrics.json", "mAP", 0.9, "says mAP 0.9 where its queries have 0.633333"),
-        ("plain/metrics.json", "cmc", {"1": 0.5}, "says R1 0.5 where its queries have 1.000000"),
-        ("plain/metrics.json", "mAP", None, "says mAP None"),
+        ("plain/metrics.json", "cmc", HALF, "says R1 0.5 where its queries have 1.000000"),
+        ("plain/metrics.json", "mAP", None, "is broken"),
         ("run.json", "seed", 2, "is of seed 2, and lies where 1 belongs"),
         ("run.json", "method", "top-db-net", "is of method 'top-db-net'"),
         ("run.json", "features_digest", "b", "is not of the features that run.json states"),

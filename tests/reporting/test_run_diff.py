@@ -36,7 +36,8 @@ def test_equal_runs_are_said_to_be_the_same_part_by_part(run):
         "hardware": "hardware: same, device a processor, threads 1",
         "weights": "weights: same, digest weights of basel",
         "features": "features: same, digest features of base",
-        "metrics, plain": "metrics, plain: same, mAP 75.00, R1 100.00, mINP 75.00",
+        "metrics, plain": "metrics, plain: same, "
+        "mAP 75.00, R1 100.00, R5 100.00, R10 100.00, R20 100.00, mINP 75.00",
         "last epoch": "last epoch: same, loss 2 after epoch 2",
     }
 
@@ -123,10 +124,17 @@ def test_the_last_epochs_losses_are_compared_and_its_seconds_are_not(run):
     assert "seconds" not in "".join(found)
 
 
-def test_a_history_that_is_no_numbers_is_shown_as_it_is(run):
+def test_a_history_that_is_no_numbers_is_named(run):
     first, second = run("a"), run("b")
     (second / "history.csv").write_text("epoch,loss\n1,what\n")
-    assert "2 -> what" in lines(first, second)["last epoch"]
+    with pytest.raises(UserError, match=r"history.csv is no history"):
+        lines(first, second)
+
+
+def test_a_loss_that_is_no_longer_finite_is_shown(run):
+    first, second = run("a"), run("b")
+    (second / "history.csv").write_text("epoch,loss\n1,nan\n")
+    assert "2 -> nan" in lines(first, second)["last epoch"]
 
 
 @pytest.mark.parametrize("text", [None, "epoch,learning_rate,images,seconds,loss\n"])

@@ -266,7 +266,7 @@ def test_metrics_that_lack_their_evaluator_are_named(tmp_path):
     write_results(tmp_path / "results")
     path = tmp_path / "results/market1501/baseline/seed-2/plain/metrics.json"
     path.write_text("{}")
-    with pytest.raises(UserError, match=r"metrics.json lacks the key 'evaluator': run `topdb"):
+    with pytest.raises(UserError, match=r"metrics.json lacks the key 'queries': run `topdb"):
         render(tmp_path)
 
 

@@ -1,12 +1,12 @@
 """Where a table's numbers come from: the notes below it, read from the runs' own files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from topdb.config import Profile
-from topdb.files import read_json
 from topdb.reporting.documents import Code, Strong, Text
+from topdb.results.evaluation import read_metrics
 from topdb.results.records import RunRecord, lacking, read_record
 from topdb.results.runs import GridRun, runs
 
@@ -71,7 +71,8 @@ def _named(records: list[RunRecord]) -> Iterator[str | Code]:
             yield ", "
         checkpoint = record.checkpoint
         assert checkpoint
-        yield from (Code(record.method), " on ", Code(record.dataset or "no data set"), " (", Code(checkpoint.file))
+        dataset = record.dataset or "no data set"
+        yield from (Code(record.method), " on ", Code(dataset), " (", Code(checkpoint.file))
         yield from (", digest ", Code(checkpoint.sha256[:16]))
         yield f", epoch {checkpoint.epoch})" if checkpoint.epoch else ")"
     yield "."
@@ -97,14 +98,14 @@ def _evaluators(profile: Profile, results: Path, finished: list[GridRun]) -> Ite
             path = run.metrics(results, ranking)
             if path.is_file():
                 try:
-                    found[_evaluator(read_json(path)["evaluator"])] = None
+                    found[_evaluator(read_metrics(path).evaluator)] = None
                 except (KeyError, TypeError) as error:
                     raise lacking(path, error, "run `topdb evaluate` again") from None
         for described in found:
             yield ("Evaluator ", Code(ranking), ": ", *described, ".")
 
 
-def _evaluator(identity: dict[str, Any]) -> Text:
+def _evaluator(identity: Mapping[str, Any]) -> Text:
     described: Text = (f"{identity['distance']}; AP rule ", Code(str(identity["ap_rule"])))
     reranking = identity["reranking"]
     if reranking:

@@ -10,7 +10,7 @@ from topdb.config.paper import Paper, chosen_paper, concerning
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import compare, of_paper
-from topdb.files import read_json, write_text
+from topdb.files import write_text
 from topdb.reporting.documents import Document
 from topdb.reporting.figures import Evidence, figure_names, files_of, plot_names, write_figures
 from topdb.reporting.page.writing import write_page
@@ -18,7 +18,9 @@ from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.reports import write_metrics, write_plots
 from topdb.reporting.tables import table_document
 from topdb.results.comparisons import Comparisons, write_comparisons
-from topdb.results.records import number, stated
+from topdb.results.evaluation import read_metrics
+from topdb.results.records import read_record
+from topdb.results.run_files import RunFiles
 from topdb.results.runs import Cell, runs
 from topdb.results.scores import Scores, read_scores
 
@@ -101,8 +103,8 @@ def _tables(
 def _check_runs(profile: Profile, results: Path, scores: Scores, metrics: Sequence[str]) -> None:
     """Refuse runs whose files do not belong together."""
     for run in runs(profile):
-        path = run.folder(results) / "run.json"
-        record = read_json(path) if path.is_file() else {}
+        path = RunFiles(run.folder(results)).record
+        record = read_record(path).content if path.is_file() else {}
         for key, expected in vars(run).items():
             if record and record.get(key) != expected:
                 raise UserError(
@@ -114,18 +116,17 @@ def _check_runs(profile: Profile, results: Path, scores: Scores, metrics: Sequen
             found = scores[Cell(run.dataset, run.method, ranking)]
             if found is None or run.seed not in found.seeds or not file.is_file():
                 continue
-            told = read_json(file)
+            told = read_metrics(file)
             row = found.seeds.index(run.seed)
             for name in metrics:
-                value = stated(told, name)
+                value = told.metrics.get(name, np.nan)
                 own = float(np.nanmean(found.by_query[name][row])) / 100.0
-                if not abs(number(value) - own) <= AGREEMENT:
+                if not abs(value - own) <= AGREEMENT:
                     raise UserError(
                         f"{file} says {name} {value} where its queries have {own:.6f}: run "
                         "`topdb evaluate` again."
                     )
-            own_digest, stated_digest = (each.get("features_digest") for each in (told, record))
-            if record and (own_digest is None or own_digest != stated_digest):
+            if record and told.features_digest != record.get("features_digest"):
                 raise UserError(
                     f"{file} is not of the features that run.json states: run "
                     "`topdb evaluate` again."

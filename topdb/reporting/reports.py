@@ -10,10 +10,12 @@ from topdb.config.paper import PAPERS, chosen_paper, read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import of_paper, of_table, read_compared
-from topdb.files import read_json, write_csv, write_json, write_text
+from topdb.files import write_csv, write_json, write_text
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.tables import table_document
-from topdb.results.records import number, read_history, stated
+from topdb.results.evaluation import read_metrics
+from topdb.results.records import read_history
+from topdb.results.run_files import RunFiles
 from topdb.results.runs import cells, runs
 from topdb.results.scores import read_cell
 from topdb.statistics import headline
@@ -115,13 +117,13 @@ def write_plots(params: Params, profile_name: str, results: Path, folder: Path) 
         for ranking in profile.rankings:
             file = run.metrics(results, ranking)
             if file.is_file():
-                metrics = read_json(file)
-                scores = {each: 100 * number(stated(metrics, each)) for each in params.metrics}
-                lacking = [each for each, value in scores.items() if math.isnan(value)]
+                told = read_metrics(file).metrics
+                lacking = [each for each in params.metrics if each not in told]
                 if lacking:
                     raise UserError(f"{file} lacks {lacking[0]}: run `topdb evaluate` again.")
+                scores = {each: 100 * told[each] for each in params.metrics}
                 seeds.append({**name, "ranking": ranking, **scores})
-        history = run.folder(results) / "history.csv"
+        history = RunFiles(run.folder(results)).history
         if history.is_file():
             for row in read_history(history, ("epoch", "learning_rate", "loss")):
                 training.append({**name, **row, "epoch": int(row["epoch"])})

@@ -1,17 +1,17 @@
 """What differs between two runs: what went in first, then what came out."""
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.files import read_json
-from topdb.results.records import inner, number, stated
+from topdb.metrics import metrics
+from topdb.results.evaluation import read_metrics
+from topdb.results.records import inner, read_history, read_record
+from topdb.results.run_files import RunFiles
 
 _ABSENT = "–"
-_SCORES = ("mAP", "R1", "mINP")
 _PARAMETERS = (
     *("origin", "profile", "dataset", "method", "seed", "recipe", "changes", "scale"),
     *("identities", "backbone", "network", "start", "training", "hardware", "checkpoint"),
@@ -77,10 +77,11 @@ def diff_runs(first: Path, second: Path) -> list[Part]:
     ]
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    if not (folder / "run.json").is_file():
+def _record(folder: Path) -> Mapping[str, Any]:
+    path = RunFiles(folder).record
+    if not path.is_file():
         raise UserError(f"{folder} is no run, since it has no run.json: name a run's folder.")
-    return read_json(folder / "run.json")
+    return read_record(path).content
 
 
 def _part(title: str, pair: Sequence[Mapping[str, Any]], same: str = "same") -> Part:
@@ -131,21 +132,22 @@ def _metrics(first: Path, second: Path) -> Iterator[Part]:
             one, other = ("scored" if file.is_file() else "not scored" for file in files)
             yield Part(title, (("metrics.json", one, other),), "")
             continue
-        read = [read_json(file) for file in files]
-        scores = [[100 * number(stated(each, name)) for name in _SCORES] for each in read]
+        read = [read_metrics(file) for file in files]
+        names = [name for name in metrics() if all(name in each.metrics for each in read)]
+        scores = [[100 * each.metrics[name] for name in names] for each in read]
         found = tuple(
             (name, f"{a:.2f}", f"{b:.2f} ({b - a:+.2f})")
-            for name, a, b in zip(_SCORES, *scores, strict=True)
+            for name, a, b in zip(names, *scores, strict=True)
             if a != b
         )
-        rules = _part(title, [{"evaluator": each.get("evaluator")} for each in read])
-        shown = ", ".join(f"{name} {a:.2f}" for name, a in zip(_SCORES, scores[0], strict=True))
+        rules = _part(title, [{"evaluator": each.evaluator} for each in read])
+        shown = ", ".join(f"{name} {a:.2f}" for name, a in zip(names, scores[0], strict=True))
         yield Part(title, found + rules.differences, f"same, {shown}")
 
 
 def _history(first: Path, second: Path) -> Part:
     """Compare the number of epochs and the last epoch's learning rate and losses."""
-    last = [_last_epoch(run / "history.csv") for run in (first, second)]
+    last = [_last_epoch(RunFiles(run).history) for run in (first, second)]
     loss = last[0].get("loss")
     same = f"same, loss {loss} after epoch {last[0].get('epoch')}" if loss else "none in either"
     return _part("last epoch", last, same)
@@ -155,14 +157,6 @@ def _last_epoch(path: Path) -> dict[str, str]:
     """Return the last row of a history without its times; empty where there is none."""
     if not path.is_file():
         return {}
-    with path.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_history(path)
     last = rows[-1] if rows else {}
-    return {name: _short(value) for name, value in last.items() if name != "seconds"}
-
-
-def _short(text: str) -> str:
-    try:
-        return f"{float(text):.5g}"
-    except ValueError:
-        return text
+    return {name: f"{value:.5g}" for name, value in last.items() if name != "seconds"}

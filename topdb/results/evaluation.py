@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from topdb.errors import UserError
 from topdb.files import read_json, replacing, write_json
+from topdb.results.records import lacking
 
 CMC_RANKS = (1, 5, 10, 20)
 """Ranks at which `metrics.json` states the cumulative matching characteristic."""
@@ -225,7 +226,7 @@ def read_metrics(path: Path) -> Summary:
         for name in ("mAP", "mINP", *(f"R{rank}" for rank in CMC_RANKS)):
             metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is broken ({error!r}): {_AGAIN}") from None
+        raise lacking(path, error, "run `topdb evaluate` again") from None
     return Summary(metrics, *counts, evaluator, digest)
 
 
