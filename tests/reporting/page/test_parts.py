@@ -182,7 +182,7 @@ def test_a_broken_score_is_named(real, tmp_path):
     path = results / "market1501/baseline/seed-2/plain/metrics.json"
     metrics = json.loads(path.read_text())
     path.write_text(json.dumps(metrics | {"cmc": {}}))
-    with pytest.raises(UserError, match=r"seed-2/plain/metrics.json is broken.*topdb evaluate"):
+    with pytest.raises(UserError, match=r"seed-2/plain/metrics.json lacks the key.*topdb evaluate"):
         real.page("broken.html", results=results)
 
 
