@@ -9,10 +9,10 @@ import tiny
 
 from topdb.config import Params
 from topdb.datasets.building import build_index
-from topdb.evaluation import evaluate
 from topdb.examples import write_examples
 from topdb.reporting.reports import write_report
 from topdb.results.comparisons import write_comparisons
+from topdb.runs.evaluate import evaluate
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\">{{ 7 * 7 }} & 'quotes'"
 """A name that is markup, closes a script, and is a template, to whom lets it."""

@@ -21,7 +21,7 @@ ROOMS = {
     "methods": {"config"} | COMMON,
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
     "runs": {
-        *("config", "results", "datasets", "methods", "engine", "retrieval"),
+        *("config", "results", "datasets", "methods", "engine", "retrieval", "metrics"),
         *("code", "pickled", "topdb"),
     }
     | COMMON,
@@ -31,8 +31,6 @@ ROOMS = {
     "examples": {"config", "results", "datasets"} | COMMON,
     "statistics": set(),
     "reporting": {"config", "results", "metrics", "statistics", "evidence"} | COMMON,
-    "columns": set(),
-    "evaluation": {"config", "retrieval", "columns"} | COMMON,
     "planning": {"config", "results", "code"} | COMMON,
     "secrets": {"errors"},
     "tracking": {"config", "results", "secrets"} | COMMON,

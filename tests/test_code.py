@@ -180,7 +180,7 @@ def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
         ("results/runs.py", {"compare", "examples", "report"}),
         ("runs/evaluate.py", {"evaluate"}),
         ("retrieval/ranking.py", {"evaluate"}),
-        ("reporting/comparing.py", {"compare", "report"}),
+        ("evidence/comparing.py", {"compare", "report"}),
         ("reporting/page/templates/page.css", {"report"}),
         ("statistics/permutation.py", {"compare", "report"}),
         ("drawn/people.py", {"render"}),

@@ -23,7 +23,8 @@ from topdb.datasets.index import Pixels, read_index
 from topdb.datasets.layouts import load_layout
 from topdb.engine.start import load_backbone, load_imagenet
 from topdb.errors import UserError
-from topdb.evaluation import evaluate, read_features
+from topdb.results.features import read_features
+from topdb.runs.evaluate import evaluate
 
 SMALL_NETWORK = network("top-db-net", recipe_of())
 QUIET = settings(

@@ -7,8 +7,8 @@ import typer
 
 from topdb.config import Ranking, RankingSettings, checked
 from topdb.errors import UserError
-from topdb.evaluation import evaluate as score
 from topdb.results.run_files import forget
+from topdb.runs.evaluate import evaluate as score
 
 PLAIN = ["plain"]
 

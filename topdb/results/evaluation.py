@@ -46,7 +46,8 @@ class Queries:
     @property
     def evaluated(self) -> NDArray[np.bool_]:
         """(Q,) whether a query has a valid match."""
-        return ~np.isnan(self.columns["ap"])
+        has_match: NDArray[np.bool_] = ~np.isnan(self.columns["ap"])
+        return has_match
 
 
 def write_queries(path: Path, queries: Queries) -> None:

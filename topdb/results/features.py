@@ -86,4 +86,15 @@ def read_features(path: Path) -> Features:
                 f"{path}: {split}_paths has {paths.size} entries and {split}_pids {pids.size}: "
                 "write one path an image."
             )
+        for name in (f"{split}_pids", f"{split}_camids"):
+            if found[name].dtype.kind == "u":
+                found[name] = _signed(path, name, found[name])
     return Features(**found)
+
+
+def _signed(path: Path, name: str, ids: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+    if ids.size and ids.max() > np.iinfo(np.int64).max:
+        raise UserError(
+            f"{path}: {name} holds {ids.max()}, which is no person or camera: write small numbers."
+        )
+    return ids.astype(np.int64)

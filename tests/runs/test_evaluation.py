@@ -7,8 +7,9 @@ import tiny
 
 from topdb.config import RankingSettings
 from topdb.errors import UserError
-from topdb.evaluation import evaluate, read_features
 from topdb.files import digest
+from topdb.results.features import read_features
+from topdb.runs.evaluate import evaluate
 
 PLAIN = RankingSettings()
 
