@@ -1,14 +1,17 @@
 import json
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tiny
 
+import topdb.metrics
 from topdb.config import RankingSettings
 from topdb.errors import UserError
 from topdb.files import digest
-from topdb.results.features import read_features
+from topdb.results.evaluation import read_metrics, read_queries, read_top
+from topdb.results.features import read_features, write_features
 from topdb.runs.evaluate import evaluate
 
 PLAIN = RankingSettings()
@@ -282,3 +285,51 @@ def test_arrays_that_have_no_score_are_named_and_nothing_is_written(tmp_path, ch
         evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
     assert str(path) in str(caught.value)
     assert not (tmp_path / "plain").exists()
+
+
+ADDED = """
+import numpy as np
+from topdb.metrics import Metric
+
+def last_match_rank(matches):
+    return matches.column(matches.ranks[matches.lasts], 0)
+
+def of_queries(ranks):
+    return np.where(ranks < 1, np.nan, ranks.astype(float))
+
+METRICS = (Metric("last", "last match", "last_match_rank", last_match_rank, of_queries, "lower"),)
+"""
+
+
+def test_a_metric_that_is_dropped_in_gets_its_column_and_its_mean(tmp_path, monkeypatch):
+    (tmp_path / "added_metric.py").write_text(ADDED)
+    monkeypatch.setattr(topdb.metrics, "__path__", [*topdb.metrics.__path__, str(tmp_path)])
+    path = tiny.write_features(tmp_path / "features.npz")
+    try:
+        metrics = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    finally:
+        sys.modules.pop("topdb.metrics.added_metric", None)
+    assert metrics["last"] == 2.0
+    assert list(metrics)[:4] == ["mAP", "mINP", "cmc", "last"]
+    read = read_queries(tmp_path / "plain/queries.parquet")
+    assert list(read.columns) == ["ap", "inp", "last_match_rank", "first_match_rank"]
+    assert read.columns["last_match_rank"].tolist() == [2, 2, 0]
+    assert read_metrics(tmp_path / "plain/metrics.json").metrics["last"] == 2.0
+
+
+def test_what_was_written_is_read_again(tmp_path):
+    path = tiny.write_features(tmp_path / "features.npz")
+    metrics = evaluate(path, "plain", PLAIN, tmp_path / "plain", threads=1)
+    queries = read_queries(tmp_path / "plain/queries.parquet")
+    assert queries.paths == ("query/1.jpg", "query/2.jpg", "query/3.jpg")
+    assert queries.evaluated.tolist() == [True, True, False]
+    np.testing.assert_array_equal(queries.columns["ap"], [1.0, 0.5, np.nan])
+    assert queries.matches.tolist() == [2, 1, 0]
+    nearest = read_top(tmp_path / "plain/top.parquet").by_query()
+    assert nearest["query/1.jpg"][:2] == [
+        ("bounding_box_test/0.jpg", True),
+        ("bounding_box_test/2.jpg", True),
+    ]
+    assert read_metrics(tmp_path / "plain/metrics.json").content() == metrics
+    write_features(tmp_path / "again.npz", read_features(path))
+    assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
