@@ -9,7 +9,7 @@ import tiny
 from topdb.config import Params
 from topdb.config.paper import read_papers
 from topdb.evidence.cells import printed_values
-from topdb.results.runs import Cell, GridRun, cells
+from topdb.results.runs import Cell, Run, cells
 
 PEOPLE, QUERIES = 50, 400
 DATASETS = {
@@ -39,7 +39,7 @@ UNPRINTED = {"mAP": 70.0, "R1": 80.0}
 
 
 def write_study(
-    folder: Path, missing: tuple[GridRun, ...] = (), competitors: bool = False
+    folder: Path, missing: tuple[Run, ...] = (), competitors: bool = False
 ) -> tuple[Params, Path]:
     """Write parameters and runs; return the parameters and the folder of the runs.
 
@@ -59,7 +59,7 @@ def write_study(
             usual = plain if cell.ranking == "plain" else min(plain + GAIN, 96.0)
             targets[quantity] = printed.get((cell, quantity), usual) + shift
         for seed in params.selected().seeds:
-            run = GridRun(cell.dataset, cell.method, seed)
+            run = Run(cell.dataset, cell.method, seed)
             if run not in missing:
                 _write(results, cell, run, targets, sd, np.random.default_rng([number, seed]))
     return params, results
@@ -68,7 +68,7 @@ def write_study(
 def _write(
     results: Path,
     cell: Cell,
-    run: GridRun,
+    run: Run,
     targets: dict[str, float],
     sd: float,
     rng: np.random.Generator,

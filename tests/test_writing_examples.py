@@ -91,7 +91,7 @@ def test_a_run_without_ranked_lists_is_named(study, tmp_path, monkeypatch):
         with pytest.raises(UserError, match=r"seed-1/plain/top.parquet.*topdb evaluate"):
             write_examples(study.params, "tiny", study.results, tmp_path / "out.parquet")
         top.write_bytes(b"PAR1")
-        with pytest.raises(UserError, match=r"top.parquet is not readable"):
+        with pytest.raises(UserError, match=r"top.parquet is no readable"):
             write_examples(study.params, "tiny", study.results, tmp_path / "out.parquet")
     finally:
         top.write_bytes(content)

@@ -17,7 +17,8 @@ from topdb.config import ExamplesSettings, Params, Profile, Ranking
 from topdb.datasets.index import Pixels, read_index
 from topdb.errors import UserError
 from topdb.files import replacing
-from topdb.results.runs import Cell, GridRun
+from topdb.results.evaluation import Queries, read_queries, read_top
+from topdb.results.runs import Cell, Run
 
 _AGAIN = "run `topdb evaluate` on the run again."
 
@@ -53,12 +54,7 @@ class ScoredRuns:
         UserError
             The run's ranked lists are missing or broken.
         """
-        table = _read(self.top, ["query", "rank", "gallery", "right"])
-        found: dict[str, list[tuple[str, bool]]] = {path: [] for path in self.paths}
-        by_rank = sorted(zip(*table.values(), strict=True), key=lambda row: row[1])
-        for query, _, gallery, right in by_rank:
-            found.setdefault(query, []).append((gallery, right))
-        return found
+        return {path: [] for path in self.paths} | read_top(self.top).by_query()
 
 
 def read_runs(profile: Profile, results: Path, cell: Cell) -> ScoredRuns | None:
@@ -69,40 +65,29 @@ def read_runs(profile: Profile, results: Path, cell: Cell) -> ScoredRuns | None:
     UserError
         A file is broken, or the runs were not scored on the same queries.
     """
-    found: dict[int, dict[str, list[Any]]] = {}
+    found: dict[int, Queries] = {}
     for seed in profile.seeds:
-        file = GridRun(cell.dataset, cell.method, seed).queries(results, cell.ranking)
+        file = Run(cell.dataset, cell.method, seed).queries(results, cell.ranking)
         if file.is_file():
-            found[seed] = _read(file, ["path", "pid", "matches", "ap"])
+            found[seed] = read_queries(file)
     if not found:
         return None
     first_seed, first = next(iter(found.items()))
-    if any(table["path"] != first["path"] for table in found.values()):
+    if any(each.paths != first.paths for each in found.values()):
         raise UserError(
             f"{cell.dataset}/{cell.method}/{cell.ranking} was scored on different queries: run "
             "`topdb evaluate` on all its runs again."
         )
-    folder = GridRun(cell.dataset, cell.method, first_seed).queries(results, cell.ranking).parent
+    folder = Run(cell.dataset, cell.method, first_seed).queries(results, cell.ranking).parent
     return ScoredRuns(
         cell=cell,
         seeds=tuple(found),
-        paths=tuple(first["path"]),
-        people=np.array(first["pid"], np.int64),
-        matches=np.array(first["matches"], np.int64),
-        ap=np.array([table["ap"] for table in found.values()], np.float64),
+        paths=first.paths,
+        people=first.pids,
+        matches=first.matches,
+        ap=np.array([each.columns["ap"] for each in found.values()]),
         top=folder / "top.parquet",
     )
-
-
-def _read(file: Path, names: list[str]) -> dict[str, list[Any]]:
-    try:
-        table = pq.ParquetFile(file).read(names)
-        return {name: table[name].to_pylist() for name in names}
-    except FileNotFoundError:
-        raise UserError(f"{file} does not exist: {_AGAIN}") from None
-    except (pa.ArrowException, OSError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{file} is not readable ({reason}): {_AGAIN}") from None
 
 
 @dataclass(frozen=True)

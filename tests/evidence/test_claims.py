@@ -5,7 +5,7 @@ import paper_study
 import pytest
 import tiny
 
-from topdb.results.runs import GridRun
+from topdb.results.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,7 @@ def test_parts_say_what_the_paper_prints_and_how_many_seeds_would_show_it(study)
 
 
 def test_a_claim_whose_runs_are_missing_is_open_and_says_where(study, tmp_path):
-    params, results = paper_study.write_study(
-        tmp_path, missing=(GridRun("market1501", "baseline", 5),)
-    )
+    params, results = paper_study.write_study(tmp_path, missing=(Run("market1501", "baseline", 5),))
     found = tiny.compared(params, results)
     (claim,) = [claim for claim in found.claims if claim.id == "full-over-baseline-mAP"]
     assert (claim.verdict, claim.reason) == ("OPEN", "Runs are missing on Market-1501.")

@@ -16,7 +16,7 @@ from topdb.config.paper import read_papers
 from topdb.reporting.documents import Code
 from topdb.reporting.rendering import FORMATS, LATEX, latex, markdown, markdown_text, render
 from topdb.reporting.tables import table_document
-from topdb.results.runs import GridRun
+from topdb.results.runs import Run
 
 HOSTILE = [
     "A|B\nC",
@@ -33,7 +33,7 @@ HOSTILE = [
 def study(tmp_path_factory):
     """Table 2 of a study with every verdict, in its three formats."""
     folder = tmp_path_factory.mktemp("study")
-    missing = (GridRun("market1501", "no-reg", 5),)
+    missing = (Run("market1501", "no-reg", 5),)
     params, results = paper_study.write_study(folder, missing)
     for table in ("table1", "table2"):
         write_table(folder, params, results, table, tiny.PAPERS)

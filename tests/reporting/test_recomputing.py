@@ -14,7 +14,7 @@ from topdb.reporting.figures import figure_names, files_of
 from topdb.reporting.recomputing import recompute
 from topdb.results.bundle import write_bundle
 from topdb.results.comparisons import read_comparisons
-from topdb.results.runs import GridRun
+from topdb.results.runs import Run
 
 WITHOUT_TORCH = """
 import sys
@@ -28,7 +28,7 @@ assert not {"torch", "torchvision", "mlflow", "numba"} & set(sys.modules)
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     folder = tmp_path_factory.mktemp("study")
-    missing = tuple(GridRun("market1501", "no-reg", seed) for seed in (4, 5))
+    missing = tuple(Run("market1501", "no-reg", seed) for seed in (4, 5))
     params, results = paper_study.write_study(folder, missing)
     recompute(
         params, "tiny", results, read_papers(params, tiny.papers_beside(results)), folder / "out"

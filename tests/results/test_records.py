@@ -156,5 +156,5 @@ def test_a_summary_without_its_scores_is_named(tmp_path):
     params = project(tmp_path)
     path = tmp_path / "results/market1501/baseline/seed-1/plain/metrics.json"
     path.write_text("{}")
-    with pytest.raises(UserError, match=r"metrics.json lacks the key 'queries': run `topdb evaluate`"):
+    with pytest.raises(UserError, match=r"lacks the key 'queries': run `topdb evaluate`"):
         write_plots(params, "tiny", tmp_path / "results", tmp_path / "plots")

@@ -2,16 +2,16 @@ from pathlib import Path
 
 import tiny
 
-from topdb.results.runs import Cell, GridRun, cells, runs
+from topdb.results.runs import Cell, Run, cells, runs
 
 
 def test_runs_are_every_combination_in_the_order_of_the_lists(tmp_path):
     profile = tiny.params(tmp_path, {"methods": ["top-db-net", "baseline"], "seeds": [7, 3]})
     assert list(runs(profile.selected())) == [
-        GridRun("market1501", "top-db-net", 7),
-        GridRun("market1501", "top-db-net", 3),
-        GridRun("market1501", "baseline", 7),
-        GridRun("market1501", "baseline", 3),
+        Run("market1501", "top-db-net", 7),
+        Run("market1501", "top-db-net", 3),
+        Run("market1501", "baseline", 7),
+        Run("market1501", "baseline", 3),
     ]
 
 
@@ -37,7 +37,7 @@ def test_the_shipped_mini_profile_has_every_method_that_the_paper_prints():
 
 
 def test_files_lie_where_the_workflow_expects_them():
-    run = GridRun("market1501", "no-drop", 4)
+    run = Run("market1501", "no-drop", 4)
     results = Path("results/mini")
     assert run.folder(results) == Path("results/mini/market1501/no-drop/seed-4")
     assert run.queries(results, "plain") == run.folder(results) / "plain" / "queries.parquet"

@@ -9,7 +9,7 @@ import tiny
 
 from topdb.datasets.building import build_index
 from topdb.files import digest
-from topdb.results.run_files import RunFiles
+from topdb.results.runs import RunFiles
 
 OUTPUTS = ("weights.safetensors", "features.npz", "history.csv", "snapshots.npz", "run.json")
 

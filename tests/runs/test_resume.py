@@ -25,7 +25,7 @@ from topdb.engine.state import Randomness
 from topdb.errors import StoppedError, UserError
 from topdb.files import digest
 from topdb.methods.contract import SGD, Adam, Milestones
-from topdb.results.run_files import RunFiles
+from topdb.results.runs import RunFiles
 
 LABELS = np.repeat(np.arange(4), 4)
 KILLS = 10

@@ -16,8 +16,9 @@ from topdb.engine.progress import Stop
 from topdb.errors import UserError
 from topdb.files import digest
 from topdb.results.features import read_features
+from topdb.results.records import write_history
+from topdb.results.runs import Run
 from topdb.runs.pretraining import pretrain
-from topdb.runs.record import Run, write_history
 from topdb.runs.train import train_run, train_runs
 
 FILES = ("weights.safetensors", "features.npz", "history.csv", "run.json")
@@ -71,7 +72,8 @@ def train(project, method="top-db-net", seed=1, out="here", profile: Profile | N
     profile = profile or load(project / "params.yaml").selected()
     index = read_index(project / "index.parquet")
     train_run(
-        Run("tiny", "market1501", method, seed),
+        Run("market1501", method, seed),
+        "tiny",
         profile,
         index,
         Pixels.open(project / "pixels.npy", index),
@@ -101,7 +103,7 @@ def test_a_training_process_of_a_small_network_imports_no_torchvision(processes)
     modules = processes[0].stderr.split()
     assert "torch" in modules
     assert "topdb.runs.train" in modules
-    for heavy in ("torchvision", "mlflow", "pandas", "matplotlib"):
+    for heavy in ("torchvision", "mlflow", "pandas", "matplotlib", "torch._dynamo"):
         assert heavy not in modules
 
 

@@ -19,8 +19,8 @@ from topdb.errors import StoppedError, UserError
 from topdb.files import digest
 from topdb.methods.parts.augmentation import normalise
 from topdb.results.features import read_features
+from topdb.results.runs import Run
 from topdb.results.snapshots import read_snapshots
-from topdb.runs.record import Run
 from topdb.runs.train import train_run
 from topdb.runs.watching import chosen_queries, look_at
 
@@ -42,10 +42,11 @@ def profile(**changes) -> Profile:
 
 
 def train(data, out, method="top-db-net", seed=1, stop=None, **changes):
-    run = Run("tiny", "market1501", method, seed)
+    run = Run("market1501", method, seed)
     folder = data.folder / out
     train_run(
         run,
+        "tiny",
         profile(**changes),
         data.index,
         data.pixels,
@@ -59,7 +60,7 @@ def train(data, out, method="top-db-net", seed=1, stop=None, **changes):
 def looking(data, path, method="top-db-net", **changes):
     watching = profile(**changes)
     passes = watching.scale.epochs
-    run = Run("tiny", "market1501", method, 1)
+    run = Run("market1501", method, 1)
     return look_at(path, run, watching, data.index, data.pixels, passes)
 
 

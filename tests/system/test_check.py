@@ -18,7 +18,6 @@ from topdb.results.runs import runs
 from topdb.runs.environment import prepare
 from topdb.runs.evaluate import evaluate
 from topdb.runs.pretraining import pretrain
-from topdb.runs.record import Run
 from topdb.runs.train import train_run
 
 DATASET, METHOD = "cuhk03-detected", "top-db-net"
@@ -37,17 +36,13 @@ class Bench:
     def drifted(self, index: Index, results: Path) -> tuple[bool, list[str]]:
         """Train the cell's runs on an index, and compare them with the committed reference."""
         for each in runs(self.profile):
-            run, folder = Run("mini", *_named(each)), each.folder(results)
-            train_run(run, self.profile, index, self.pixels, self.backbone, folder)
+            folder = each.folder(results)
+            train_run(each, "mini", self.profile, index, self.pixels, self.backbone, folder)
             for ranking in self.profile.rankings:
                 evaluate(
                     folder / "features.npz", ranking, self.profile.ranking, folder / ranking, 1
                 )
         return check_against_reference(self.params, "mini", results)
-
-
-def _named(run) -> tuple[str, str, int]:
-    return run.dataset, run.method, run.seed
 
 
 @pytest.fixture(scope="module")

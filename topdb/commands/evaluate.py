@@ -7,7 +7,7 @@ import typer
 
 from topdb.config import Ranking, RankingSettings, checked
 from topdb.errors import UserError
-from topdb.results.run_files import forget
+from topdb.results.runs import forget
 from topdb.runs.evaluate import evaluate as score
 
 PLAIN = ["plain"]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from topdb.errors import UserError
 from topdb.files import digest, replacing, write_json
-from topdb.results.run_files import CHECKPOINTS, RUNNING, SPARE, RunFiles, keep
+from topdb.results.runs import CHECKPOINTS, RUNNING, SPARE, RunFiles, keep
 
 
 def save_tensors(

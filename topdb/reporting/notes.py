@@ -8,7 +8,7 @@ from topdb.config import Profile
 from topdb.reporting.documents import Code, Strong, Text
 from topdb.results.evaluation import read_metrics
 from topdb.results.records import RunRecord, lacking, read_record
-from topdb.results.runs import GridRun, runs
+from topdb.results.runs import Run, runs
 
 
 def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
@@ -91,7 +91,7 @@ def _code(records: list[RunRecord]) -> Text:
     return (*found, ".")
 
 
-def _evaluators(profile: Profile, results: Path, finished: list[GridRun]) -> Iterator[Text]:
+def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterator[Text]:
     for ranking in profile.rankings:
         found: dict[Text, None] = {}
         for run in finished:

@@ -20,8 +20,7 @@ from topdb.reporting.tables import table_document
 from topdb.results.comparisons import Comparisons, write_comparisons
 from topdb.results.evaluation import read_metrics
 from topdb.results.records import read_record
-from topdb.results.run_files import RunFiles
-from topdb.results.runs import Cell, runs
+from topdb.results.runs import Cell, RunFiles, runs
 from topdb.results.scores import Scores, read_scores
 
 AGREEMENT = 1e-6

@@ -15,8 +15,7 @@ from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.tables import table_document
 from topdb.results.evaluation import read_metrics
 from topdb.results.records import read_history
-from topdb.results.run_files import RunFiles
-from topdb.results.runs import cells, runs
+from topdb.results.runs import RunFiles, cells, runs
 from topdb.results.scores import read_cell
 from topdb.statistics import headline
 

@@ -9,7 +9,7 @@ from topdb.errors import UserError
 from topdb.metrics import metrics
 from topdb.results.evaluation import read_metrics
 from topdb.results.records import inner, read_history, read_record
-from topdb.results.run_files import RunFiles
+from topdb.results.runs import RunFiles
 
 _ABSENT = "–"
 _PARAMETERS = (

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.files import read_json, write_json
+from topdb.files import read_json, write_csv, write_json
 
 TRAINED = "trained"
 AUTHORS = "authors' weights"
 """The origins of weights."""
+
+
+_EPOCH = ("epoch", "learning_rate", "images", "seconds", "loss")
+"""Columns of a history; each method adds its losses."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,11 @@ def _checkpoint(content: Mapping[str, Any]) -> ImportedCheckpoint:
 
 def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
+
+
+def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
+    """Write `history.csv`, one row an epoch; without any, the columns that all methods have."""
+    write_csv(path, list(rows[0]) if rows else _EPOCH, rows)
 
 
 def read_history(path: Path, columns: Sequence[str] = ()) -> list[dict[str, float]]:

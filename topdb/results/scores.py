@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.metrics import Metric, metric
-from topdb.results.runs import Cell, GridRun, cells
+from topdb.results.evaluation import read_queries
+from topdb.results.runs import Cell, Run, cells
 
-_LARGEST = 2**63
-"""No person or rank has such a number; 64 bits do not hold it."""
 _RANK = "first_match_rank"
+_AGAIN = "run `topdb evaluate` again."
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,12 +102,11 @@ def read_cell(
     scores: dict[str, list[NDArray[np.float64]]] = {each.name: [] for each in wanted}
     ranks = []
     for seed in profile.seeds:
-        file = GridRun(cell.dataset, cell.method, seed).queries(results, cell.ranking)
+        file = Run(cell.dataset, cell.method, seed).queries(results, cell.ranking)
         if not file.is_file():
             continue
-        table = _read_queries(file, wanted)
-        found, person = tuple(table["path"]), _people(file, table["pid"])
-        matched = np.array([value is not None for value in table["ap"]])
+        queries = read_queries(file)
+        found, person, matched = queries.paths, queries.pids, queries.evaluated
         if seeds and (paths != found or not np.array_equal(people, person)):
             raise UserError(
                 f"{file} is of other queries than the cell's other runs: run `topdb evaluate` on "
@@ -122,70 +119,17 @@ def read_cell(
             )
         paths, people, evaluated = found, person, matched
         seeds.append(seed)
-        columns = {each.column: table[each.column] for each in wanted} | {"ap": table["ap"]}
-        values: dict[str, NDArray[Any]] = {
-            name: _numbers(file, name, column) for name, column in columns.items()
-        }
-        ranks.append(_ranks(file, table[_RANK], matched))
-        values[_RANK] = ranks[-1]
+        ranks.append(queries.columns[_RANK])
         for each in wanted:
-            scores[each.name].append(_percent(file, each, values[each.column], matched))
+            if each.column not in queries.columns:
+                raise UserError(
+                    f"{file} lacks the column {each.column}: run `topdb evaluate` again."
+                )
+            scores[each.name].append(_percent(file, each, queries.columns[each.column], matched))
     if not seeds:
         return None
     by_query = {name: np.stack(each) for name, each in scores.items()}
     return CellScores(tuple(seeds), people, by_query, paths, np.stack(ranks), evaluated)
-
-
-def _read_queries(file: Path, metrics: Sequence[Metric]) -> dict[str, list[Any]]:
-    columns = list(dict.fromkeys(["path", "pid", "ap", _RANK, *(each.column for each in metrics)]))
-    try:
-        table = pq.ParquetFile(file).read(columns)
-        content: dict[str, list[Any]] = {name: table[name].to_pylist() for name in columns}
-    except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(
-            f"{file} is no readable table of queries ({reason}): delete it and run "
-            "`topdb evaluate` again."
-        ) from None
-    if not any(value is not None for value in content["ap"]):
-        raise UserError(
-            f"{file} has no query with a match: delete it and run `topdb evaluate` again."
-        )
-    return content
-
-
-def _people(file: Path, pids: list[Any]) -> NDArray[np.int64]:
-    for number, pid in enumerate(pids):
-        if not isinstance(pid, int) or not 0 <= pid < _LARGEST:
-            raise UserError(
-                f"{file}: query {number} has {'no person id' if pid is None else f'pid {pid!r}'}: "
-                "give each query the whole number of its person."
-            )
-    return np.array(pids, np.int64)
-
-
-def _numbers(file: Path, column: str, values: list[Any]) -> NDArray[np.float64]:
-    """Return a column as numbers; NaN where there is none. Fractions lie between 0 and 1."""
-    for number, value in enumerate(values):
-        known = isinstance(value, float | int) and (column == _RANK or 0.0 <= value <= 1.0)
-        if value is not None and not known:
-            raise _outside(file, number, column, value)
-    return np.array([np.nan if value is None else float(value) for value in values])
-
-
-def _ranks(file: Path, values: list[Any], matched: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return ranks, from 1 where a query has a match."""
-    for number, value in enumerate(values):
-        if not isinstance(value, int) or abs(value) >= _LARGEST:
-            raise UserError(
-                f"{file}: query {number} has {_RANK} {value!r}: run `topdb evaluate` again."
-            )
-    ranks = np.array(values, np.int64)
-    if (ranks[matched] < 1).any():
-        raise UserError(
-            f"{file} has an ap and no {_RANK} for the same query: run `topdb evaluate` again."
-        )
-    return ranks
 
 
 def _percent(
@@ -194,15 +138,11 @@ def _percent(
     """Return the metric of each query; NaN where it has no valid match."""
     scores = np.where(matched, 100.0 * wanted.per_query(values), np.nan)
     for number in np.flatnonzero(matched & ~((scores >= 0.0) & (scores <= 100.0))):
-        raise _outside(file, int(number), wanted.column, values[number])
+        raise UserError(
+            f"{file}: query {number} has {wanted.column} {values[number]!r}, which is outside "
+            f"[0, 1]: {_AGAIN}"
+        )
     return scores
-
-
-def _outside(file: Path, number: int, column: str, value: object) -> UserError:
-    return UserError(
-        f"{file}: query {number} has {column} {value!r}, which is outside [0, 1]: run `topdb "
-        "evaluate` again."
-    )
 
 
 def _name(cell: Cell) -> str:

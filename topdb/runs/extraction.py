@@ -19,12 +19,13 @@ from topdb.config import HardwareSettings, RecipeChanges, ScaleSettings
 from topdb.datasets.index import Index, Pixels
 from topdb.engine.batches import Placement, loaded, precision, resized
 from topdb.errors import UserError
-from topdb.files import digest, read_json, replacing, write_json
+from topdb.files import digest, replacing
 from topdb.methods import build, find
 from topdb.methods.contract import Method
 from topdb.methods.contract.resolving import plain, resolved
 from topdb.methods.parts.augmentation import normalise
-from topdb.results.run_files import RunFiles
+from topdb.results.records import read_record, write_record
+from topdb.results.runs import RunFiles
 from topdb.runs.environment import has_gpu, prepare
 
 
@@ -162,7 +163,7 @@ def extract_run(
         there is no `out`, or there is no GPU where one is asked for.
     """
     files = RunFiles(folder)
-    record = read_json(files.record)
+    record = dict(read_record(files.record).content)
     if out is None:
         _require_own_data(record, index, files)
     network, settings = _load(record, files, index, method_folders)
@@ -178,7 +179,7 @@ def extract_run(
         record["features_digest"] = digest(path)
         record.setdefault("seconds", {})["extract"] = round(seconds, 3)
         record.setdefault("images_per_second", {})["extract"] = round(images / seconds, 1)
-        write_json(files.record, record)
+        write_record(files.record, record)
     return Extraction(path, images, seconds)
 
 

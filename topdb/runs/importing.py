@@ -13,22 +13,20 @@ from topdb.config import Profile, method_files
 from topdb.datasets.index import Index, Pixels
 from topdb.datasets.layouts import published
 from topdb.errors import UserError
-from topdb.files import digest, read_json, write_json
+from topdb.files import digest
 from topdb.methods import build
 from topdb.methods.contract import Method, Names
 from topdb.pickled import load_pickled
-from topdb.results.run_files import RunFiles
+from topdb.results.records import AUTHORS, TRAINED, read_record, write_history, write_record
+from topdb.results.runs import Run, RunFiles
 from topdb.runs.environment import describe, peak_gpu_memory_mib, peak_memory_mib, prepare
 from topdb.runs.extraction import on_device, require_identities, write_features
 from topdb.runs.record import (
-    TRAINED,
     Chosen,
-    Run,
     alone_in,
     chosen,
     parameters_of,
     save_weights,
-    write_history,
 )
 
 _INSIDE = ("state_dict", "state_dicts", "model", "net", "model_state_dict")
@@ -225,10 +223,6 @@ def _share(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and abs(value) < _MOST else None
 
 
-AUTHORS = "authors' weights"
-"""The `origin` of a run that was imported."""
-
-
 def import_run(
     profile_name: str,
     profile: Profile,
@@ -313,7 +307,11 @@ def import_run(
                 "rank1": read.rank1,
             },
             **parameters_of(
-                Run(profile_name, name or "", method, seed), profile, imported, read.network.less
+                Run(name or "", method, seed),
+                profile_name,
+                profile,
+                imported,
+                read.network.less,
             ),
             "dataset": name,
             "identities": read.identities,
@@ -336,13 +334,13 @@ def import_run(
             "peak_memory_mib": round(peak_memory_mib(), 1),
             "peak_gpu_memory_mib": peak_gpu_memory_mib(settings.device),
         }
-        write_json(files.record, content)
+        write_record(files.record, content)
         return content
 
 
 def _require_no_training(files: RunFiles) -> None:
     """Refuse a folder whose weights took a training, which nothing but another would bring back."""
-    if files.record.is_file() and read_json(files.record).get("origin", TRAINED) == TRAINED:
+    if files.record.is_file() and read_record(files.record).origin == TRAINED:
         raise UserError(
             f"{files.folder} holds a run that was trained: name another folder with --out, or "
             "delete it first."

@@ -11,27 +11,11 @@ import torch
 from topdb.code import method_code
 from topdb.config import EVERYWHERE, Profile, method_files
 from topdb.engine.checkpoint import save_tensors
-from topdb.engine.state import Epoch
-from topdb.files import one_at_a_time, replacing, write_csv
+from topdb.files import one_at_a_time, replacing
 from topdb.methods import find
 from topdb.methods.contract import Method, Recipe
 from topdb.methods.contract.resolving import plain, resolved, side_of
-
-TRAINED = "trained"
-"""The `origin` of a run whose weights were trained here."""
-
-_COLUMNS = ("epoch", "learning_rate", "images", "seconds", "loss")
-"""Of a history without an epoch; each epoch adds the losses of its method."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """What identifies a run."""
-
-    profile: str
-    dataset: str
-    method: str
-    seed: int
+from topdb.results.runs import Run
 
 
 @dataclass(frozen=True)
@@ -77,7 +61,9 @@ def alone_in(folder: Path) -> AbstractContextManager[bool]:
     return one_at_a_time(folder / "run.json", said)
 
 
-def parameters_of(run: Run, profile: Profile, method: Chosen, less: str) -> dict[str, Any]:
+def parameters_of(
+    run: Run, profile_name: str, profile: Profile, method: Chosen, less: str
+) -> dict[str, Any]:
     """Return the part of `run.json` that says which run it is, and under which parameters.
 
     `less` is what the network lacks of the real method; it joins the recipe's note.
@@ -86,7 +72,7 @@ def parameters_of(run: Run, profile: Profile, method: Chosen, less: str) -> dict
     changes = profile.changes_of(run.method, run.dataset)
     note = "; ".join(filter(None, (method.recipe.note, less)))
     return {
-        "profile": run.profile,
+        "profile": profile_name,
         "dataset": run.dataset,
         "method": run.method,
         "seed": run.seed,
@@ -118,12 +104,6 @@ def _told(content: Mapping[str, Any], before: str = "") -> Iterator[str]:
             yield from _told(value, f"{before}{key}.")
         else:
             yield f"{before}{key} {value}"
-
-
-def write_history(path: Path, epochs: Sequence[Epoch]) -> None:
-    """Write `history.csv`: one row an epoch, and without any the columns that all methods have."""
-    rows = [epoch.row() for epoch in epochs]
-    write_csv(path, list(rows[0]) if rows else _COLUMNS, rows)
 
 
 def save_weights(network: Method, path: Path) -> None:

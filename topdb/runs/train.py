@@ -1,6 +1,5 @@
 """Trainings from their inputs to their files, one after the other."""
 
-import json
 import shutil
 import sys
 import time
@@ -21,10 +20,11 @@ from topdb.engine.progress import Stop, stopping, watching
 from topdb.engine.start import load_backbone, load_imagenet
 from topdb.engine.state import Epoch, Randomness
 from topdb.errors import StoppedError, UserError
-from topdb.files import digest, replacing, write_json
+from topdb.files import digest, replacing
 from topdb.methods import build
 from topdb.methods.contract.resolving import plain
-from topdb.results.run_files import RunFiles, give_back
+from topdb.results.records import TRAINED, read_record, write_history, write_record
+from topdb.results.runs import Run, RunFiles, give_back
 from topdb.runs.environment import (
     describe,
     device_name,
@@ -34,14 +34,11 @@ from topdb.runs.environment import (
 )
 from topdb.runs.extraction import write_features
 from topdb.runs.record import (
-    TRAINED,
     Chosen,
-    Run,
     alone_in,
     chosen,
     parameters_of,
     save_weights,
-    write_history,
 )
 from topdb.runs.watching import look_at
 
@@ -81,10 +78,11 @@ def train_runs(
     prepare(settings.hardware.device, settings.hardware.threads)
     with stopping() as stop:
         for place, (seed, folder) in enumerate(zip(seeds, folders, strict=True)):
-            run = Run(profile, dataset, method, seed)
+            run = Run(dataset, method, seed)
             with said_to(logs[place] if logs else None):
                 train_run(
                     run,
+                    profile,
                     settings,
                     index,
                     pixels,
@@ -138,6 +136,7 @@ def identity(
 
 def train_run(
     run: Run,
+    profile_name: str,
     profile: Profile,
     index: Index,
     pixels: Pixels,
@@ -156,7 +155,7 @@ def train_run(
     Parameters
     ----------
     run : which one
-    profile : all parameters
+    profile_name, profile : all parameters
     index, pixels : the data set
     backbone : the pretrained backbone's weights, where the profile pretrains
     folder : of the run's files
@@ -195,6 +194,7 @@ def train_run(
             _train(
                 run,
                 trained,
+                profile_name,
                 profile,
                 index,
                 pixels,
@@ -210,20 +210,21 @@ def train_run(
 def _is_whole(files: RunFiles, decisive: dict[str, Any]) -> bool:
     """Whether the run's files stand, and are what this process would write."""
     try:
-        record = json.loads(files.record.read_text(encoding="utf-8"))
-        return bool(
-            record["identity"] == plain_digest(decisive)
-            and record["weights_digest"] == digest(files.weights)
-            and record["features_digest"] == digest(files.features)
+        record = read_record(files.record)
+        return (
+            record.content.get("identity") == plain_digest(decisive)
+            and record.weights_digest == digest(files.weights)
+            and record.features_digest == digest(files.features)
             and files.history.is_file()
         )
-    except (OSError, ValueError, KeyError):
+    except (OSError, UserError):
         return False
 
 
 def _train(
     run: Run,
     method: Chosen,
+    profile_name: str,
     profile: Profile,
     index: Index,
     pixels: Pixels,
@@ -289,13 +290,13 @@ def _train(
     extracted = write_features(files.features, network, index, pixels, profile.hardware)
     done = time.perf_counter()
 
-    write_history(files.history, epochs)
+    write_history(files.history, [epoch.row() for epoch in epochs])
     save_weights(network, files.weights)
     _keep(snapshots, files.snapshots)
     training_seconds = sum(epoch.seconds for epoch in epochs)
     content: dict[str, Any] = {
         "origin": TRAINED,
-        **parameters_of(run, profile, method, network.less),
+        **parameters_of(run, profile_name, profile, method, network.less),
         "identities": people.counts.people,
         "index_digest": index.digest,
         "start_digest": decisive["start_digest"],
@@ -316,7 +317,7 @@ def _train(
         "peak_memory_mib": round(peak_memory_mib(), 1),
         "peak_gpu_memory_mib": peak_gpu_memory_mib(profile.hardware.device),
     }
-    write_json(files.record, content)
+    write_record(files.record, content)
     checkpoints.finish(files, keep_spare)
 
 
@@ -329,7 +330,7 @@ def _shown_at(path: Path) -> Iterator[Callable[[Sequence[Epoch]], None]]:
 
     def show(epochs: Sequence[Epoch]) -> None:
         with suppress(OSError):
-            write_history(path, epochs)
+            write_history(path, [epoch.row() for epoch in epochs])
 
     show([])
     try:

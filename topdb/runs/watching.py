@@ -17,9 +17,9 @@ from topdb.errors import UserError
 from topdb.methods.contract import Method
 from topdb.methods.parts.augmentation import normalise
 from topdb.methods.parts.drop import activation_map
+from topdb.results.runs import Run
 from topdb.results.snapshots import NO_IMAGE, Snapshots, with_earlier, write_snapshots
 from topdb.runs.extraction import extract_rows
-from topdb.runs.record import Run
 
 SHOWN_RANKS = 3
 POWER = 2.0

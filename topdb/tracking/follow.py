@@ -16,7 +16,7 @@ from pathlib import Path
 from topdb.config import Params
 from topdb.errors import UserError
 from topdb.results.records import read_history
-from topdb.results.runs import GridRun, runs
+from topdb.results.runs import Run, runs
 from topdb.tracking.record import (
     FinishedRun,
     Rows,
@@ -103,7 +103,7 @@ class Follower:
         self._profile = profile
         self._chosen = params.selected(profile)
         self._results = results
-        self._running: dict[GridRun, Training] = {}
+        self._running: dict[Run, Training] = {}
         self._tracker: Tracker | None = None
 
     def look(self) -> None:
@@ -133,7 +133,7 @@ class Follower:
         """Let the next look connect anew: the store may be another one by then."""
         self._tracker = None
 
-    def _tell(self, run: GridRun, training: Training, rows: Rows) -> None:
+    def _tell(self, run: Run, training: Training, rows: Rows) -> None:
         """Send the epochs that MLflow lacks of a training; its run begins where there is none."""
 
         def tell(tracker: Tracker, told: Told | None) -> None:
@@ -150,7 +150,7 @@ class Follower:
 
         self._do(tell, run, training)
 
-    def _end(self, run: GridRun, training: Training, finished: FinishedRun | None) -> None:
+    def _end(self, run: Run, training: Training, finished: FinishedRun | None) -> None:
         """End the run of a training that runs no more; `topdb track` adds what it came to."""
 
         def end(tracker: Tracker, told: Told | None) -> None:
@@ -166,7 +166,7 @@ class Follower:
         self._do(end, run, training)
 
     def _do(
-        self, what: Callable[[Tracker, Told | None], None], run: GridRun, training: Training
+        self, what: Callable[[Tracker, Told | None], None], run: Run, training: Training
     ) -> None:
         """Do something with what MLflow has of a training, unless it has the whole run."""
         if self._tracker is None:

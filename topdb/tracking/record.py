@@ -10,8 +10,7 @@ from topdb.config import Profile
 from topdb.files import digest
 from topdb.results.evaluation import read_metrics
 from topdb.results.records import RunRecord, read_history, read_record
-from topdb.results.run_files import RUNNING, RunFiles
-from topdb.results.runs import GridRun
+from topdb.results.runs import RUNNING, Run, RunFiles
 from topdb.tracking.store import Point
 
 EVERY = "loss"
@@ -61,7 +60,7 @@ def points_of(rows: Rows, ended: int) -> list[Point]:
     return points[::-1]
 
 
-def run_tags(profile: str, run: GridRun) -> dict[str, str]:
+def run_tags(profile: str, run: Run) -> dict[str, str]:
     """Return the tags by which a run is found."""
     seed = str(run.seed)
     return {"profile": profile, "dataset": run.dataset, "method": run.method, "seed": seed}
@@ -76,7 +75,7 @@ def label(tags: Mapping[str, str]) -> str:
 class FinishedRun:
     """A run whose `run.json` stands."""
 
-    run: GridRun
+    run: Run
     profile_name: str
     profile: Profile
     results: Path
@@ -154,7 +153,7 @@ class FinishedRun:
 
 
 def finished_run(
-    run: GridRun, profile_name: str, profile: Profile, results: Path
+    run: Run, profile_name: str, profile: Profile, results: Path
 ) -> FinishedRun | None:
     """Return a run of the grid; None where it has not finished; a UserError where it is broken."""
     path = RunFiles(run.folder(results)).record

@@ -27,7 +27,7 @@ from topdb.evidence.cells import Printed, printed_values
 from topdb.evidence.comparing import of_paper, read_compared, statistics_of
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
-from topdb.results.runs import Cell, GridRun, runs
+from topdb.results.runs import Cell, Run, runs
 from topdb.results.scores import CellScores, read_scores
 from topdb.results.snapshots import Snapshots, read_snapshots
 
@@ -133,9 +133,7 @@ class Evidence:
     def snapshots(self) -> dict[str, Snapshots]:
         """Return the snapshots of the runs that the profile looks at, by method."""
         watch = self.profile.watch
-        folders = {
-            m: GridRun(watch.dataset, m, watch.seed).folder(self.results) for m in watch.methods
-        }
+        folders = {m: Run(watch.dataset, m, watch.seed).folder(self.results) for m in watch.methods}
         files = {method: folder / "snapshots.npz" for method, folder in folders.items()}
         return {method: read_snapshots(file) for method, file in files.items() if file.is_file()}
 

@@ -8,7 +8,7 @@ import altair as alt
 from topdb.reporting import plots
 from topdb.reporting.figures import Evidence
 from topdb.results.records import read_history
-from topdb.results.runs import GridRun
+from topdb.results.runs import Run
 
 CATEGORY = "Training"
 NEEDS = "histories"
@@ -57,7 +57,7 @@ def plot(evidence: Evidence) -> plots.Plot:
 def _curves(evidence: Evidence, dataset: str, method: str) -> Iterator[plots.Row]:
     """Yield the losses of a method's finished runs, as far as all of them are."""
     files = [
-        GridRun(dataset, method, seed).folder(evidence.results) / "history.csv"
+        Run(dataset, method, seed).folder(evidence.results) / "history.csv"
         for seed in evidence.profile.seeds
     ]
     runs = [rows for file in files if file.is_file() and (rows := read_history(file))]

@@ -20,8 +20,7 @@ from topdb.results.comparisons import (
 )
 from topdb.results.evaluation import read_metrics
 from topdb.results.records import RunRecord, read_record
-from topdb.results.run_files import RunFiles
-from topdb.results.runs import Cell, GridRun, cells, runs
+from topdb.results.runs import Cell, Run, RunFiles, cells, runs
 from topdb.statistics import CellVerdict
 
 
@@ -108,7 +107,7 @@ def _title(profile: Profile, titles: Titles, cell: Cell) -> str:
 
 def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
     for seed in profile.seeds:
-        run = GridRun(cell.dataset, cell.method, seed)
+        run = Run(cell.dataset, cell.method, seed)
         path = run.metrics(results, cell.ranking)
         if not path.is_file():
             continue
@@ -122,7 +121,7 @@ def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
         )
 
 
-def _record(run: GridRun, results: Path) -> RunRecord | None:
+def _record(run: Run, results: Path) -> RunRecord | None:
     path = RunFiles(run.folder(results)).record
     return read_record(path) if path.is_file() else None
 
