@@ -208,3 +208,13 @@ def test_costly_libraries_are_imported_where_they_are_used(file, library):
 def test_the_workflow_tools_are_unknown_to_the_package():
     for tool in ("snakemake", "dvc"):
         assert list(importers(tool)) == []
+
+
+def test_the_walks_cross_files_that_there_are():
+    text = (tiny.ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    walks = text.partition("## Three walks")[2].partition("\n## ")[0]
+    named = {name for name in walks.split("`")[1::2] if "/" in name.strip("/")}
+    assert len(named) > 15
+    for name in named - {"methods/parts/"}:
+        found = [PACKAGE / f"{name}.py", PACKAGE / "datasets" / f"{name}.py"]
+        assert any(path.is_file() for path in found), name

@@ -175,7 +175,7 @@ def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("metrics/first_match.py", {"evaluate"}),
+        ("metrics/first_match.py", {"evaluate", "compare", "report"}),
         ("results/features.py", {"evaluate"}),
         ("results/runs.py", {"compare", "examples", "report"}),
         ("runs/evaluate.py", {"evaluate"}),

@@ -18,7 +18,10 @@ _LOOP = "runs/train.py"
 """Where the code begins that trains every method."""
 _SIZES = "config/scale.py"
 """What turns a profile's scale into a network's sizes."""
-_RUN_ROOMS = ("methods", "engine", "runs", "results", "pickled")
+_RUN_ROOMS = (
+    *("methods", "engine", "runs", "pickled.py"),
+    *(f"results/{name}.py" for name in ("features", "records", "snapshots")),
+)
 """The rooms whose code a run's weights and features come from."""
 
 
@@ -72,13 +75,13 @@ def _closure(starts: Sequence[Path | str], rooms: tuple[str, ...]) -> set[Path]:
             continue
         found.add(file)
         if file.suffix == ".py":
-            inside = (each for each in _imports(file) if _room_of(each) in rooms)
+            inside = (each for each in _imports(file) if _lies_in(each, rooms))
             waiting += [each for each in inside if each not in found]
     return found
 
 
-def _room_of(file: Path) -> str:
-    return file.relative_to(_PACKAGE).parts[0].removesuffix(".py")
+def _lies_in(file: Path, rooms: tuple[str, ...]) -> bool:
+    return any(file.is_relative_to(_PACKAGE / room) for room in rooms)
 
 
 def _is_code(path: Path) -> bool:

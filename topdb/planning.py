@@ -26,7 +26,7 @@ _ROOMS = (
     "datasets",
     "drawn",
     "evidence",
-    "examples",
+    "examples.py",
     "metrics",
     "reporting",
     "results",
@@ -38,8 +38,8 @@ _SOURCES = {
     "index": ("datasets",),
     "evaluate": ("runs/evaluate.py", "metrics"),
     "examples": ("examples.py",),
-    "compare": ("evidence/comparing.py",),
-    "report": ("reporting",),
+    "compare": ("evidence/comparing.py", "metrics"),
+    "report": ("reporting", "metrics"),
 }
 """Where the code of each step begins; results of other code are not kept for its own."""
 

@@ -236,7 +236,8 @@ def test_an_import_waits_for_a_process_that_writes_into_its_folder(here, monkeyp
         )
         assert waiting.stderr.readline().startswith("topdb: waiting for another process")
         # What it waited for was a training.
-        (here / "shared/run.json").write_text('{"origin": "trained"}')
+        trained = tiny.write_run(here / "another", "market1501", "top-db-net", 1)
+        (trained / "run.json").rename(here / "shared/run.json")
     _, said = waiting.communicate(timeout=100)
     assert waiting.returncode == 2
     assert "shared holds a run that was trained" in said
