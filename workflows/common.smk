@@ -120,7 +120,8 @@ wildcard_constraints:
     method="[^/]+",
     seed=r"\d+",
     ranking="plain|rk",
-    paper="|".join(map(re.escape, PAPERS)),
+    # In brackets, since the main paper's name is empty, and an empty constraint is none.
+    paper=f"(?:{'|'.join(map(re.escape, PAPERS))})",
     table="|".join(
         sorted(
             {re.escape(name) for paper in PAPERS.values() for name in paper["tables"]}

@@ -130,8 +130,13 @@ def restore(results: Path) -> None:
     if not bundle.exists() or _noted(results) == (digest := _digest(bundle)):
         return
     METADATA.mkdir(parents=True, exist_ok=True)
+    inside = METADATA.resolve()
     with tarfile.open(bundle) as archive:
-        archive.extractall(METADATA, filter="data")
+        for member in archive:
+            path = (METADATA / member.name).resolve()
+            if member.isfile() and path.is_relative_to(inside):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.extractfile(member).read())
     _note(results, digest)
 
 

@@ -96,7 +96,7 @@ def test_the_command_takes_an_unpacked_bundle_and_refuses_another_profile(
 ):
     monkeypatch.chdir(tmp_path)
     packed(study, tmp_path / "b")
-    shutil.unpack_archive(tmp_path / "b", tmp_path / "unpacked", "gztar", filter="data")
+    tiny.unpack(tmp_path / "b", tmp_path / "unpacked")
     assert tiny.topdb(monkeypatch, "verdict", "unpacked", "--out", "out") == 0
     assert capfd.readouterr().out.startswith("8 of 40 cells reproduce")
     assert tiny.topdb(monkeypatch, "verdict", "b", "--profile", "paper") == 2
@@ -133,7 +133,7 @@ def former_bundle(study, folder, rows):
     """Unpack a bundle as format 1 was, with the keys and files of then."""
     packed(study, folder / "bundle.tar.gz")
     unpacked = folder / "unpacked"
-    shutil.unpack_archive(folder / "bundle.tar.gz", unpacked, "gztar", filter="data")
+    tiny.unpack(folder / "bundle.tar.gz", unpacked)
     published = unpacked / "published"
     (unpacked / "papers/top_db_net").rename(published)
     (unpacked / "papers").rmdir()

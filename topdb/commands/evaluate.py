@@ -7,6 +7,7 @@ import typer
 
 from topdb.config import Ranking, RankingSettings, checked
 from topdb.errors import UserError
+from topdb.results.evaluation import Summary
 from topdb.results.runs import forget
 from topdb.runs.evaluate import evaluate as score
 
@@ -36,6 +37,19 @@ def evaluate(
     ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the ranking.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for the products on a GPU.")] = "cpu",
+    cameras: Annotated[
+        str,
+        typer.Option(
+            help="required: a match is under another camera than the query's. ignore: under any."
+        ),
+    ] = "required",
+    least_matched: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Share of queries that must have a match."),
+    ] = 0.5,
+    allow_same_paths: Annotated[
+        bool, typer.Option("--allow-same-paths", help="Let query images be gallery images, too.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
 ) -> None:
     """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
@@ -53,15 +67,33 @@ def evaluate(
     for name in ranking:
         if name not in known:
             raise UserError(f"--ranking is '{name}': name plain or rk.")
+    if cameras not in ("required", "ignore"):
+        raise UserError(f"--cameras is '{cameras}': name required or ignore.")
     if len(out) != len(features):
         raise UserError(
             f"--out is given {len(out)} times for {len(features)} files: give it once for each."
         )
     for file, folder in zip(features, out, strict=True):
         for name in ranking:
-            metrics = score(
-                file, known[name], settings, folder / name, threads, device=device, quiet=quiet
+            found = score(
+                file,
+                known[name],
+                settings,
+                folder / name,
+                threads,
+                device=device,
+                quiet=quiet,
+                ignore_cameras=cameras == "ignore",
+                least_matched=least_matched,
+                allow_same_paths=allow_same_paths,
             )
-            shown = f"mAP {100 * metrics['mAP']:.2f}  R1 {100 * metrics['cmc']['1']:.2f}"
-            typer.echo(f"{shown}  ({name})")
+            typer.echo(f"{_headline(found)}  ({name})")
+            for doubt in found.doubts:
+                typer.echo(f"  note: {doubt}.")
         forget(file.parent)
+
+
+def _headline(found: Summary) -> str:
+    if any(doubt.startswith("all distances are equal") for doubt in found.doubts):
+        return "no score: all distances are equal"
+    return f"mAP {100 * found.metrics['mAP']:.2f}  R1 {100 * found.metrics['R1']:.2f}"

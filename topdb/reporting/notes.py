@@ -94,15 +94,23 @@ def _code(records: list[RunRecord]) -> Text:
 def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterator[Text]:
     for ranking in profile.rankings:
         found: dict[Text, None] = {}
+        doubts: dict[str, list[Run]] = {}
         for run in finished:
             path = run.metrics(results, ranking)
             if path.is_file():
                 try:
-                    found[_evaluator(read_metrics(path).evaluator)] = None
+                    summary = read_metrics(path)
+                    found[_evaluator(summary.evaluator)] = None
                 except (KeyError, TypeError) as error:
                     raise lacking(path, error, "run `topdb evaluate` again") from None
+                for doubt in summary.doubts:
+                    doubts.setdefault(doubt, []).append(run)
         for described in found:
             yield ("Evaluator ", Code(ranking), ": ", *described, ".")
+        for doubt, of in doubts.items():
+            first = f"{of[0].dataset}/{of[0].method}/seed-{of[0].seed}"
+            more = f" and {len(of) - 1} more" if len(of) > 1 else ""
+            yield (Strong("Doubtful"), " (", Code(ranking), "), ", Code(first), f"{more}: {doubt}.")
 
 
 def _evaluator(identity: Mapping[str, Any]) -> Text:

@@ -183,6 +183,8 @@ class Summary:
     gallery: int
     evaluator: Mapping[str, Any]
     features_digest: str
+    doubts: tuple[str, ...] = ()
+    """What makes the evaluation doubtful, a sentence each."""
 
     def content(self) -> dict[str, Any]:
         """Return what the file holds."""
@@ -198,6 +200,7 @@ class Summary:
             "gallery": self.gallery,
             "evaluator": self.evaluator,
             "features_digest": self.features_digest,
+            **({"doubts": list(self.doubts)} if self.doubts else {}),
         }
 
 
@@ -223,12 +226,13 @@ def read_metrics(path: Path) -> Summary:
         )
         evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
+        doubts = tuple(map(str, content.pop("doubts", ())))
         metrics = {name: float(value) for name, value in (content | cmc).items()}
         for name in ("mAP", "mINP", *(f"R{rank}" for rank in CMC_RANKS)):
             metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise lacking(path, error, "run `topdb evaluate` again") from None
-    return Summary(metrics, *counts, evaluator, digest)
+    return Summary(metrics, *counts, evaluator, digest, doubts)
 
 
 def _write(path: Path, table: pa.Table) -> None:

@@ -5,6 +5,7 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ class Features:
     gallery_pids: NDArray[np.int64]
     gallery_camids: NDArray[np.int64]
     gallery_paths: NDArray[np.str_]
+    notes: tuple[str, ...] = ()
+    """What was made of a file that is not quite as documented, a sentence each."""
 
     @property
     def parts(self) -> int | None:
@@ -49,34 +52,46 @@ class Features:
         return self.query_features.shape[1] if self.query_features.ndim == 3 else None
 
 
-_ARRAYS = tuple(Features.__dataclass_fields__)
+_ARRAYS = tuple(name for name in Features.__dataclass_fields__ if name != "notes")
+_IDS = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
+_PATHS = ("query_paths", "gallery_paths")
+_JUNK = -1
+"""The person of gallery images that show nobody well, in the field's data sets."""
 
 
 def write_features(path: Path, features: Features) -> None:
     """Write the arrays, atomically."""
     with replacing(path) as partial, partial.open("wb") as stream:
-        np.savez(stream, **vars(features))
+        np.savez(stream, **{name: getattr(features, name) for name in _ARRAYS})
 
 
 def read_features(path: Path) -> Features:
-    """Read the arrays.
+    """Read the arrays of a file, whoever wrote it.
+
+    Ids may be (1, N) or (N, 1), paths may be missing, and junk (person -1) may stand in the
+    gallery: `notes` says what was made of it.
 
     Raises
     ------
     UserError
-        The file is missing, broken, or lacks an array.
+        The file is missing, broken, or lacks an array, or an array cannot be what its name says.
     """
-    try:
-        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
-            missing = [name for name in _ARRAYS if name not in arrays.files]
-            if missing:
-                raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
-            found = {name: arrays[name] for name in _ARRAYS}
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
-    except _BROKEN as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
+    found = _arrays(path)
+    notes = []
+    for name in _IDS:
+        found[name] = _as_ids(path, name, found[name])
+    for split in ("query", "gallery"):
+        features, pids = found[f"{split}_features"], found[f"{split}_pids"]
+        if features.ndim == 2 and len(features) != len(pids) == features.shape[1]:
+            raise UserError(
+                f"{path}: {split}_features has shape {features.shape} for {len(pids)} person ids "
+                "and looks transposed: write one row an image, `features.T`."
+            )
+    if not {*_PATHS} & found.keys():
+        for split in ("query", "gallery"):
+            count = len(found[f"{split}_pids"])
+            found[f"{split}_paths"] = np.array([f"{split}/{row:06d}" for row in range(count)])
+        notes.append("the file names no paths, so images are numbered")
     for split in ("query", "gallery"):
         paths, pids = found[f"{split}_paths"], found[f"{split}_pids"]
         if paths.dtype.kind != "U" or paths.ndim != 1:
@@ -86,13 +101,49 @@ def read_features(path: Path) -> Features:
                 f"{path}: {split}_paths has {paths.size} entries and {split}_pids {pids.size}: "
                 "write one path an image."
             )
-        for name in (f"{split}_pids", f"{split}_camids"):
-            if found[name].dtype.kind == "u":
-                found[name] = _signed(path, name, found[name])
-    return Features(**found)
+    junk = found["gallery_pids"] == _JUNK
+    if junk.any() and len(found["gallery_features"]) == len(found["gallery_camids"]) == len(junk):
+        for name in ("features", "pids", "camids", "paths"):
+            found[f"gallery_{name}"] = found[f"gallery_{name}"][~junk]
+        notes.append(f"{junk.sum()} junk images (person -1) are left out of the gallery")
+    for split in ("query", "gallery"):
+        if found[f"{split}_features"].dtype == np.float64:
+            notes.append(f"{split}_features are float64 and are compared as float32")
+    return Features(**found, notes=tuple(notes))
 
 
-def _signed(path: Path, name: str, ids: NDArray[np.unsignedinteger]) -> NDArray[np.int64]:
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    name = ""
+    try:
+        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
+            wanted = _ARRAYS
+            if not {*_PATHS} & {*arrays.files}:
+                wanted = tuple(each for each in _ARRAYS if each not in _PATHS)
+            missing = [each for each in wanted if each not in arrays.files]
+            if missing:
+                raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
+            found = {}
+            for name in wanted:
+                found[name] = arrays[name]
+            return found
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
+    except _BROKEN as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "Object arrays" in reason:
+            raise UserError(
+                f"{path}: {name} holds Python objects, which may be code: write it as plain text "
+                f"or numbers, as in `np.array({name}, dtype=str)`."
+            ) from None
+        raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
+
+
+def _as_ids(path: Path, name: str, ids: NDArray[Any]) -> NDArray[Any]:
+    """Return ids in one dimension, as MATLAB's lists come in two; signed where they fit."""
+    if ids.ndim == 2 and 1 in ids.shape:
+        ids = ids.ravel()
+    if ids.dtype.kind != "u":
+        return ids
     if ids.size and ids.max() > np.iinfo(np.int64).max:
         raise UserError(
             f"{path}: {name} holds {ids.max()}, which is no person or camera: write small numbers."

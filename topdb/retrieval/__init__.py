@@ -3,7 +3,9 @@
 Arrays in, frozen dataclasses out; numpy and numba, on the CPU or with the products on a GPU.
 """
 
+from topdb.retrieval.checks import far_from_zero
 from topdb.retrieval.distances import feature_distances, squared_distances
+from topdb.retrieval.doubts import Doubts, find_doubts
 from topdb.retrieval.identity import identity
 from topdb.retrieval.machine import Progress, ProgressBar
 from topdb.retrieval.ranking import (
@@ -26,12 +28,15 @@ from topdb.retrieval.reranking import (
 __all__ = [
     "AP_RULES",
     "VARIANTS",
+    "Doubts",
     "Progress",
     "ProgressBar",
     "RankingResult",
     "Reranking",
     "SingleGalleryShot",
+    "far_from_zero",
     "feature_distances",
+    "find_doubts",
     "identity",
     "rank",
     "rank_distances",

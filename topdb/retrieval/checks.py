@@ -8,6 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 # Squared distances are at most four times the largest squared length; beyond this they may
 # overflow float32.
 LARGEST_SQUARED_LENGTH = float(np.finfo(np.float32).max) / 16
+# A squared distance is the difference of numbers as large as the squared lengths, and float32 keeps
+# seven digits of them. Where lengths exceed the spread by more than this, rounding is more than
+# 1e-4 of a typical distance, and neighbours change places. The mini grid's networks have 1 to 3.
+LARGEST_LENGTH_TO_SPREAD = 500.0
+_SAMPLED = 1024
+"""Gallery rows that the spread is estimated from."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,8 @@ def checked_pair(
 ) -> tuple[Features, Features]:
     """Query and gallery features of the same parts and dimension.
 
-    Raises ValueError where they differ.
+    Where they lie so far from zero that float32 would hide their distances, the gallery's mean is
+    subtracted from both. Raises ValueError where parts or dimensions differ.
     """
     query = checked_features("query_features", query_features)
     gallery = checked_features("gallery_features", gallery_features)
@@ -110,7 +117,23 @@ def checked_pair(
             f"query_features has {query.values.shape[-1]} dimensions and gallery_features "
             f"{gallery.values.shape[-1]}; extract both with the same network."
         )
-    return query, gallery
+    if not far_from_zero(gallery.values):
+        return query, gallery
+    common = gallery.values.mean(axis=0, dtype=np.float64)
+    return _centred(query_features, common), _centred(gallery_features, common)
+
+
+def far_from_zero(values: NDArray[np.float32]) -> bool:
+    """Whether rounding hides the distances between features, as far as some rows tell."""
+    rows = values[:: max(1, len(values) // _SAMPLED)].astype(np.float64)
+    lengths = np.square(rows).sum()
+    spread = np.square(rows - rows.mean(axis=0)).sum()
+    return bool(lengths > LARGEST_LENGTH_TO_SPREAD * spread)
+
+
+def _centred(features: ArrayLike, common: NDArray[np.float64]) -> Features:
+    """Subtract a vector from all features, which leaves every distance as it is."""
+    return checked_features("features", np.asarray(features) - common)
 
 
 def checked_whole(features: Features, name: str, instead: str) -> None:

@@ -17,11 +17,13 @@ def identity(
     lambda_: float = 0.3,
     single_gallery_shot: SingleGalleryShot | None = None,
     parts: int | None = None,
+    ignore_cameras: bool = False,
 ) -> dict[str, Any]:
     """The evaluator's identity as a plain dictionary, ready for JSON.
 
     ranking: `plain` or `rk`; the parameters of re-ranking are left out of a plain one.
     parts: of features (N, parts, D), whose distances are summed; None for features (N, D)
+    ignore_cameras: whether images of the query's own camera count as all others do
     Raises ValueError for an unknown ranking, rule or variant, or a parameter out of range.
     """
     checked_choice("ranking", ranking, ("plain", "rk"))
@@ -33,7 +35,9 @@ def identity(
     found: dict[str, Any] = {
         "distance": distance,
         "ap_rule": checked_choice("ap_rule", ap_rule, AP_RULES),
-        "junk_rule": "gallery images of the query's person under the query's camera are left out",
+        "junk_rule": "cameras are ignored, and no gallery image is left out"
+        if ignore_cameras
+        else "gallery images of the query's person under the query's camera are left out",
         "distractor_rule": "person 0 is never a match",
         "tie_rule": "equal distances in the order of the gallery",
         "reranking": None,

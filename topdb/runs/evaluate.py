@@ -1,5 +1,6 @@
 """From a features file to its scores: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,12 @@ from topdb.results.evaluation import (
 )
 from topdb.results.features import Features, read_features
 from topdb.retrieval import (
+    Doubts,
     ProgressBar,
     RankingResult,
     SingleGalleryShot,
+    far_from_zero,
+    find_doubts,
     identity,
     rank,
     rank_reranked,
@@ -39,23 +43,31 @@ def evaluate(
     *,
     device: str = "cpu",
     quiet: bool = True,
-) -> dict[str, Any]:
+    ignore_cameras: bool = False,
+    least_matched: float = 0.0,
+    allow_same_paths: bool = True,
+) -> Summary:
     """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
 
     Features (N, D) are ranked by the squared Euclidean distance, features (N, parts, D) by the
     sum over parts of Euclidean distances; `evaluator` in metrics.json says which.
     Anything longer than two seconds shows its progress on standard error, unless `quiet`.
 
-    Returns
-    -------
-    The content of `metrics.json`; shares are fractions in [0, 1].
+    Parameters
+    ----------
+    ignore_cameras : whether images of the query's own camera count as all others do
+    least_matched : share of queries, in [0, 1], that must have a match in the gallery
+    allow_same_paths : whether a query's path may be a gallery image's, too
 
     Raises
     ------
     UserError
-        The file cannot be read, or its arrays have no score; the message names the array.
+        The file cannot be read, its arrays have no score, or the evaluation is more doubtful than
+        allowed; the message names the array.
     """
     features = read_features(features_path)
+    if ignore_cameras:
+        features = _without_cameras(features)
     arrays = (
         features.query_features,
         features.gallery_features,
@@ -86,12 +98,23 @@ def evaluate(
         else:
             result = rank_reranked(*arrays, **(how | reranking))
     except ValueError as error:
-        raise UserError(f"{features_path}: {error}") from None
+        raise UserError(f"{features_path}: {_explained(str(error), features)}") from None
+    found = find_doubts(
+        *arrays[:2],
+        features.query_camids,
+        features.gallery_camids,
+        features.query_paths,
+        features.gallery_paths,
+        result.matches,
+        far_from_zero(features.gallery_features),
+    )
+    _require_sound(features_path, found, least_matched, allow_same_paths)
     told = identity(
         ranking,
         ap_rule=settings.ap_rule,
         single_gallery_shot=shot,
         parts=features.parts,
+        ignore_cameras=ignore_cameras,
         **reranking,
     )
     summary = Summary(
@@ -101,11 +124,43 @@ def evaluate(
         gallery=len(features.gallery_pids),
         evaluator=told,
         features_digest=digest(features_path),
+        doubts=(*features.notes, *found.sentences),
     )
     write_queries(folder / "queries.parquet", _queries(features, result))
     write_top(folder / "top.parquet", _top(features, result))
     write_metrics(folder / "metrics.json", summary)
-    return summary.content()
+    return summary
+
+
+def _without_cameras(features: Features) -> Features:
+    """Give all queries one camera that no gallery image has, so that none is left out for it."""
+    another = features.gallery_camids.max(initial=0) + 1
+    return replace(features, query_camids=np.full_like(features.query_camids, another))
+
+
+def _explained(error: str, features: Features) -> str:
+    """Say why no query has a match where all images are of one camera."""
+    cameras = {*features.query_camids.tolist(), *features.gallery_camids.tolist()}
+    if "match" in error and len(cameras) == 1:
+        return (
+            "all images are of one camera, and a match has to be under another than the query's: "
+            "count images of the same camera with --cameras ignore."
+        )
+    return error
+
+
+def _require_sound(path: Path, found: Doubts, least_matched: float, same_paths: bool) -> None:
+    matched = (found.queries - found.without_match) / found.queries
+    if matched < least_matched:
+        raise UserError(
+            f"{path}: {found.without_match} of {found.queries} queries have no match in the "
+            f"gallery: correct the ids, or let a share of {matched:.2f} pass with --least-matched."
+        )
+    if found.same_paths and not same_paths:
+        raise UserError(
+            f"{path}: {found.same_paths} query images are in the gallery, too, by their paths: "
+            "leave them out, or let them pass with --allow-same-paths."
+        )
 
 
 def _means(result: RankingResult) -> dict[str, float]:
