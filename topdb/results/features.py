@@ -101,8 +101,9 @@ def read_features(path: Path) -> Features:
                 f"{path}: {split}_paths has {paths.size} entries and {split}_pids {pids.size}: "
                 "write one path an image."
             )
-    junk = found["gallery_pids"] == _JUNK
-    if junk.any() and len(found["gallery_features"]) == len(found["gallery_camids"]) == len(junk):
+    junk = np.asarray(found["gallery_pids"] == _JUNK)
+    shapes = [found[f"gallery_{name}"].shape[:1] for name in ("features", "camids", "paths")]
+    if junk.any() and all(shape == junk.shape for shape in shapes):
         for name in ("features", "pids", "camids", "paths"):
             found[f"gallery_{name}"] = found[f"gallery_{name}"][~junk]
         notes.append(f"{junk.sum()} junk images (person -1) are left out of the gallery")
@@ -142,6 +143,8 @@ def _as_ids(path: Path, name: str, ids: NDArray[Any]) -> NDArray[Any]:
     """Return ids in one dimension, as MATLAB's lists come in two; signed where they fit."""
     if ids.ndim == 2 and 1 in ids.shape:
         ids = ids.ravel()
+    if ids.ndim != 1:
+        raise UserError(f"{path}: {name} has shape {ids.shape}: write one number an image.")
     if ids.dtype.kind != "u":
         return ids
     if ids.size and ids.max() > np.iinfo(np.int64).max:
