@@ -7,7 +7,8 @@ from page_project import CHANGES, Study
 from PIL import Image
 
 from topdb.errors import UserError
-from topdb.examples import COLUMNS, write_examples
+from topdb.examples import write_examples
+from topdb.results.examples import ExampleImage
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def rows(study):
 
 
 def test_each_list_begins_with_its_query_and_follows_the_ranking(study, rows):
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == list(ExampleImage.__dataclass_fields__)
     lists = {}
     for row in rows:
         key = tuple(row[name] for name in ("kind", "place", "method", "ranking"))

@@ -5,19 +5,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
 from topdb.config import ExamplesSettings, Params, Profile, Ranking
 from topdb.datasets.index import Pixels, read_index
 from topdb.errors import UserError
-from topdb.files import replacing
 from topdb.results.evaluation import Queries, read_queries, read_top
+from topdb.results.examples import ExampleImage, write_example_images
 from topdb.results.runs import Cell, Run
 
 _AGAIN = "run `topdb evaluate` on the run again."
@@ -195,26 +192,6 @@ class Album:
 
 SHOWN = "top-db-net"
 """The method whose queries are shown unless another is named."""
-COLUMNS = {
-    "dataset": "string",
-    "kind": "string",
-    "place": "int64",
-    "query": "string",
-    "matches": "int64",
-    "method": "string",
-    "ranking": "string",
-    "seed": "int64",
-    "seeds": "int64",
-    "ap": "double",
-    "mean_ap": "double",
-    "rank": "int64",
-    "path": "string",
-    "right": "bool",
-    "width": "int64",
-    "height": "int64",
-    "image": "binary",
-}
-"""Of `examples.parquet`, with their Arrow types; docs/architecture.md says what they hold."""
 
 
 def write_examples(params: Params, profile_name: str, results: Path, path: Path) -> None:
@@ -228,15 +205,12 @@ def write_examples(params: Params, profile_name: str, results: Path, path: Path)
     """
     profile = params.selected(profile_name)
     reference = params.statistics_of(profile_name).reference_method
-    rows = list(_rows(params, profile, reference, results))
-    schema = pa.schema([(name, pa.type_for_alias(alias)) for name, alias in COLUMNS.items()])
-    with replacing(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, schema), partial, compression="zstd")
+    write_example_images(path, _rows(params, profile, reference, results))
 
 
 def _rows(
     params: Params, profile: Profile, reference: str, results: Path
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ExampleImage]:
     settings = params.examples
     method = settings.method or (SHOWN if SHOWN in profile.methods else profile.methods[-1])
     if method not in profile.methods:
@@ -277,29 +251,29 @@ def _same_queries(
 
 def _images(
     choice: Choice, place: int, album: Album, settings: ExamplesSettings
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[ExampleImage]:
     """Yield a row an image: of each list the query, at rank 0, and its nearest."""
     for runs in choice.lists:
         query = runs.paths[choice.row]
         shown = [(query, None), *runs.nearest[query][: settings.shown]]
         for rank, (path, right) in enumerate(shown):
             picture = album.picture(path)
-            yield {
-                "dataset": runs.cell.dataset,
-                "kind": choice.kind,
-                "place": place,
-                "query": query,
-                "matches": int(runs.matches[choice.row]),
-                "method": runs.cell.method,
-                "ranking": runs.cell.ranking,
-                "seed": runs.seeds[0],
-                "seeds": len(runs.seeds),
-                "ap": float(runs.ap[0, choice.row]),
-                "mean_ap": float(runs.mean_ap[choice.row]),
-                "rank": rank,
-                "path": path,
-                "right": right,
-                "width": picture.width,
-                "height": picture.height,
-                "image": picture.content,
-            }
+            yield ExampleImage(
+                dataset=runs.cell.dataset,
+                kind=choice.kind,
+                place=place,
+                query=query,
+                matches=int(runs.matches[choice.row]),
+                method=runs.cell.method,
+                ranking=runs.cell.ranking,
+                seed=runs.seeds[0],
+                seeds=len(runs.seeds),
+                ap=float(runs.ap[0, choice.row]),
+                mean_ap=float(runs.mean_ap[choice.row]),
+                rank=rank,
+                path=path,
+                right=right,
+                width=picture.width,
+                height=picture.height,
+                image=picture.content,
+            )
