@@ -26,6 +26,7 @@ ROOMS = {
     }
     | COMMON,
     "pickled": {"errors"},
+    "formats": {"pickled", "results"} | COMMON,
     "metrics": set(),
     "retrieval": {"metrics"},
     "examples": {"config", "results", "datasets"} | COMMON,
@@ -113,7 +114,7 @@ def test_only_methods_training_and_the_gpus_products_know_torch():
         for name in importers("torch")
         if not name.startswith(("methods/", "engine/", "runs/", "pickled"))
     }
-    assert others == {"retrieval/cuda.py"}
+    assert others == {"retrieval/cuda.py", "formats/torch_dump.py"}
 
 
 TORCHVISIONS = [f"methods/backbones/{name}.py" for name in ("densenet201", "resnet101", "resnet50")]
