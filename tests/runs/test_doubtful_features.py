@@ -126,3 +126,14 @@ def test_cameras_may_be_ignored_and_the_evaluator_says_so(tmp_path):
     assert "cameras are ignored" in found.evaluator["junk_rule"]
     other, _ = scored("ok", tmp_path, ignore_cameras=True)
     assert found.metrics == other.metrics
+
+
+@pytest.mark.parametrize("name", ["feats.pth", "pytorch_result.mat"])
+def test_files_of_other_toolkits_have_the_score_of_their_features(
+    name, tmp_path, monkeypatch, capfd
+):
+    file = tiny.ROOT / "tests/formats/cases" / name
+    assert tiny.topdb(monkeypatch, "evaluate", file, "--out", tmp_path / "out") == 0
+    said = capfd.readouterr().out
+    assert "60 queries, 240 gallery images" in said
+    assert "mAP 58.93  R1 75.00" in said

@@ -7,7 +7,9 @@ import typer
 
 from topdb.config import Ranking, RankingSettings, checked
 from topdb.errors import UserError
+from topdb.formats import read
 from topdb.results.evaluation import Summary
+from topdb.results.features import is_documented
 from topdb.results.runs import forget
 from topdb.runs.evaluate import evaluate as score
 
@@ -16,7 +18,8 @@ PLAIN = ["plain"]
 
 def evaluate(
     features: Annotated[
-        list[Path], typer.Argument(help="A features.npz file, from any model; one or more.")
+        list[Path],
+        typer.Argument(help="A file of features, of topdb or another toolkit."),
     ],
     out: Annotated[
         list[Path],
@@ -37,6 +40,12 @@ def evaluate(
     ] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the ranking.")] = 1,
     device: Annotated[str, typer.Option(help="cpu, or cuda for the products on a GPU.")] = "cpu",
+    num_query: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Number of queries, where a file has all images in one list, queries first."
+        ),
+    ] = None,
     cameras: Annotated[
         str,
         typer.Option(
@@ -74,6 +83,9 @@ def evaluate(
             f"--out is given {len(out)} times for {len(features)} files: give it once for each."
         )
     for file, folder in zip(features, out, strict=True):
+        foreign = None if is_documented(file) else read([file], num_query=num_query)
+        if foreign:
+            typer.echo("\n".join([foreign.sentence, *foreign.notes]))
         for name in ranking:
             found = score(
                 file,
@@ -83,6 +95,7 @@ def evaluate(
                 threads,
                 device=device,
                 quiet=quiet,
+                features=foreign.features if foreign else None,
                 ignore_cameras=cameras == "ignore",
                 least_matched=least_matched,
                 allow_same_paths=allow_same_paths,

@@ -65,6 +65,17 @@ def write_features(path: Path, features: Features) -> None:
         np.savez(stream, **{name: getattr(features, name) for name in _ARRAYS})
 
 
+def is_documented(path: Path) -> bool:
+    """Whether a file is an .npz with features under their names here, or cannot be opened."""
+    try:
+        with zipfile.ZipFile(path) as arrays:
+            return "query_features.npy" in arrays.namelist()
+    except zipfile.BadZipFile:
+        return False
+    except OSError:  # which the reader words
+        return True
+
+
 def read_features(path: Path) -> Features:
     """Read the arrays of a file, whoever wrote it.
 

@@ -43,6 +43,7 @@ def evaluate(
     *,
     device: str = "cpu",
     quiet: bool = True,
+    features: Features | None = None,
     ignore_cameras: bool = False,
     least_matched: float = 0.0,
     allow_same_paths: bool = True,
@@ -55,6 +56,7 @@ def evaluate(
 
     Parameters
     ----------
+    features : what was read of the file, where it is of another toolkit; default: its arrays
     ignore_cameras : whether images of the query's own camera count as all others do
     least_matched : share of queries, in [0, 1], that must have a match in the gallery
     allow_same_paths : whether a query's path may be a gallery image's, too
@@ -65,7 +67,7 @@ def evaluate(
         The file cannot be read, its arrays have no score, or the evaluation is more doubtful than
         allowed; the message names the array.
     """
-    features = read_features(features_path)
+    features = features or read_features(features_path)
     if ignore_cameras:
         features = _without_cameras(features)
     arrays = (
