@@ -81,13 +81,14 @@ class Project:
 
     def __init__(self, folder: Path, params: dict) -> None:
         self.folder = folder
-        for name in COPIED:
-            source = ROOT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            copy(source, folder / name)
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "topdb", folder / "topdb", ignore=ignored)
+        for name in (*COPIED, "topdb"):
+            source = ROOT / name
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, folder / name, ignore=ignored)
+            else:
+                shutil.copy(source, folder / name)
         self.write(params)
 
     def write(self, params: dict) -> None:
