@@ -22,7 +22,7 @@ ROOMS = {
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
     "runs": {
         *("config", "results", "datasets", "methods", "engine", "retrieval", "metrics"),
-        *("code", "pickled", "topdb"),
+        *("formats", "code", "pickled", "topdb"),
     }
     | COMMON,
     "pickled": {"errors"},

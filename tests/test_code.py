@@ -161,6 +161,10 @@ def test_an_edit_of_what_follows_training_is_of_every_run(name, package):
     assert stale(package, name) - {"report"} == {*METHODS}
 
 
+def test_an_edit_of_how_features_are_written_is_of_every_run_and_its_scores(package):
+    assert stale(package, "results/features.py") == {*METHODS, "evaluate"}
+
+
 def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
     own = {"osnet": "osnet", "auto-reid-style": "auto-reid"}
     named = {name: declared(file).backbone for name, file in method_files().items()}
@@ -176,7 +180,6 @@ def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
     ("name", "steps"),
     [
         ("metrics/first_match.py", {"evaluate", "compare", "report"}),
-        ("results/features.py", {"evaluate"}),
         ("results/runs.py", {"compare", "examples", "report"}),
         ("runs/evaluate.py", {"evaluate"}),
         ("retrieval/ranking.py", {"evaluate"}),

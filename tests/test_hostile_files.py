@@ -69,7 +69,7 @@ DAMAGE = {
 @pytest.mark.parametrize("name", ["query_features", "gallery_paths"])
 def test_a_pickle_that_executes_given_as_features(name, here):
     path = tiny.write_features(here / "x.npz", **{name: np.array([Executes()] * 3, object)})
-    with pytest.raises(UserError, match=rf"x\.npz: {name} holds Python objects, which may be code"):
+    with pytest.raises(UserError, match=r"x\.npz is no readable \.npz file"):
         read_features(path)
 
 

@@ -28,6 +28,10 @@ for name, seeds in BATCHES.items():
             runtime=minutes("evaluate"),
         params:
             **PLAN["ranking"],
+            least_matched=PLAN["doubts"]["least_matched"],
+            same_paths=(
+                "--allow-same-paths" if PLAN["doubts"]["allow_same_paths"] else ""
+            ),
             source=PLAN["source"]["evaluate"],
             folders=folders(seeds, len(SCORE_FILES), up=2),
             rankings=expand("--ranking {ranking}", ranking=PLAN["rankings"]),
@@ -35,4 +39,5 @@ for name, seeds in BATCHES.items():
             "topdb evaluate {input.features:q} {params.rankings} {params.folders} "
             "--ap-rule {params.ap_rule:q} --variant {params.variant:q} --k1 {params.k1} "
             "--k2 {params.k2} --lambda {params.original_weight} "
-            "--single-gallery-shot {params.single_gallery_shot} --quiet >{log:q} 2>&1"
+            "--single-gallery-shot {params.single_gallery_shot} "
+            "--least-matched {params.least_matched} {params.same_paths} --quiet >{log:q} 2>&1"

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import scipy.io
+import tiny
 import torch
 from safetensors.numpy import save_file
 
@@ -23,7 +24,7 @@ from topdb.formats import Read, formats, read
 from topdb.formats._start import START
 from topdb.results.features import Features
 
-CASES = Path(__file__).parent / "cases"
+CASES = tiny.ROOT / "tests/cases"
 NAMES = tuple(Features.__dataclass_fields__)
 
 

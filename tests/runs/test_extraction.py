@@ -10,7 +10,7 @@ from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels
 from topdb.engine.batches import resized
 from topdb.results.features import read_features
-from topdb.runs.extraction import extract, extract_rows, write_features
+from topdb.runs.extraction import extract, extract_features, extract_rows
 
 SIZE = (48, 16)
 HARDWARE = HardwareSettings()
@@ -64,7 +64,7 @@ def test_the_batch_size_of_the_extraction_does_not_matter(dataset, network):
 
 def test_the_file_holds_query_and_gallery_as_the_index_lists_them(dataset, network, tmp_path):
     index, pixels = dataset
-    count = write_features(tmp_path / "features.npz", network, index, pixels, HARDWARE)
+    count = extract_features(tmp_path / "features.npz", network, index, pixels, HARDWARE)
     assert count == 9
     written = read_features(tmp_path / "features.npz")
     assert written.query_features.shape == (3, 24)
@@ -103,7 +103,7 @@ def test_features_with_parts_are_written_as_they_are(dataset, network, tmp_path,
     index, pixels = dataset
     whole = network.embed
     monkeypatch.setattr(network, "embed", lambda images: whole(images).unflatten(1, (4, 6)))
-    write_features(tmp_path / "features.npz", network, index, pixels, HARDWARE)
+    extract_features(tmp_path / "features.npz", network, index, pixels, HARDWARE)
     with np.load(tmp_path / "features.npz") as written:
         assert written["query_features"].shape == (3, 4, 6)
         assert written["gallery_features"].shape == (6, 4, 6)

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import typer
 
-from topdb.config import Ranking, RankingSettings, checked
+from topdb.config import DoubtSettings, Ranking, RankingSettings, checked
 from topdb.errors import UserError
 from topdb.formats import read
 from topdb.results.evaluation import Summary
 from topdb.results.features import is_documented
 from topdb.results.runs import forget
+from topdb.retrieval.doubts import ALL_EQUAL
 from topdb.runs.evaluate import evaluate as score
 
 PLAIN = ["plain"]
@@ -72,6 +73,7 @@ def evaluate(
         original_weight=original_weight,
         single_gallery_shot=single_gallery_shot,
     )
+    allowed = DoubtSettings(least_matched=least_matched, allow_same_paths=allow_same_paths)
     known: dict[str, Ranking] = {"plain": "plain", "rk": "rk"}
     for name in ranking:
         if name not in known:
@@ -83,9 +85,9 @@ def evaluate(
             f"--out is given {len(out)} times for {len(features)} files: give it once for each."
         )
     for file, folder in zip(features, out, strict=True):
-        foreign = None if is_documented(file) else read([file], num_query=num_query)
-        if foreign:
-            typer.echo("\n".join([foreign.sentence, *foreign.notes]))
+        given = None if is_documented(file) else read([file], num_query=num_query)
+        if given:
+            typer.echo(given.sentence)
         for name in ranking:
             found = score(
                 file,
@@ -95,10 +97,9 @@ def evaluate(
                 threads,
                 device=device,
                 quiet=quiet,
-                features=foreign.features if foreign else None,
+                given=given,
                 ignore_cameras=cameras == "ignore",
-                least_matched=least_matched,
-                allow_same_paths=allow_same_paths,
+                allowed=allowed,
             )
             typer.echo(f"{_headline(found)}  ({name})")
             for doubt in found.doubts:
@@ -107,6 +108,6 @@ def evaluate(
 
 
 def _headline(found: Summary) -> str:
-    if any(doubt.startswith("all distances are equal") for doubt in found.doubts):
-        return "no score: all distances are equal"
+    if ALL_EQUAL in found.doubts:
+        return "no score"
     return f"mAP {100 * found.metrics['mAP']:.2f}  R1 {100 * found.metrics['R1']:.2f}"

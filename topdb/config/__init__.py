@@ -24,6 +24,7 @@ from topdb.config.methods import declared, method_files
 from topdb.config.profile import (
     EVERYWHERE,
     PRETRAINING,
+    DoubtSettings,
     ExamplesSettings,
     HardwareSettings,
     Profile,
@@ -40,6 +41,7 @@ __all__ = [
     "PRETRAINING",
     "CheckSettings",
     "DatasetSettings",
+    "DoubtSettings",
     "ExamplesSettings",
     "HardwareSettings",
     "ImagenetSettings",

@@ -164,6 +164,15 @@ class RankingSettings(Settings):
     """Draws of CUHK03's classic CMC, one gallery image a person; 0: the whole gallery."""
 
 
+class DoubtSettings(Settings):
+    """How doubtful an evaluation may be before it is an error. No number depends on it."""
+
+    least_matched: Fraction = 0.5
+    """Share of queries that must have a match in the gallery."""
+    allow_same_paths: bool = False
+    """Whether a query's path may be a gallery image's, too."""
+
+
 class Profile(Settings):
     """Everything that one grid of runs depends on."""
 
@@ -187,6 +196,7 @@ class Profile(Settings):
     is made of one and nothing is trained."""
     hardware: HardwareSettings = HardwareSettings()
     ranking: RankingSettings = RankingSettings()
+    doubts: DoubtSettings = DoubtSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     resources: ResourceSettings = ResourceSettings()
 

@@ -125,5 +125,5 @@ def check_against_reference(
 
 def settings_digest(profile: Profile) -> str:
     """Return a digest of everything but the seeds that a profile's numbers depend on."""
-    content = profile.model_dump(mode="json", exclude={"seeds"})
+    content = profile.model_dump(mode="json", exclude={"seeds", "doubts"})
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -62,6 +62,12 @@ class Read:
     """What was assumed, a sentence each."""
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What stands beside their score: the notes, and how many images were left out."""
+        junk = (f"{self.junk} images of person -1, junk, were left out",) if self.junk else ()
+        return (*junk, *(note.removesuffix(".") for note in self.notes))
+
+    @property
     def sentence(self) -> str:
         """What was understood, in one line."""
         parts = [

@@ -12,7 +12,8 @@ from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import compare, of_paper
 from topdb.files import write_text
 from topdb.reporting.documents import Document
-from topdb.reporting.figures import Evidence, figure_names, files_of, plot_names, write_figures
+from topdb.reporting.evidence import Evidence
+from topdb.reporting.figures import figure_names, files_of, plot_names, write_figures
 from topdb.reporting.page.writing import write_page
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.reports import write_metrics, write_plots

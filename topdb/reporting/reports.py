@@ -72,7 +72,7 @@ def write_report(
     ]
     if what == "page":
         # Altair takes a while to import, which no table needs to wait for.
-        from topdb.reporting.figures import Evidence
+        from topdb.reporting.evidence import Evidence
         from topdb.reporting.page.writing import write_page
 
         ordered = (paper, *(each for each in papers if each is not paper))

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from topdb.files import replacing
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 
 PAGE = 7.16
 """Width in inches of the text of a two-column page (IEEE), which every sheet fills."""

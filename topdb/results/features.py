@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from topdb.errors import UserError
@@ -43,8 +44,6 @@ class Features:
     gallery_pids: NDArray[np.int64]
     gallery_camids: NDArray[np.int64]
     gallery_paths: NDArray[np.str_]
-    notes: tuple[str, ...] = ()
-    """What was made of a file that is not quite as documented, a sentence each."""
 
     @property
     def parts(self) -> int | None:
@@ -52,57 +51,64 @@ class Features:
         return self.query_features.shape[1] if self.query_features.ndim == 3 else None
 
 
-_ARRAYS = tuple(name for name in Features.__dataclass_fields__ if name != "notes")
-_IDS = ("query_pids", "query_camids", "gallery_pids", "gallery_camids")
-_PATHS = ("query_paths", "gallery_paths")
-_JUNK = -1
-"""The person of gallery images that show nobody well, in the field's data sets."""
+_ARRAYS = tuple(Features.__dataclass_fields__)
 
 
 def write_features(path: Path, features: Features) -> None:
     """Write the arrays, atomically."""
     with replacing(path) as partial, partial.open("wb") as stream:
-        np.savez(stream, **{name: getattr(features, name) for name in _ARRAYS})
+        np.savez(stream, **vars(features))
 
 
 def is_documented(path: Path) -> bool:
-    """Whether a file is an .npz with features under their names here, or cannot be opened."""
-    try:
-        with zipfile.ZipFile(path) as arrays:
-            return "query_features.npy" in arrays.namelist()
-    except zipfile.BadZipFile:
-        return False
-    except OSError:  # which the reader words
+    """Whether a file has the arrays that are written here, so that nothing about them is a guess.
+
+    Ids and paths are then a list each, one for every row of features, and nobody is junk (person
+    -1). An .npz that cannot
+    be read counts, too: `read_features` says what is wrong with it.
+    """
+    if not path.is_file():
         return True
+    try:
+        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
+            if not {*_ARRAYS} <= {*arrays.files}:
+                return False
+            lists = {name: arrays[name] for name in _ARRAYS if not name.endswith("_features")}
+        for split in ("query", "gallery"):
+            with zipfile.ZipFile(path) as archive, archive.open(f"{split}_features.npy") as header:
+                npy.read_magic(header)
+                shape = npy.read_array_header_1_0(header)[0]
+            if shape[:1] != lists[f"{split}_pids"].shape:
+                return False
+    except _BROKEN as error:
+        return path.suffix == ".npz" and "Object arrays" not in str(error)
+    return all(
+        each.ndim == 1
+        and each.dtype.kind in ("U" if name.endswith("_paths") else "iu")
+        and not (name.endswith("_pids") and (each == -1).any())
+        for name, each in lists.items()
+    )
 
 
 def read_features(path: Path) -> Features:
-    """Read the arrays of a file, whoever wrote it.
-
-    Ids may be (1, N) or (N, 1), paths may be missing, and junk (person -1) may stand in the
-    gallery: `notes` says what was made of it.
+    """Read the arrays that `write_features` writes, whoever wrote them.
 
     Raises
     ------
     UserError
-        The file is missing, broken, or lacks an array, or an array cannot be what its name says.
+        The file is missing, broken, or lacks an array, or an array is not as it is written here.
     """
-    found = _arrays(path)
-    notes = []
-    for name in _IDS:
-        found[name] = _as_ids(path, name, found[name])
-    for split in ("query", "gallery"):
-        features, pids = found[f"{split}_features"], found[f"{split}_pids"]
-        if features.ndim == 2 and len(features) != len(pids) == features.shape[1]:
-            raise UserError(
-                f"{path}: {split}_features has shape {features.shape} for {len(pids)} person ids "
-                "and looks transposed: write one row an image, `features.T`."
-            )
-    if not {*_PATHS} & found.keys():
-        for split in ("query", "gallery"):
-            count = len(found[f"{split}_pids"])
-            found[f"{split}_paths"] = np.array([f"{split}/{row:06d}" for row in range(count)])
-        notes.append("the file names no paths, so images are numbered")
+    try:
+        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
+            missing = [name for name in _ARRAYS if name not in arrays.files]
+            if missing:
+                raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
+            found = {name: arrays[name] for name in _ARRAYS}
+    except FileNotFoundError:
+        raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
+    except _BROKEN as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
     for split in ("query", "gallery"):
         paths, pids = found[f"{split}_paths"], found[f"{split}_pids"]
         if paths.dtype.kind != "U" or paths.ndim != 1:
@@ -112,52 +118,13 @@ def read_features(path: Path) -> Features:
                 f"{path}: {split}_paths has {paths.size} entries and {split}_pids {pids.size}: "
                 "write one path an image."
             )
-    junk = np.asarray(found["gallery_pids"] == _JUNK)
-    shapes = [found[f"gallery_{name}"].shape[:1] for name in ("features", "camids", "paths")]
-    if junk.any() and all(shape == junk.shape for shape in shapes):
-        for name in ("features", "pids", "camids", "paths"):
-            found[f"gallery_{name}"] = found[f"gallery_{name}"][~junk]
-        notes.append(f"{junk.sum()} junk images (person -1) are left out of the gallery")
-    for split in ("query", "gallery"):
-        if found[f"{split}_features"].dtype == np.float64:
-            notes.append(f"{split}_features are float64 and are compared as float32")
-    return Features(**found, notes=tuple(notes))
+        for name in (f"{split}_pids", f"{split}_camids"):
+            if found[name].dtype.kind == "u":
+                found[name] = _signed(path, name, found[name])
+    return Features(**found)
 
 
-def _arrays(path: Path) -> dict[str, NDArray[Any]]:
-    name = ""
-    try:
-        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
-            wanted = _ARRAYS
-            if not {*_PATHS} & {*arrays.files}:
-                wanted = tuple(each for each in _ARRAYS if each not in _PATHS)
-            missing = [each for each in wanted if each not in arrays.files]
-            if missing:
-                raise UserError(f"{path} lacks the array {missing[0]}: write {', '.join(_ARRAYS)}.")
-            found = {}
-            for name in wanted:
-                found[name] = arrays[name]
-            return found
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: train the run, or correct the name.") from None
-    except _BROKEN as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if "Object arrays" in reason:
-            raise UserError(
-                f"{path}: {name} holds Python objects, which may be code: write it as plain text "
-                f"or numbers, as in `np.array({name}, dtype=str)`."
-            ) from None
-        raise UserError(f"{path} is no readable .npz file ({reason}): write it again.") from None
-
-
-def _as_ids(path: Path, name: str, ids: NDArray[Any]) -> NDArray[Any]:
-    """Return ids in one dimension, as MATLAB's lists come in two; signed where they fit."""
-    if ids.ndim == 2 and 1 in ids.shape:
-        ids = ids.ravel()
-    if ids.ndim != 1:
-        raise UserError(f"{path}: {name} has shape {ids.shape}: write one number an image.")
-    if ids.dtype.kind != "u":
-        return ids
+def _signed(path: Path, name: str, ids: NDArray[Any]) -> NDArray[np.int64]:
     if ids.size and ids.max() > np.iinfo(np.int64).max:
         raise UserError(
             f"{path}: {name} holds {ids.max()}, which is no person or camera: write small numbers."

@@ -6,6 +6,9 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+ALL_EQUAL = "all distances are equal, and the ranking is the order of the gallery"
+"""What is said of an evaluation whose score means nothing."""
+
 
 @dataclass(frozen=True)
 class Doubts:
@@ -30,7 +33,7 @@ class Doubts:
         """A sentence for each oddity; none for an evaluation as it should be."""
         found = []
         if self.all_equal:
-            found.append("all distances are equal, and the ranking is the order of the gallery")
+            found.append(ALL_EQUAL)
         if self.without_match:
             scored = self.queries - self.without_match
             found.append(

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from topdb.config import Ranking, RankingSettings
+from topdb.config import DoubtSettings, Ranking, RankingSettings
 from topdb.errors import UserError
 from topdb.files import digest
+from topdb.formats import Read
 from topdb.metrics import metrics
 from topdb.results.evaluation import (
     CMC_RANKS,
@@ -43,10 +44,9 @@ def evaluate(
     *,
     device: str = "cpu",
     quiet: bool = True,
-    features: Features | None = None,
+    given: Read | None = None,
     ignore_cameras: bool = False,
-    least_matched: float = 0.0,
-    allow_same_paths: bool = True,
+    allowed: DoubtSettings = DoubtSettings(),  # noqa: B008 - it is frozen
 ) -> Summary:
     """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
 
@@ -56,10 +56,9 @@ def evaluate(
 
     Parameters
     ----------
-    features : what was read of the file, where it is of another toolkit; default: its arrays
+    given : what was read of a file in another layout; default: the arrays as topdb writes them
     ignore_cameras : whether images of the query's own camera count as all others do
-    least_matched : share of queries, in [0, 1], that must have a match in the gallery
-    allow_same_paths : whether a query's path may be a gallery image's, too
+    allowed : how doubtful the evaluation may be
 
     Raises
     ------
@@ -67,7 +66,7 @@ def evaluate(
         The file cannot be read, its arrays have no score, or the evaluation is more doubtful than
         allowed; the message names the array.
     """
-    features = features or read_features(features_path)
+    features = given.features if given else read_features(features_path)
     if ignore_cameras:
         features = _without_cameras(features)
     arrays = (
@@ -110,7 +109,7 @@ def evaluate(
         result.matches,
         far_from_zero(features.gallery_features),
     )
-    _require_sound(features_path, found, least_matched, allow_same_paths)
+    _require_sound(features_path, found, allowed)
     told = identity(
         ranking,
         ap_rule=settings.ap_rule,
@@ -126,7 +125,7 @@ def evaluate(
         gallery=len(features.gallery_pids),
         evaluator=told,
         features_digest=digest(features_path),
-        doubts=(*features.notes, *found.sentences),
+        doubts=(*(given.doubts if given else ()), *found.sentences),
     )
     write_queries(folder / "queries.parquet", _queries(features, result))
     write_top(folder / "top.parquet", _top(features, result))
@@ -142,7 +141,7 @@ def _without_cameras(features: Features) -> Features:
 
 def _explained(error: str, features: Features) -> str:
     """Say why no query has a match where all images are of one camera."""
-    cameras = {*features.query_camids.tolist(), *features.gallery_camids.tolist()}
+    cameras = np.union1d(features.query_camids, features.gallery_camids)
     if "match" in error and len(cameras) == 1:
         return (
             "all images are of one camera, and a match has to be under another than the query's: "
@@ -151,14 +150,14 @@ def _explained(error: str, features: Features) -> str:
     return error
 
 
-def _require_sound(path: Path, found: Doubts, least_matched: float, same_paths: bool) -> None:
+def _require_sound(path: Path, found: Doubts, allowed: DoubtSettings) -> None:
     matched = (found.queries - found.without_match) / found.queries
-    if matched < least_matched:
+    if matched < allowed.least_matched:
         raise UserError(
             f"{path}: {found.without_match} of {found.queries} queries have no match in the "
             f"gallery: correct the ids, or let a share of {matched:.2f} pass with --least-matched."
         )
-    if found.same_paths and not same_paths:
+    if found.same_paths and not allowed.allow_same_paths:
         raise UserError(
             f"{path}: {found.same_paths} query images are in the gallery, too, by their paths: "
             "leave them out, or let them pass with --allow-same-paths."

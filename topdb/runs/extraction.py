@@ -19,11 +19,12 @@ from topdb.config import HardwareSettings, RecipeChanges, ScaleSettings
 from topdb.datasets.index import Index, Pixels
 from topdb.engine.batches import Placement, loaded, precision, resized
 from topdb.errors import UserError
-from topdb.files import digest, replacing
+from topdb.files import digest
 from topdb.methods import build, find
 from topdb.methods.contract import Method
 from topdb.methods.contract.resolving import plain, resolved
 from topdb.methods.parts.augmentation import normalise
+from topdb.results.features import Features, write_features
 from topdb.results.records import read_record, write_record
 from topdb.results.runs import RunFiles
 from topdb.runs.environment import has_gpu, prepare
@@ -74,19 +75,14 @@ def _embed(
     return features
 
 
-def write_features(
+def extract_features(
     path: Path,
     network: Method,
     index: Index,
     pixels: Pixels,
     settings: HardwareSettings,
 ) -> int:
-    """Write `features.npz` of the index's query and gallery; return the number of images.
-
-    The file holds `query_features` (Q, D) and `gallery_features` (G, D) float32,
-    or (Q, parts, D) and (G, parts, D) of a method whose test features have parts, their `_pids` and
-    `_camids` int64 and their `_paths`.
-    """
+    """Write `features.npz` of the index's query and gallery; return the number of images."""
     arrays: dict[str, Any] = {}
     for split in ("query", "gallery"):
         part = index.split(split)
@@ -94,8 +90,7 @@ def write_features(
         arrays[f"{split}_pids"] = part.pids
         arrays[f"{split}_camids"] = part.camids
         arrays[f"{split}_paths"] = np.array(part.paths)
-    with replacing(path) as partial, partial.open("wb") as stream:
-        np.savez(stream, **arrays)
+    write_features(path, Features(**arrays))
     return len(arrays["query_pids"]) + len(arrays["gallery_pids"])
 
 
@@ -171,7 +166,7 @@ def extract_run(
     prepare(settings.device, settings.threads)
     path = out or files.features
     started = time.perf_counter()
-    images = write_features(path, network, index, pixels, settings)
+    images = extract_features(path, network, index, pixels, settings)
     seconds = time.perf_counter() - started
     if out is None:
         record["dataset"] = index.name

@@ -20,7 +20,7 @@ from topdb.pickled import load_pickled
 from topdb.results.records import AUTHORS, TRAINED, read_record, write_history, write_record
 from topdb.results.runs import Run, RunFiles
 from topdb.runs.environment import describe, peak_gpu_memory_mib, peak_memory_mib, prepare
-from topdb.runs.extraction import on_device, require_identities, write_features
+from topdb.runs.extraction import extract_features, on_device, require_identities
 from topdb.runs.record import (
     Chosen,
     alone_in,
@@ -294,7 +294,7 @@ def import_run(
         prepared = time.perf_counter()
         extracted = None
         if index and pixels:
-            extracted = write_features(files.features, read.network, index, pixels, settings)
+            extracted = extract_features(files.features, read.network, index, pixels, settings)
         done = time.perf_counter()
         write_history(files.history, [])
         save_weights(read.network, files.weights)

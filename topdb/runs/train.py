@@ -32,7 +32,7 @@ from topdb.runs.environment import (
     peak_memory_mib,
     prepare,
 )
-from topdb.runs.extraction import write_features
+from topdb.runs.extraction import extract_features
 from topdb.runs.record import (
     Chosen,
     alone_in,
@@ -287,7 +287,7 @@ def _train(
         )
     del images  # gigabytes at the paper's size
     trained = time.perf_counter()
-    extracted = write_features(files.features, network, index, pixels, profile.hardware)
+    extracted = extract_features(files.features, network, index, pixels, profile.hardware)
     done = time.perf_counter()
 
     write_history(files.history, [epoch.row() for epoch in epochs])

@@ -16,7 +16,8 @@ from matplotlib.text import Text
 from PIL import ImageFont
 
 from topdb.config.paper import read_papers
-from topdb.reporting.figures import Evidence, draw_figure, figure
+from topdb.reporting.evidence import Evidence
+from topdb.reporting.figures import draw_figure, figure
 from topdb.reporting.plots import Plot
 from topdb.reporting.sheets import styled
 from topdb.results.snapshots import Snapshots, write_snapshots

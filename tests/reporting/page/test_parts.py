@@ -13,7 +13,7 @@ from page_project import HOSTILE
 from topdb.config.paper import read_papers
 from topdb.errors import UserError
 from topdb.reporting.documents import ClaimLine
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 from topdb.reporting.page.cells import claim_table, open_cells, run_facts
 from topdb.reporting.page.writing import plot_groups
 from topdb.reporting.plots import KNOWN

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topdb.reporting import plots
-from topdb.reporting.figures import RANKINGS, Evidence
+from topdb.reporting.evidence import RANKINGS, Evidence
 
 CATEGORY = "Scores"
 NEEDS = "scores"

@@ -6,7 +6,7 @@ import altair as alt
 
 from topdb.evidence.pairs import to_reference
 from topdb.reporting import plots
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 from topdb.results.comparisons import Difference
 
 CATEGORY = "Evidence"

@@ -2,7 +2,7 @@
 
 from matplotlib.figure import Figure
 
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 from topdb.reporting.sheets import (
     FOOT,
     HEAD,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from topdb.reporting import plots
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 from topdb.statistics import CellVerdict
 
 CATEGORY = "Evidence"

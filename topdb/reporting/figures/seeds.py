@@ -3,7 +3,7 @@
 import altair as alt
 
 from topdb.reporting import plots
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 from topdb.results.runs import cells
 
 CATEGORY = "Scores"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import altair as alt
 
 from topdb.reporting import plots
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 from topdb.results.records import read_history
 from topdb.results.runs import Run
 

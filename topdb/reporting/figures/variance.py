@@ -5,7 +5,7 @@ import math
 import altair as alt
 
 from topdb.reporting import plots
-from topdb.reporting.figures import Evidence
+from topdb.reporting.evidence import Evidence
 
 CATEGORY = "Evidence"
 NEEDS = "comparisons"
