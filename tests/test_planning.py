@@ -247,6 +247,14 @@ def test_a_changed_ranking_changes_no_other_steps_parameters(here):
     assert [key for key in first if first[key] != second[key]] == ["ranking"]
 
 
+def test_how_doubtful_an_evaluation_may_be_is_of_the_evaluations_alone(here):
+    (here / "data/market1501").mkdir(parents=True)
+    first = plan(tiny.params(here), None)
+    assert first["doubts"] == {"least_matched": 0.5, "allow_same_paths": False}
+    second = plan(tiny.params(here, {"doubts": {"least_matched": 0.1}}), None)
+    assert [key for key in first if first[key] != second[key]] == ["doubts"]
+
+
 def test_other_images_of_a_real_data_set_change_the_plan_and_fresh_times_do_not(here):
     image = here / "data/market1501/query/a.jpg"
     image.parent.mkdir(parents=True)

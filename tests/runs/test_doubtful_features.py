@@ -117,7 +117,7 @@ def test_junk_is_left_out_of_the_gallery_and_counted(tmp_path):
     ("name", "sentence"),
     [
         ("paths_object", r"_paths is an array of objects.*dtype=str"),
-        ("one_camera", r"all images are of one camera.*--cameras ignore"),
+        ("one_camera", r"every match is under the camera of its query.*--cameras ignore"),
     ],
 )
 def test_what_cannot_be_meant_is_named_with_a_remedy(tmp_path, name, sentence):

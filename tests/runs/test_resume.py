@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -387,23 +385,9 @@ def project(tmp_path_factory):
     return folder
 
 
-def start(project: Path, out: str) -> subprocess.Popen:
-    command = ["-m", "topdb.cli", "train", "market1501", "baseline", "1"]
-    command += ["--index", "index.parquet", "--pixels", "pixels.npy", "--out", out]
-    return subprocess.Popen(
-        [sys.executable, *command],
-        cwd=project,
-        env={**os.environ, "PYTHONPATH": str(tiny.ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    _, said = process.communicate(timeout=100)
-    return process.returncode, said
+def start(project: Path, out: str) -> subprocess.Popen[str]:
+    data = ("--index", "index.parquet", "--pixels", "pixels.npy")
+    return tiny.start(project, "train", "market1501", "baseline", "1", *data, "--out", out)
 
 
 def wait_for_a_checkpoint(folder: Path, process: subprocess.Popen, after: set[str]) -> None:
@@ -416,7 +400,7 @@ def wait_for_a_checkpoint(folder: Path, process: subprocess.Popen, after: set[st
 
 @pytest.fixture(scope="module")
 def uninterrupted(project):
-    status, said = finish(start(project, "whole"))
+    status, said = tiny.finish(start(project, "whole"))
     assert status == 0, said
     record = json.loads((project / "whole/run.json").read_text())
     return digest(project / "whole/weights.safetensors"), record["seconds"]["train"]
@@ -433,9 +417,9 @@ def test_a_process_killed_at_ten_random_moments_ends_with_the_same_bits(project,
         wait_for_a_checkpoint(folder, process, known)
         time.sleep(delay)
         process.kill()
-        status, said = finish(process)
+        status, said = tiny.finish(process)
         assert status == -signal.SIGKILL, f"over before it was killed; delays {delays}\n{said}"
-    status, said = finish(start(project, "killed"))
+    status, said = tiny.finish(start(project, "killed"))
     assert status == 0, said
     assert digest(folder / "weights.safetensors") == expected, f"delays {delays}"
     record = json.loads((folder / "run.json").read_text())
@@ -451,13 +435,13 @@ def test_a_scheduler_that_ends_a_process_can_queue_it_again(project, uninterrupt
     wait_for_a_checkpoint(folder, process, set())
     asked = time.monotonic()
     process.terminate()
-    status, said = finish(process)
+    status, said = tiny.finish(process)
     assert time.monotonic() - asked < 10
     assert status == 128 + signal.SIGTERM
     assert "saved: the same command goes on from there" in said.splitlines()[-1]
     assert "Traceback" not in said
     assert not (folder / "run.json").exists()
-    status, said = finish(start(project, "ended"))
+    status, said = tiny.finish(start(project, "ended"))
     assert status == 0, said
     assert "topdb: going on after epoch" in said
     assert digest(folder / "weights.safetensors") == uninterrupted[0]
@@ -468,8 +452,8 @@ def test_a_process_waits_for_one_that_was_left_behind_and_leaves_its_run_alone(p
     first = start(project, "twice")
     wait_for_a_checkpoint(folder, first, set())
     second = start(project, "twice")
-    assert finish(first)[0] == 0
-    status, said = finish(second)
+    assert tiny.finish(first)[0] == 0
+    status, said = tiny.finish(second)
     assert status == 0, said
     assert "topdb: waiting for another process that trains into twice" in said
     assert "twice is whole: the other process did this run" in said
@@ -483,7 +467,7 @@ def test_after_the_one_it_waited_for_was_killed_a_process_goes_on(project, unint
     assert second.stderr is not None
     assert second.stderr.readline().startswith("topdb: waiting")
     first.kill()
-    finish(first)
-    status, said = finish(second)
+    tiny.finish(first)
+    status, said = tiny.finish(second)
     assert status == 0, said
     assert digest(folder / "weights.safetensors") == uninterrupted[0]

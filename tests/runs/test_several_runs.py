@@ -1,10 +1,8 @@
 """Several runs in one process: one after the other, each with files and a log of its own."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -48,23 +46,6 @@ def command(seeds=SEEDS, logs: bool = True) -> list[str]:
     return found
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, "-m", "topdb.cli", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(tiny.ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(process: subprocess.Popen) -> tuple[int, str]:
-    _, said = process.communicate(timeout=100)
-    return process.returncode, said
-
-
 def wait_for(folder: Path, pattern: str, process: subprocess.Popen) -> None:
     ends = time.monotonic() + 60
     while not list(folder.glob(pattern)):
@@ -87,7 +68,7 @@ def alone(data, tmp_path_factory) -> dict[int, tuple[str, str]]:
     """Each run in a process of its own."""
     folder = project(data, tmp_path_factory.mktemp("alone"))
     for seed in SEEDS:
-        status, said = finish(start(folder, *command([seed], logs=False)))
+        status, said = tiny.finish(tiny.start(folder, *command([seed], logs=False)))
         assert status == 0, said
         assert not (folder / f"runs/seed-{seed}/checkpoints").exists()  # short, and alone
     return digests(folder)
@@ -96,7 +77,7 @@ def alone(data, tmp_path_factory) -> dict[int, tuple[str, str]]:
 @pytest.fixture(scope="module")
 def together(data, tmp_path_factory) -> Path:
     folder = project(data, tmp_path_factory.mktemp("together"))
-    status, said = finish(start(folder, *command()))
+    status, said = tiny.finish(tiny.start(folder, *command()))
     assert status == 0, said
     assert said == ""  # each run said what it had to say in its own log
     return folder
@@ -136,17 +117,17 @@ def test_every_run_of_several_leaves_a_spare_until_it_is_evaluated(together, mon
 def test_a_kill_after_the_first_run_loses_none_that_is_finished(data, alone, tmp_path):
     folder = project(data, tmp_path / "killed")
     first = folder / f"runs/seed-{SEEDS[0]}"
-    process = start(folder, *command())
+    process = tiny.start(folder, *command())
     wait_for(folder, f"logs/{SEEDS[1]}.log", process)  # the first is finished
     process.kill()
-    assert finish(process)[0] == -signal.SIGKILL
+    assert tiny.finish(process)[0] == -signal.SIGKILL
     assert (first / "run.json").is_file()
     written = (first / "weights.safetensors").stat().st_ino
     for seed in SEEDS:  # Snakemake deletes what a job has written unless it saw the job end
         for name in FILES:
             (folder / f"runs/seed-{seed}" / name).unlink(missing_ok=True)
 
-    status, said = finish(start(folder, *command()))
+    status, said = tiny.finish(tiny.start(folder, *command()))
     assert status == 0, said
     assert digests(folder) == alone
     assert (first / "weights.safetensors").stat().st_ino == written
@@ -157,9 +138,9 @@ def test_a_kill_after_the_first_run_loses_none_that_is_finished(data, alone, tmp
 
 def test_a_run_that_is_there_is_left_alone(data, alone, tmp_path):
     folder = project(data, tmp_path / "there")
-    assert finish(start(folder, *command([SEEDS[1]])))[0] == 0
+    assert tiny.finish(tiny.start(folder, *command([SEEDS[1]])))[0] == 0
     written = (folder / f"runs/seed-{SEEDS[1]}/weights.safetensors").stat().st_mtime_ns
-    assert finish(start(folder, *command()))[0] == 0
+    assert tiny.finish(tiny.start(folder, *command()))[0] == 0
     assert digests(folder) == alone
     path = folder / f"runs/seed-{SEEDS[1]}/weights.safetensors"
     assert path.stat().st_mtime_ns == written
@@ -169,17 +150,17 @@ def test_a_run_that_is_there_is_left_alone(data, alone, tmp_path):
 
 def test_a_scheduler_that_ends_the_process_ends_it_in_the_run_that_trains(data, alone, tmp_path):
     folder = project(data, tmp_path / "ended", hardware={"checkpoint_seconds": 0.0})
-    process = start(folder, *command())
+    process = tiny.start(folder, *command())
     wait_for(folder, f"runs/seed-{SEEDS[1]}/checkpoints/*/*.json", process)
     process.terminate()
-    status, said = finish(process)
+    status, said = tiny.finish(process)
     assert status == 128 + signal.SIGTERM
     assert "the same command goes on" in said
     assert "the same command goes on" in (folder / f"logs/{SEEDS[1]}.log").read_text()
     assert (folder / f"runs/seed-{SEEDS[0]}/run.json").is_file()
     assert not (folder / f"runs/seed-{SEEDS[1]}/run.json").exists()
     assert not (folder / f"logs/{SEEDS[2]}.log").exists()
-    assert finish(start(folder, *command()))[0] == 0
+    assert tiny.finish(tiny.start(folder, *command()))[0] == 0
     assert digests(folder) == alone
 
 

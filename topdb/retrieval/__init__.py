@@ -3,7 +3,7 @@
 Arrays in, frozen dataclasses out; numpy and numba, on the CPU or with the products on a GPU.
 """
 
-from topdb.retrieval.checks import far_from_zero
+from topdb.retrieval.checks import SameCameraError, far_from_zero
 from topdb.retrieval.distances import feature_distances, squared_distances
 from topdb.retrieval.doubts import Doubts, find_doubts
 from topdb.retrieval.identity import identity
@@ -33,6 +33,7 @@ __all__ = [
     "ProgressBar",
     "RankingResult",
     "Reranking",
+    "SameCameraError",
     "SingleGalleryShot",
     "far_from_zero",
     "feature_distances",

@@ -16,6 +16,10 @@ _SAMPLED = 1024
 """Gallery rows that the spread is estimated from."""
 
 
+class SameCameraError(ValueError):
+    """Queries have matches, and all of them under their own cameras, as in data of one camera."""
+
+
 @dataclass(frozen=True)
 class Features:
     """Feature vectors, whole or in parts, and their squared lengths.
@@ -222,7 +226,8 @@ def relevance(
     """Matches (same person, another camera) and junk (same person, same camera) of each query.
 
     shape: (Q, G); matched: whether some query must have a match
-    Raises ValueError where lengths or persons cannot be right, or no query has a match.
+    Raises ValueError where lengths or persons cannot be right, or no query has a match; a
+    SameCameraError where all matches are under the cameras of their queries.
     """
     queries, gallery = shape
     query_pids = _checked_ids("query_pids", query_pids, queries, "the query")
@@ -252,6 +257,11 @@ def relevance(
     same_camera = gallery_camids[same_person] == query_camids[query]
     junk_lengths = np.bincount(query[same_camera], minlength=len(lengths))
     matches = same_person[~same_camera]
+    if matched and matches.size == 0 and len(same_person):
+        raise SameCameraError(
+            "every match is under the camera of its query, where it does not count; number the "
+            "cameras, or ignore them."
+        )
     if matched and matches.size == 0:
         raise ValueError(
             "no row of query_pids has a match under another camera in gallery_pids and "

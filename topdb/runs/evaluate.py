@@ -26,6 +26,7 @@ from topdb.retrieval import (
     Doubts,
     ProgressBar,
     RankingResult,
+    SameCameraError,
     SingleGalleryShot,
     far_from_zero,
     find_doubts,
@@ -98,8 +99,13 @@ def evaluate(
             result = rank(*arrays, **how)
         else:
             result = rank_reranked(*arrays, **(how | reranking))
+    except SameCameraError:
+        raise UserError(
+            f"{features_path}: every match is under the camera of its query, where it does not "
+            "count: number the cameras, or let all of them count with --cameras ignore."
+        ) from None
     except ValueError as error:
-        raise UserError(f"{features_path}: {_explained(str(error), features)}") from None
+        raise UserError(f"{features_path}: {error}") from None
     found = find_doubts(
         *arrays[:2],
         features.query_camids,
@@ -137,17 +143,6 @@ def _without_cameras(features: Features) -> Features:
     """Give all queries one camera that no gallery image has, so that none is left out for it."""
     another = features.gallery_camids.max(initial=0) + 1
     return replace(features, query_camids=np.full_like(features.query_camids, another))
-
-
-def _explained(error: str, features: Features) -> str:
-    """Say why no query has a match where all images are of one camera."""
-    cameras = np.union1d(features.query_camids, features.gallery_camids)
-    if "match" in error and len(cameras) == 1:
-        return (
-            "all images are of one camera, and a match has to be under another than the query's: "
-            "count images of the same camera with --cameras ignore."
-        )
-    return error
 
 
 def _require_sound(path: Path, found: Doubts, allowed: DoubtSettings) -> None:
