@@ -254,6 +254,12 @@ def test_a_remark_on_nothing_is_named(tmp_path, text, sentence):
         changed(tmp_path, oddities=text)
 
 
+def test_a_paper_that_is_not_there_is_named_with_the_nearest(tmp_path):
+    params = tiny.params(tmp_path).model_copy(update={"papers": ("top_db_nt",)})
+    with pytest.raises(UserError, match=r"no paper 'top_db_nt'.*did you mean 'top_db_net'"):
+        read_papers(params, tiny.PAPERS)
+
+
 def test_files_that_are_not_there_or_broken_are_named(tmp_path):
     with pytest.raises(UserError, match=r"paper.yaml does not exist.*--papers"):
         read_paper(tmp_path / "nothing")

@@ -301,6 +301,13 @@ def read_papers(params: Params, root: Path = PAPERS) -> tuple[Paper, ...]:
                 f"papers: a paper may not be called '{name}'; reports have that name, so rename "
                 "its folder."
             )
+    there = sorted(path.parent.name for path in root.glob(f"*/{FILE}"))
+    for name in params.papers:
+        if there and name not in there:
+            raise UserError(
+                f"papers: there is no paper '{name}' in {root}{nearest(name, there)}: name one of "
+                f"{', '.join(there)}, or the folder above it with --papers."
+            )
     return tuple(read_paper(root / name, params.method_folders) for name in params.papers)
 
 

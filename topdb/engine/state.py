@@ -55,7 +55,7 @@ def _spare_the_compiler() -> None:
 
     torch wraps their methods so that the compiler leaves them alone, and imports it to tell it so:
     a second and 150 MB in each of many training processes, and nothing here is compiled through
-    them. Under a torch that wraps them otherwise this changes nothing but that.
+    them. Under a torch that wraps them in another way it changes nothing.
     """
     for name in ("add_param_group", "state_dict", "load_state_dict"):
         own = inspect.unwrap(getattr(torch.optim.Optimizer, name))
