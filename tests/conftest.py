@@ -20,3 +20,8 @@ hypothesis.settings.load_profile("topdb")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="Try the faults that take long, too.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Try whole projects first: small tests then fill what is left of the workers' time."""
+    items.sort(key=lambda item: "system" not in item.path.parts)

@@ -17,6 +17,7 @@ COPIED = (
     "profiles",
     "papers",
     "dvc.yaml",
+    ".dvcignore",
     "requirements.lock",
 )
 
