@@ -8,7 +8,7 @@ from topdb.config.paper import read_papers
 from topdb.errors import UserError
 from topdb.reporting.recomputing import recompute
 from topdb.reporting.reports import write_plots
-from topdb.results.records import UsedRecipe, inner, number, read_history, used_recipe
+from topdb.results.records import UsedRecipe, inner, number, read_history, read_record, used_recipe
 
 HEAD = "epoch,learning_rate,loss\n"
 
@@ -158,3 +158,18 @@ def test_a_summary_without_its_scores_is_named(tmp_path):
     path.write_text("{}")
     with pytest.raises(UserError, match=r"lacks the key 'queries': run `topdb evaluate`"):
         write_plots(params, "tiny", tmp_path / "results", tmp_path / "plots")
+
+
+def test_a_run_tells_under_which_parameters_it_was_made(tmp_path):
+    folder = tiny.write_run(tmp_path, "market1501", "bot", 1, rendered=True, backbone="small")
+    record = read_record(folder / "run.json")
+    assert (record.rendered, record.backbone, record.start) == (True, "small", None)
+    assert record.recipe.content == {"side": "released", "epochs": 2}
+    assert record.scale["epochs"] == 2
+    older = tiny.write_run(tmp_path, "market1501", "bot", 2, recipe="released")
+    record = read_record(older / "run.json")
+    assert (record.rendered, record.backbone) == (None, "")
+    assert (record.recipe.side, record.recipe.content) == ("released", {})
+    broken = tiny.write_run(tmp_path, "market1501", "bot", 3, rendered="yes")
+    with pytest.raises(UserError, match="'yes' is neither true nor false"):
+        read_record(broken / "run.json")

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,9 @@ class UsedRecipe:
     """What a reader of a table has to know about it; empty where there is nothing."""
     changes: tuple[str, ...] = ()
     """What the profile changed in it on purpose, a sentence each."""
+    content: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """All of it, as `topdb.methods.contract.resolving.plain` tells a recipe, with side and note;
+    empty in older runs."""
 
 
 def used_recipe(record: Mapping[str, Any]) -> UsedRecipe:
@@ -40,6 +43,7 @@ def used_recipe(record: Mapping[str, Any]) -> UsedRecipe:
         side=_text(told.get("side")),
         note=_text(told.get("note")),
         changes=tuple(text for each in listed if (text := _text(each))),
+        content=inner(record, "recipe"),
     )
 
 
@@ -79,7 +83,8 @@ class RunRecord:
     """A finished run by its own account, `run.json`.
 
     `seconds` are by phase; `peak_memory_mib` is the process's, `peak_gpu_memory_mib` its GPU's: NaN
-    where the run does not tell. `content` is all of the file, for those who list whatever stands
+    where the run does not tell. What scored it, its evaluator, stands in the `Summary` of each
+    ranking, `metrics.json`. `content` is all of the file, for those who list whatever stands
     there.
     """
 
@@ -87,8 +92,18 @@ class RunRecord:
     """None where weights were imported and no data set was named."""
     method: str
     seed: object
+    profile: str
+    """Its name, when the run was made; empty where the run does not tell."""
     origin: str
+    rendered: bool | None
+    """Whether its data set is drawn; None where the run does not tell."""
     recipe: UsedRecipe
+    backbone: str
+    """That was built; empty where the run does not tell."""
+    scale: Mapping[str, Any]
+    """What of the profile's scale shrank it, as in `params.yaml`."""
+    start: Mapping[str, Any] | None
+    """What its weights started from, as in `params.yaml`; None for random ones."""
     checkpoint: ImportedCheckpoint | None
     """Where the weights come from, if they were not trained here."""
     index_digest: str | None
@@ -129,8 +144,13 @@ def read_record(path: Path) -> RunRecord:
             dataset=_known(content["dataset"]),
             method=str(content["method"]),
             seed=content.get("seed"),
+            profile=_text(content.get("profile")),
             origin=str(content.get("origin", TRAINED)),
+            rendered=_flag(content.get("rendered")),
             recipe=used_recipe(content),
+            backbone=_text(content.get("backbone")),
+            scale=inner(content, "scale"),
+            start=inner(content, "start") or None,
             checkpoint=None if checkpoint is None else _checkpoint(checkpoint),
             index_digest=_known(content["index_digest"]),
             weights_digest=_known(content.get("weights_digest")),
@@ -147,6 +167,12 @@ def read_record(path: Path) -> RunRecord:
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise lacking(path, error, "train the run again") from None
+
+
+def _flag(value: object) -> bool | None:
+    if value is not None and not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false")
+    return value
 
 
 def _known(value: object) -> str | None:
