@@ -2,13 +2,16 @@ import json
 
 import pytest
 import tiny
+from scipy.stats import t
 
+from topdb.config import load
 from topdb.errors import UserError
 from topdb.evidence.drift import check_against_reference, settings_digest, write_reference
 
-# Ten seeds around 50 with deviation 1: for one cell of two, t(9, 1 - 0.01/4) = 3.69.
+# Ten seeds around 50 with deviation 1, in the former form. A cell of two is tested at a tenth of
+# 0.01, a method of two at eight tenths: t(9, 1 - 0.008/4) = 3.83.
 REFERENCE = {"mAP": {"mean": 50.0, "sd": 1.0, "n": 10}}
-TOLERANCE = 3.69 * (1 / 10 + 1 / 2) ** 0.5
+TOLERANCE = t.isf(0.008 / 4, 9) * (1 / 10 + 1 / 2) ** 0.5
 
 
 @pytest.fixture
@@ -16,10 +19,10 @@ def check(tmp_path, monkeypatch):
     """Compare two seeds of each method, with these mean AP in percent, with the reference."""
     monkeypatch.chdir(tmp_path)
 
-    def run(means, reference=None, changes=None):
+    def run(means, reference=None, changes=None, seeds=(1, 2)):
         params = tiny.params(tmp_path, {"rankings": ["plain"], **(changes or {})})
         for method, mean in means.items():
-            for seed, shift in ((1, -0.01), (2, 0.01)):
+            for seed, shift in zip(seeds, (-0.01, 0.01), strict=True):
                 folder = tmp_path / f"results/market1501/{method}/seed-{seed}"
                 tiny.write_queries(folder, [mean / 100 + shift] * 3)
         content = reference or {
@@ -38,9 +41,15 @@ def check(tmp_path, monkeypatch):
 def test_equal_means_are_no_drift(check):
     drifted, lines = check({"baseline": 50.0, "top-db-net": 50.0})
     assert not drifted
-    assert len(lines) == 2
+    assert len(lines) == 5
     assert all(line.startswith("ok ") for line in lines)
-    assert "difference +0.00, tolerance 2.86" in lines[0]
+    cell = t.isf(0.001 / 4, 9) * (1 / 10 + 1 / 2) ** 0.5
+    assert f"difference +0.00, tolerance {cell:.2f}" in lines[0]
+    assert (
+        f"method baseline: mAP, mean of 1 cells, difference +0.00, tolerance {TOLERANCE:.2f}"
+        in (lines[2])
+    )
+    assert "all methods: mAP, mean of 2 cells" in lines[4]
 
 
 @pytest.mark.parametrize("direction", [-1, 1])
@@ -48,8 +57,8 @@ def test_drift_is_found_in_both_directions_and_named(check, direction):
     moved = 50.0 + direction * (TOLERANCE + 0.1)
     drifted, lines = check({"baseline": 50.0, "top-db-net": moved})
     assert drifted
-    assert lines[0].startswith("ok ")
-    assert lines[1].startswith("DRIFTED  market1501/top-db-net/plain")
+    assert [line for line in lines if line.startswith("DRIFTED")] == [lines[3]]
+    assert lines[3].startswith("DRIFTED  method top-db-net: mAP")
 
 
 @pytest.mark.parametrize("direction", [-1, 1])
@@ -58,18 +67,62 @@ def test_a_difference_within_the_tolerance_is_no_drift(check, direction):
     assert not check({"baseline": 50.0, "top-db-net": moved})[0]
 
 
-def test_the_floor_is_the_smallest_tolerance(check):
-    means = {"baseline": 50.0, "top-db-net": 54.0}
+def test_what_moves_every_method_a_little_is_found(check):
+    drifted, lines = check({"baseline": 52.8, "top-db-net": 52.8})
+    assert drifted
+    assert [line for line in lines if line.startswith("DRIFTED")] == [lines[4]]
+    assert lines[4].startswith("DRIFTED  all methods: mAP")
+
+
+def test_the_floors_are_the_smallest_tolerances(check):
+    means = {"baseline": 50.0, "top-db-net": 55.0}
     assert check(means)[0]
-    drifted, lines = check(means, changes={"check.floor": 4.1})
+    floors = {"check.floor": 5.1, "check.pooled_floor": 5.1}
+    drifted, lines = check(means, changes=floors)
     assert not drifted
-    assert "tolerance 4.10" in lines[-1]
+    assert all("tolerance 5.10" in line for line in lines)
+    assert check(means, changes={"check.floor": 5.1})[0]
 
 
 def test_a_rarer_false_alarm_is_a_wider_tolerance(check):
     means = {"baseline": 50.0, "top-db-net": 53.0}
     assert check(means)[0]
     assert not check(means, changes={"check.family_error": 1e-4})[0]
+
+
+def of_seeds(seeds, ap=50.0):
+    """A reference whose seeds' values are given in turns: 49, 51, 49, ..."""
+    values = {str(seed): ap + (-1) ** (place + 1) for place, seed in enumerate(seeds)}
+    return {"cells": {f"market1501/{m}/plain": {"mAP": values} for m in ("baseline", "top-db-net")}}
+
+
+def test_equal_seeds_are_paired_and_see_more(check):
+    means = {"baseline": 50.0, "top-db-net": 49.0}
+    changes = {"check.floor": 0.1}
+    assert not check(means, of_seeds(range(11, 21)), changes)[0]
+    drifted, lines = check(means, of_seeds(range(1, 11)), changes)
+    assert drifted
+    assert "over equal seeds -1.00, tolerance 0.10" in lines[2]
+    assert [line.split()[0] for line in lines if "top-db-net" not in line] == [
+        "note:",
+        "ok",
+        "ok",
+        "DRIFTED",
+    ]
+
+
+def test_rank_one_is_guarded_too(check):
+    values = {str(seed): 100.0 - seed / 100 for seed in range(10)}
+    cell = {"mAP": {str(seed): 50.0 + seed for seed in range(10)}, "R1": values}
+    reference = {"cells": {"market1501/baseline/plain": cell}}
+    drifted, lines = check({"baseline": 54.5, "top-db-net": 50.0}, reference)
+    assert [line.split(": ")[1].split()[0].strip(",") for line in lines[1:-1]] == ["mAP", "R1"] * 3
+    assert not drifted
+    cell["R1"] = {seed: value - 30 for seed, value in values.items()}
+    drifted, lines = check({"baseline": 54.5, "top-db-net": 50.0}, reference)
+    assert {line.split(": ")[1].split()[0] for line in lines if line.startswith("DRIFTED")} == (
+        {"R1", "R1,"}
+    )
 
 
 def test_a_cell_without_runs_is_drift(check):
@@ -109,6 +162,11 @@ def test_a_reference_of_nothing_that_runs_is_refused(check, reference):
         {"mean": 50.0, "sd": 1.0},
         {"mean": 50.0, "sd": "x", "n": 10},
         {**REFERENCE["mAP"], "n": 1},
+        {"1": 50.0},
+        {"1": 50.0, "2": "x"},
+        {"a": 50.0, "2": 51.0},
+        [50.0, 51.0],
+        {"1": 50.0, "2": float("nan")},
     ],
 )
 def test_a_broken_cell_of_the_reference_is_named(check, cell):
@@ -135,8 +193,10 @@ def test_a_reference_needs_ten_seeds_of_every_cell(tmp_path):
     tiny.write_queries(results / "market1501/baseline/seed-9", [0.59] * 3)
     write_reference(params, "tiny", results, path)
     cell = json.loads(path.read_text())["cells"]["market1501/baseline/plain"]
-    # 50, 51, ... 59: variance (10^2 - 1) / 12 * 10 / 9.
-    assert cell["mAP"] == {"mean": 54.5, "sd": pytest.approx(3.0277, abs=1e-4), "n": 10}
+    assert cell == {
+        "mAP": {str(seed): pytest.approx(50.0 + seed) for seed in range(10)},
+        "R1": dict.fromkeys(map(str, range(10)), 100.0),
+    }
 
 
 def test_a_reference_agrees_with_its_own_runs(tmp_path, monkeypatch):
@@ -149,7 +209,31 @@ def test_a_reference_agrees_with_its_own_runs(tmp_path, monkeypatch):
     write_reference(params, "tiny", tmp_path / "results", tmp_path / "reference.json")
     drifted, lines = check_against_reference(params, "tiny", tmp_path / "results")
     assert not drifted
-    assert [line.split()[2] for line in lines] == ["mAP", "R1"]
+    assert len(lines) == 6
+    assert all("over equal seeds +0.00" in line for line in lines)
+
+
+def test_the_committed_reference_is_of_the_committed_parameters():
+    params = load(tiny.ROOT / "params.yaml")
+    reference = json.loads((tiny.ROOT / params.check.reference).read_text())
+    own = reference["cells"].values()
+    if any("mean" in metric for cell in own for metric in cell.values()):
+        pytest.skip("the committed reference is of the former form: measure it again")
+    assert reference["settings_digest"] == settings_digest(params.selected(params.check.profile))
+    assert {metric for cell in own for metric in cell} == {*params.metrics}
+
+
+def test_what_changes_no_number_changes_no_digest(tmp_path):
+    usual = settings_digest(tiny.params(tmp_path).selected())
+    for changes in (
+        {"seeds": [5, 6]},
+        {"hardware": {"workers": 3}},
+        {"resources": {"train": {"minutes": 7}}},
+        {"doubts": {"least_matched": 0.1}},
+        {"hardware": {"device": "cpu"}},  # the default, spelt out
+    ):
+        assert settings_digest(tiny.params(tmp_path, changes).selected()) == usual
+    assert settings_digest(tiny.params(tmp_path, {"hardware": {"threads": 2}}).selected()) != usual
 
 
 def test_a_cell_that_lacks_a_seed_does_not_pass(check):

@@ -58,15 +58,17 @@ _Model = TypeVar("_Model", bound=Settings)
 
 
 class CheckSettings(Settings):
-    """CI's guard: how far a cell's mean mAP may lie from the committed reference."""
+    """CI's guard: how far means may lie from the committed reference."""
 
     reference: Path
     profile: Name | None = None
     """The profile whose numbers the reference guards; default: whichever is checked."""
     family_error: Annotated[float, Field(gt=0.0, lt=1.0)]
-    """Chance of a false alarm over all cells together, when nothing has changed."""
+    """Chance of a false alarm over all tests together, when nothing has changed."""
     floor: PositiveFloat
-    """Smallest tolerance, in points of mAP."""
+    """Smallest tolerance of a cell, in percentage points."""
+    pooled_floor: PositiveFloat = 0.25
+    """The same of the mean over a method's cells, and over all: they scatter less."""
 
 
 class TrackingSettings(Settings):
