@@ -224,7 +224,7 @@ def test_recipe_is_the_described_one() -> None:
     assert recipe.augmentation == (Flip(0.5), Normalise(), Erase(0.5))
     rates = [recipe.schedule.rate(1.0, Moment(0, epoch), 240) for epoch in (0, 79, 80, 149, 150)]
     assert rates == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01])
-    assert "starts at random where others start from ImageNet" in recipe.note
+    assert "in a frame that was chosen here" in recipe.note
 
 
 def test_a_variant_has_a_rate_for_a_random_start() -> None:

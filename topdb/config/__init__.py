@@ -20,7 +20,7 @@ from topdb.config.file import (
     load,
     load_bundled,
 )
-from topdb.config.methods import declared, method_files
+from topdb.config.methods import declared, method_files, rebuilt_methods
 from topdb.config.profile import (
     EVERYWHERE,
     PRETRAINING,
@@ -66,4 +66,5 @@ __all__ = [
     "load_bundled",
     "method_files",
     "nearest",
+    "rebuilt_methods",
 ]

@@ -43,6 +43,13 @@ def shadowed(folders: Sequence[Path]) -> list[Path]:
     ]
 
 
+def rebuilt_methods(methods: Sequence[str], folders: Sequence[Path] = ()) -> dict[str, str]:
+    """Return what is known and what was chosen, by method, of those that are rebuilt."""
+    files = method_files(folders)
+    told = {name: declared(files[name]).rebuilt for name in methods if name in files}
+    return {name: " ".join(text.split()) for name, text in told.items() if text.strip()}
+
+
 @cache
 def declared(file: Path) -> Declared:
     """Return what a method's file declares: `title`, `backbone_name` and `rebuilt` of its class.

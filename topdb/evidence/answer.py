@@ -1,7 +1,7 @@
 """The answer in one line, and `verdict.json`: how many cells reproduce, how many claims hold."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,11 +36,13 @@ def judged_cells(comparisons: Comparisons, owner: Owner) -> list[CellComparison]
     return [each for each in comparisons.cells if each.verdict and each.owner == owner]
 
 
-def write_answer(comparisons: Comparisons, path: Path) -> None:
+def write_answer(
+    comparisons: Comparisons, path: Path, rebuilt: Mapping[str, str] | None = None
+) -> None:
     """Write `verdict.json`: the answer, counts of each verdict, and every verdict with its reason.
 
     Values are in percentage points; a missing one is null. `competitors` has the cells of those,
-    and all else is of the paper's own.
+    and all else is of the paper's own. `rebuilt` says of methods without a verdict why, by name.
     """
     claims = Counter(each.verdict for each in comparisons.claims)
     own, others = judged_cells(comparisons, "paper"), judged_cells(comparisons, "competitor")
@@ -65,6 +67,7 @@ def write_answer(comparisons: Comparisons, path: Path) -> None:
             "cells": _by_verdict(others),
             "cell_verdicts": [_json(asdict(each)) for each in others],
         },
+        "rebuilt": dict(rebuilt or {}),
     }
     write_json(path, content)
 

@@ -1,7 +1,7 @@
 """Every cell against the number that the paper prints for it."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from topdb.statistics import CellVerdict, cell_verdict, headline
 
 ON_RENDERED_DATA = "The data are rendered: nothing is compared with the paper."
 NOT_PRINTED = "The paper prints no value for this cell."
+REBUILT = "No verdict: a rebuilt method is not the paper's, and no number can confirm it."
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class PaperValue:
     """In percent."""
     owner: Owner
 
+
+_FINDING = ("low", "high", "p", "prediction_low", "prediction_high")
+"""Of a cell's comparison, what a verdict rests on."""
 
 Printed = dict[tuple[Cell, str], PaperValue]
 """By cell and metric."""
@@ -54,14 +58,23 @@ def judge_cells(
     scores: Scores,
     paper: Paper,
     metrics: Sequence[str],
+    rebuilt: Collection[str] = (),
 ) -> Iterator[CellComparison]:
-    """Yield a row a cell and quantity; its verdict is empty where the paper says nothing of it."""
+    """Yield a row a cell and quantity; its verdict is empty where the paper says nothing of it.
+
+    So is that of a method that was rebuilt: what the paper prints of the original is shown.
+    """
     printed = {} if profile.rendered else printed_values(paper)
     for cell in cells(profile):
         margin = paper.margin(cell.dataset)
         for quantity in metrics:
             value = printed.get((cell, quantity))
-            yield _judged(profile, settings, scores, value, margin, cell, quantity)
+            row = _judged(profile, settings, scores, value, margin, cell, quantity)
+            if row.verdict and cell.method in rebuilt:
+                unjudged: dict[str, Any] = dict.fromkeys(_FINDING, math.nan)
+                unjudged |= {"verdict": "", "reason": REBUILT, "seeds_to_settle": None}
+                row = replace(row, **unjudged)
+            yield row
 
 
 def _judged(

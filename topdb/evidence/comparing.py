@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from topdb.config import Params, Profile, StatisticsSettings
+from topdb.config import Params, Profile, StatisticsSettings, rebuilt_methods
 from topdb.config.paper import Claim, Paper, measured
 from topdb.errors import UserError
 from topdb.evidence.cells import Printed, judge_cells, printed_difference, printed_values
@@ -93,13 +93,14 @@ def compare(
     ]
     wanted = [*compared, *claimed(profile, claims)]
     intervals = {pair: interval(settings, pair, scores) for pair in dict.fromkeys(wanted)}
+    rebuilt = rebuilt_methods(profile.methods, params.method_folders)
     parts = parts_of_claims(profile, settings, scores, intervals, printed, claims, family)
     return Comparisons(
         profile=profile_name,
         rendered=profile.rendered,
         paper=paper.name,
         tables=(table,),
-        cells=tuple(judge_cells(profile, settings, scores, paper, params.metrics)),
+        cells=tuple(judge_cells(profile, settings, scores, paper, params.metrics, rebuilt)),
         differences=tuple(
             _differences(profile, settings, scores, intervals, printed, params.metrics)
         ),

@@ -51,8 +51,7 @@ _DESCRIBED = Recipe(
     rules={"network": Adam(3.5e-4)},
     schedule=Milestones(at=(80, 150)),
     options=Options(),
-    note="Auto-ReID-style has the authors' cells in a frame that was chosen here; ImageNet weights "
-    "of it exist nowhere, so that it starts at random where others start from ImageNet.",
+    note="Auto-ReID-style has the authors' cells in a frame that was chosen here.",
 )
 
 

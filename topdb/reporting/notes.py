@@ -7,7 +7,7 @@ from typing import Any
 from topdb.config import Profile
 from topdb.reporting.documents import Code, Strong, Text
 from topdb.results.evaluation import read_metrics
-from topdb.results.records import RunRecord, lacking, read_record
+from topdb.results.records import TRAINED, RunRecord, inner, lacking, read_record
 from topdb.results.runs import Run, runs
 
 
@@ -59,9 +59,19 @@ def _recipes(profile: Profile, records: list[RunRecord]) -> Iterator[Text]:
             if side and (note or side != profile.recipe):
                 told = f". {note.removesuffix('.')}." if note else "."
                 yield ("Recipe of ", Code(method), ": ", Code(side), told)
+        if any(_at_random(record) for record in records if record.method == method):
+            told = ": nobody published ImageNet weights of its backbone, which others start from."
+            yield (Strong("Random start"), " of ", Code(method), told)
     changes = dict.fromkeys(change for record in records for change in record.recipe.changes)
     if changes:
         yield (Strong("Changed"), f" in the recipes: {'; '.join(changes)}.")
+
+
+def _at_random(record: RunRecord) -> bool:
+    """Whether a training started at random where others of its profile start from ImageNet."""
+    kind = inner(record.content, "start").get("kind")
+    started_from = record.content.get("start_digest", "not told")
+    return record.origin == TRAINED and kind == "imagenet" and started_from is None
 
 
 def _named(records: list[RunRecord]) -> Iterator[str | Code]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from topdb.config import Params, Profile
+from topdb.config import Params, Profile, rebuilt_methods
 from topdb.config.paper import Paper, chosen_paper, concerning
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
@@ -96,7 +96,8 @@ def _tables(
         found.append(compared)
         documents.append(made)
     whole = of_paper(found, paper)
-    write_answer(whole, out / inner / "verdict.json")
+    rebuilt = rebuilt_methods(params.selected(profile_name).methods, params.method_folders)
+    write_answer(whole, out / inner / "verdict.json", rebuilt)
     return whole, documents
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from topdb.config import Params
+from topdb.config import Params, rebuilt_methods
 from topdb.config.paper import PAPERS, chosen_paper, read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
@@ -57,7 +57,9 @@ def write_report(
         raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
     found = read_compared(comparisons, profile_name)
     if what == "verdict":
-        write_answer(of_paper(found, paper), out[0])
+        methods = params.selected(profile_name).methods
+        rebuilt = rebuilt_methods(methods, params.method_folders)
+        write_answer(of_paper(found, paper), out[0], rebuilt)
         return
     for path in out:
         if what != "page" and path.suffix not in FORMATS:

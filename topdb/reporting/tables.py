@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from topdb.config import Params, Profile, Ranking, StatisticsSettings
+from topdb.config import Params, Profile, Ranking, StatisticsSettings, rebuilt_methods
 from topdb.config.paper import DEFAULT, Paper, PrintedRow, PrintedTable, measured
 from topdb.evidence.answer import answer
+from topdb.evidence.cells import REBUILT
 from topdb.evidence.comparing import statistics_of
 from topdb.evidence.pairs import to_reference
 from topdb.reporting.documents import (
@@ -113,6 +114,8 @@ def table_document(
         told.append((_PLACES + ("" if rendered else _MEASURED_PLACES),))
         told += [note for block in blocks for note in _misprints(frame.columns, block)]
     told += [(remark,) for remark in paper.remarks_on(table, profile.datasets)]
+    for method, known in rebuilt_methods(profile.methods, params.method_folders).items():
+        told.append((Strong(frame.titles.of(method)), f": {REBUILT} {known}"))
     if not shown:
         wanted, had = (", ".join(RANKED[e] for e in r) for r in (printed.rankings, frame.rankings))
         told.append((f"The profile has no {wanted} ranking: its {had} rows stand here instead.",))

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from topdb.config import Params, Ranking, declared, method_files
+from topdb.config import Params, Ranking, declared, method_files, rebuilt_methods
 from topdb.config.paper import Paper, PaperMethod
 
 RERANKED = "+RK"
+STYLE = "-style"
+"""In the title of every rebuilt method, so that none passes for the original."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Titles:
         """Return what figures call a method."""
         stated = self._stated(method)
         title = stated.brief if stated and stated.brief else self.of(method)
-        return title + (RERANKED if ranking == "rk" else "")
+        return self._marked(method, title) + (RERANKED if ranking == "rk" else "")
 
     def cited(self, method: str, ranking: Ranking = "plain") -> str:
         """Return what tables call a method: a competitor with its authors."""
@@ -47,7 +49,12 @@ class Titles:
 
     def _title(self, method: str) -> str:
         stated = self._stated(method)
-        return stated.title if stated and stated.title else _declared(method, self.folders)
+        title = stated.title if stated and stated.title else _declared(method, self.folders)
+        return self._marked(method, title)
+
+    def _marked(self, method: str, title: str) -> str:
+        rebuilt = rebuilt_methods((method,), self.folders)
+        return title + STYLE if rebuilt and STYLE not in title else title
 
     def _stated(self, method: str) -> PaperMethod | None:
         for paper in self.papers:

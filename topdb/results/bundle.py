@@ -5,7 +5,8 @@ A bundle is a gzipped tar archive:
     manifest.json       format, profile, and the SHA-256 of every other file
     params.yaml         as it was
     papers/             the papers that it lists
-    methods/            of methods of one's own, if there are any, what each is called; no code
+    methods/            of methods of one's own, if there are any, what each is called and what is
+                        known of it; no code
     results/            of every finished run run.json, history.csv, queries.parquet, metrics.json
                         and its snapshots, if it has any; the examples of the page
 
@@ -199,13 +200,14 @@ def checked_bundle(folder: Path, name: Path) -> Bundle:
 
 
 def _titles(folder: Path, method_folders: Sequence[Path]) -> dict[str, Path]:
-    """Write, for each method that is not the package's own, a file that says its title."""
+    """Write, for each method that is not the package's own, a file of its title and its mark."""
     files = {}
     for method in method_files(method_folders).keys() - method_files().keys():
-        title = declared(method_files(method_folders)[method]).title
+        told = declared(method_files(method_folders)[method])
         stub = folder / f"{method.replace('-', '_')}.py"
-        line = f"    title = {title!r}" if title else "    pass"
-        stub.write_text(f"class Method:\n{line}\n", encoding="utf-8")
+        said = {"title": told.title, "rebuilt": told.rebuilt}
+        lines = [f"    {key} = {text!r}\n" for key, text in said.items() if text]
+        stub.write_text("class Method:\n" + ("".join(lines) or "    pass\n"), encoding="utf-8")
         files[f"{METHODS}/{stub.name}"] = stub
     return files
 
