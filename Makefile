@@ -65,13 +65,15 @@ bench-gpu: env
 
 env: $(READY)
 
+# The lock names every package, so that nothing is left to resolve; all cores compile.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "topdb needs Python 3.11 or newer; name one with PYTHON=python3.12 make ..."; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "python3 lacks its venv module: apt-get install python3-venv"; exit 2; }
-	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-compile -r requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing)/' $(VENV)/lib || true
 	@touch $@
 
 # Runs in results/ are worth hours and stay.
