@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from topdb.config import RankingSettings, dropped_in
-from topdb.datasets.building import build_index, decode
+from topdb.datasets.building import build_index
+from topdb.datasets.decoding import decode
 from topdb.datasets.index import Pixels, read_index
 from topdb.datasets.layouts import load_layout
 from topdb.engine.start import load_backbone, load_imagenet

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import multiprocessing
 import os
@@ -92,6 +93,48 @@ def test_the_digest_changes_with_content_name_and_split(market: Path, write_imag
     old.rename(market / "bounding_box_test" / old.name)
     digests.add(build(market)[0].digest)
     assert len(digests) == 4
+
+
+def test_the_digests_are_those_that_runs_have_recorded(market: Path) -> None:
+    """Rows without a conversion that alters pixels count as they did in format 2."""
+    index, _, _ = build(market)
+    rows = zip(index.splits, index.paths, index.pids, index.camids, index.sha256s, strict=True)
+    lines = ["\t".join(map(str, row)) + "\n" for row in rows]
+    assert index.digest == hashlib.sha256("".join(lines).encode()).hexdigest()
+    one = market / "query/0001_c1s1_001051_00.jpg"
+    with Image.open(one) as image:
+        image.convert("L").save(one)
+        grey = build(market)[0]
+        assert grey.conversions
+        assert grey.conversions[4] == ("grey",)
+        exif = Image.Exif()
+        exif[0x0112] = 3
+        image.save(one, exif=exif)
+    turned, path, _ = build(market)
+    lines = [line for line in lines if "query/0001" not in line]
+    lines.insert(4, f"query\tquery/{one.name}\t1\t0\t{turned.sha256s[4]}\tturned\n")
+    assert turned.digest == hashlib.sha256("".join(lines).encode()).hexdigest()
+    assert read_index(path).conversions == turned.conversions
+
+
+def test_the_content_depends_on_pixels_and_people_and_not_on_files_or_folders(
+    market: Path, write_image: Any
+) -> None:
+    first = build(market)[0]
+    folder = market / "Market-1501-v15.09.15"
+    folder.mkdir()
+    for name in ("bounding_box_train", "query", "bounding_box_test"):
+        (market / name).rename(folder / name)
+    moved = build(market)[0]
+    assert moved.digest != first.digest
+    assert moved.content == first.content
+    one = folder / "query/0001_c1s1_001051_00.jpg"
+    one.write_bytes(one.read_bytes() + b"after the end")
+    padded = build(market)[0]
+    assert padded.digest != moved.digest
+    assert padded.content == first.content
+    one.rename(one.with_name("0001_c4s1_001051_00.jpg"))
+    assert build(market)[0].content != first.content
 
 
 def test_a_person_in_train_and_test_is_named(market: Path, write_image: Any) -> None:

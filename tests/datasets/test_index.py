@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels, read_index
+from topdb.datasets.leaks import find_leaks
 from topdb.errors import UserError
 
 
@@ -31,6 +33,8 @@ def test_columns_and_metadata_are_those_of_the_design(built: tuple[Path, Path]) 
         "height",
         "crc32",
         "sha256",
+        "pixels",
+        "conversions",
     ]
     assert b'"junk": 1' in table.schema.metadata[b"topdb.index"]
     assert b"Market-1501" in table.schema.metadata[b"topdb.index"]
@@ -67,6 +71,37 @@ def test_an_altered_index_is_named(built: tuple[Path, Path]) -> None:
     pids = pa.array(table["pid"].to_numpy() + 1)
     altered = table.set_column(2, "pid", pids).replace_schema_metadata(table.schema.metadata)
     pq.write_table(altered, built[0])
+    with pytest.raises(UserError, match="was changed after it was written"):
+        read_index(built[0])
+
+
+def write_format_2(path: Path) -> None:
+    """Write an index as it was before it told of pixels and conversions."""
+    table = pq.read_table(path)
+    stated = json.loads(table.schema.metadata[b"topdb.index"])
+    stated = {key: stated[key] for key in stated if key not in ("content", "release")}
+    metadata = {b"topdb.index": json.dumps({**stated, "format": 2})}
+    table = table.drop_columns(["pixels", "conversions"]).replace_schema_metadata(metadata)
+    pq.write_table(table, path)
+
+
+def test_an_index_of_format_2_is_read_and_has_the_same_digest(built: tuple[Path, Path]) -> None:
+    new = read_index(built[0])
+    write_format_2(built[0])
+    old = read_index(built[0])
+    assert old.digest == new.digest
+    assert old.paths == new.paths
+    assert (old.pixels, old.conversions, old.release, old.content) == (None,) * 4
+    assert find_leaks(old) == find_leaks(new) == []
+    assert Pixels.open(built[1], old)[0].shape == (16, 8, 3)
+
+
+def test_an_altered_digest_of_pixels_is_named(built: tuple[Path, Path]) -> None:
+    table = pq.read_table(built[0])
+    pixels = pa.array(["0" * 32] * table.num_rows)
+    place = table.column_names.index("pixels")
+    altered = table.set_column(place, "pixels", pixels)
+    pq.write_table(altered.replace_schema_metadata(table.schema.metadata), built[0])
     with pytest.raises(UserError, match="was changed after it was written"):
         read_index(built[0])
 

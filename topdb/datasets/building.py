@@ -1,17 +1,12 @@
 """From a folder of images to its index and its cache of pixels, in one pass over the files."""
 
 import hashlib
-import io
-import warnings
 import zlib
 from pathlib import Path
 
-import numpy as np
-from PIL import Image as Pillow
-from PIL import UnidentifiedImageError
-
+from topdb.datasets.decoding import decode
 from topdb.datasets.index import (
-    Image,
+    PIXEL_BYTES,
     Index,
     Measured,
     assemble,
@@ -78,45 +73,25 @@ def _build(
         for record in records:
             file = found.files[record.path]
             content = _content(file)
-            image = decode(content, file)
+            image, conversions = decode(content, file)
             sink.append(image)
-            height, width, _ = image.shape
-            digest = hashlib.sha256(content).hexdigest()
-            measured.append(Measured(width, height, zlib.crc32(image.tobytes()), digest))
+            pixels = image.tobytes()
+            measured.append(
+                Measured(
+                    width=image.shape[1],
+                    height=image.shape[0],
+                    crc32=zlib.crc32(pixels),
+                    sha256=hashlib.sha256(content).hexdigest(),
+                    pixels=hashlib.blake2b(pixels, digest_size=PIXEL_BYTES).hexdigest(),
+                    conversions=conversions,
+                )
+            )
         # An interruption from here on leaves no index, rather than one of other pixels.
         index_path.unlink(missing_ok=True)
     junk = len(found.records) - len(records)
     index = assemble(name, layout, found.protocol, junk, records, measured)
     write_index(index, index_path)
     return index
-
-
-def decode(content: bytes, path: Path) -> Image:
-    """Return an image file's pixels, (height, width, 3) uint8, RGB.
-
-    Raises
-    ------
-    UserError
-        The content, read from `path`, is no complete JPEG or PNG, or says that it is so large
-        that decoding it would fill the memory.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Pillow refuses a header of 179 million pixels, and only warns of half that.
-            warnings.simplefilter("error", Pillow.DecompressionBombWarning)
-            with Pillow.open(io.BytesIO(content), formats=("JPEG", "PNG")) as image:
-                return np.asarray(image.convert("RGB"))
-    except (Pillow.DecompressionBombError, Pillow.DecompressionBombWarning):
-        raise UserError(
-            f"{path} says that it is larger than {Pillow.MAX_IMAGE_PIXELS:,} pixels, which no box "
-            "of a person is: replace or remove the file."
-        ) from None
-    # Pillow's decoders raise all of these on broken files.
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise UserError(
-            f"{path} cannot be decoded as JPEG or PNG ({_reason(error, content)}): replace or "
-            "remove the file."
-        ) from None
 
 
 def _content(path: Path) -> bytes:
@@ -126,14 +101,6 @@ def _content(path: Path) -> bytes:
         raise UserError(
             f"{path} cannot be read ({error.strerror}): restore the file or mend its permissions."
         ) from None
-
-
-def _reason(error: Exception, content: bytes) -> str:
-    if not content:
-        return "it is empty"
-    if isinstance(error, UnidentifiedImageError):
-        return "it is no image"
-    return str(error)
 
 
 def _stamp(path: Path) -> _Stamp:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from topdb.datasets.conversions import ALTERING
 from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
 from topdb.files import replacing
@@ -24,9 +25,13 @@ Integers = NDArray[np.int64]
 
 CHANNELS = 3
 _METADATA_KEY = b"topdb.index"
-_FORMAT = 2
+PIXEL_BYTES = 16
+"""Of the digest of an image's pixels."""
+_FORMAT = 3
 _NUMBERS = ("pid", "camid", "label", "width", "height", "crc32")
-_COLUMNS = ("split", "path", *_NUMBERS, "sha256")
+_COLUMNS_OF_2 = ("split", "path", *_NUMBERS, "sha256")
+"""Those of format 2, which is still read: what it does not say is None."""
+_COLUMNS = (*_COLUMNS_OF_2, "pixels", "conversions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +79,41 @@ class Index(Rows):
     """Checksum of each image's decoded pixels, by which a damaged cache is noticed."""
     sha256s: tuple[str, ...]
     """Digest of each image file's bytes."""
+    pixels: tuple[str, ...] | None = None
+    """Digest of each image's decoded pixels; None in an index of format 2, as all below."""
+    conversions: tuple[tuple[str, ...], ...] | None = None
+    """What was done to make each image 8-bit RGB, upright (`topdb.datasets.conversions`)."""
+    release: str | None = None
+    """Which release of its data set it is, where the layout knows several."""
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over all rows: changes when any image, name, person or split does."""
+        """SHA-256 over all rows: changes when any image, name, person or split does.
+
+        Formats 2 and 3 give the same one, but for conversions that changed what pixels are read.
+        """
         content = hashlib.sha256()
-        for row in zip(self.splits, self.paths, self.pids, self.camids, self.sha256s, strict=True):
-            content.update("\t".join(map(str, row)).encode() + b"\n")
+        conversions = self.conversions or ((),) * len(self)
+        rows = zip(self.splits, self.paths, self.pids, self.camids, self.sha256s, strict=True)
+        for row, done in zip(rows, conversions, strict=True):
+            altered = [each for each in done if each in ALTERING]
+            content.update("\t".join(map(str, (*row, *altered))).encode() + b"\n")
         return content.hexdigest()
+
+    @cached_property
+    def content(self) -> str | None:
+        """SHA-256 of what networks see: split, person, camera and pixels of each image.
+
+        It depends neither on the folder's names nor on how files are compressed; two releases of
+        a data set with equal counts differ in it. None in an index of format 2.
+        """
+        if self.pixels is None:
+            return None
+        sizes = (self.widths.tolist(), self.heights.tolist())
+        numbers = (self.pids.tolist(), self.camids.tolist())
+        rows = zip(self.splits, *numbers, *sizes, self.pixels, strict=True)
+        lines = sorted("\t".join(map(str, row)) for row in rows)
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     @cached_property
     def offsets(self) -> Integers:
@@ -115,6 +147,8 @@ class Measured:
     height: int
     crc32: int
     sha256: str
+    pixels: str
+    conversions: tuple[str, ...]
 
 
 def checked_order(name: str, root: Path, records: list[ImageRecord]) -> list[ImageRecord]:
@@ -157,6 +191,7 @@ def assemble(
     junk: int,
     records: list[ImageRecord],
     measured: list[Measured],
+    release: str | None = None,
 ) -> Index:
     """Return the index of records that are in order, and of what decoding told about each."""
     pids = np.array([record.pid for record in records], np.int64)
@@ -177,13 +212,14 @@ def assemble(
         heights=np.array([image.height for image in measured], np.int64),
         crc32s=np.array([image.crc32 for image in measured], np.int64),
         sha256s=tuple(image.sha256 for image in measured),
+        pixels=tuple(image.pixels for image in measured),
+        conversions=tuple(image.conversions for image in measured),
+        release=release,
     )
 
 
 def write_index(index: Index, path: Path) -> None:
     """Write an index as Parquet, atomically; equal indexes give equal bytes."""
-    # pyarrow costs more to import than all the rest, and most importers only name the types.
-
     description = {
         "format": _FORMAT,
         "name": index.name,
@@ -191,6 +227,8 @@ def write_index(index: Index, path: Path) -> None:
         "protocol": index.protocol,
         "junk": index.junk,
         "digest": index.digest,
+        "content": index.content,
+        "release": index.release,
         "counts": {split: vars(counts) for split, counts in index.split_counts.items()},
     }
     table = pa.table(
@@ -204,6 +242,8 @@ def write_index(index: Index, path: Path) -> None:
             "height": pa.array(index.heights),
             "crc32": pa.array(index.crc32s),
             "sha256": pa.array(index.sha256s, pa.string()),
+            "pixels": pa.array(index.pixels, pa.string()),
+            "conversions": pa.array(index.conversions, pa.list_(pa.string())),
         }
     ).replace_schema_metadata({_METADATA_KEY: json.dumps(description, sort_keys=True)})
     with replacing(path) as partial:
@@ -239,10 +279,18 @@ def read_index(path: Path) -> Index:
 
 
 def _from_table(table: "pa.Table") -> Index | None:
-    """Return the index that a table holds; None where its digest is not the one stated."""
+    """Return the index that a table holds; None where a digest is not the one stated."""
     description: Mapping[str, Any] = json.loads((table.schema.metadata or {})[_METADATA_KEY])
-    if description["format"] != _FORMAT or tuple(table.column_names) != _COLUMNS:
+    columns = {2: _COLUMNS_OF_2, _FORMAT: _COLUMNS}[description["format"]]
+    if tuple(table.column_names) != columns:
         raise ValueError("another version")
+    told: dict[str, Any] = {}
+    if description["format"] == _FORMAT:
+        told = {
+            "pixels": tuple(table["pixels"].to_pylist()),
+            "conversions": tuple(map(tuple, table["conversions"].to_pylist())),
+            "release": description["release"],
+        }
     numbers = {name: np.array(table[name].to_pylist(), np.int64) for name in _NUMBERS}
     if any((numbers[name] < 1).any() for name in ("width", "height")):
         raise ValueError("an image without pixels")
@@ -261,8 +309,10 @@ def _from_table(table: "pa.Table") -> Index | None:
         heights=numbers["height"],
         crc32s=numbers["crc32"],
         sha256s=tuple(table["sha256"].to_pylist()),
+        **told,
     )
-    return index if index.digest == description["digest"] else None
+    stated = description["digest"], description.get("content")
+    return index if (index.digest, index.content) == stated else None
 
 
 Image = NDArray[np.uint8]

@@ -46,8 +46,9 @@ class Leak:
 def find_leaks(index: Index) -> list[Leak]:
     """Return the copies that decide on a score, or that say two things of one image.
 
-    Images are copies where their files have the same SHA-256. Copies of one person are no leak in
-    train, in the gallery, and under the camera of a query, where no evaluation counts them.
+    Images are copies where they have the same size and pixels; in an index of format 2, where their
+    files have the same SHA-256. Copies of one person are no leak in train, in the gallery, and
+    under the camera of a query, where no evaluation counts them.
     """
     pairs: dict[_Found, list[tuple[str, str]]] = defaultdict(list)
     for rows in _copies(index):
@@ -68,9 +69,10 @@ def duplicates(index: Index) -> dict[Split, int]:
 
 def _copies(index: Index) -> list[list[int]]:
     """Return the rows of each image that is there more than once, in the order of the index."""
-    rows: dict[str, list[int]] = defaultdict(list)
-    for row, digest in enumerate(index.sha256s):
-        rows[digest].append(row)
+    rows: dict[tuple[int, int, str], list[int]] = defaultdict(list)
+    sizes = index.widths.tolist(), index.heights.tolist()
+    for row, image in enumerate(zip(*sizes, index.pixels or index.sha256s, strict=True)):
+        rows[image].append(row)
     return [each for each in rows.values() if len(each) > 1]
 
 

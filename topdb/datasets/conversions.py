@@ -1,0 +1,20 @@
+"""What was done to make an image 8-bit RGB and upright, by the names that an index records."""
+
+GREY = "grey"
+"""8 bits or fewer, the same in all three channels."""
+ONE_BIT = "1-bit"
+PALETTE = "palette"
+OPAQUE_ALPHA = "opaque alpha"
+"""A channel of transparency that is opaque everywhere was left out."""
+WIDE_GREY = "16-bit grey"
+WIDE_COLOUR = "16-bit colour"
+"""Of 16 bits the high byte was taken."""
+TURNED = "turned"
+"""Turned or mirrored as its EXIF orientation says."""
+BROKEN_METADATA = "broken metadata"
+"""Metadata that cannot be read were passed over; the pixels are as they are stored."""
+COLOUR_PROFILE = "colour profile"
+"""There is one, which was not applied: no toolkit of the field does."""
+
+ALTERING = frozenset({WIDE_GREY, TURNED})
+"""Pixels differ from those that an index of format 2 stood for, so that the digest has to."""
