@@ -96,7 +96,10 @@ def _refuse(image: Pillow.Image, path: Path) -> None:
         raise UserError(f"{path} holds several pictures: keep the one that is meant.")
     if image.has_transparency_data:
         # One transparent level of 16 bits is beyond what Pillow can apply.
-        opaque = image.mode != "I;16" and image.convert("RGBA").getextrema()[3] == (255, 255)
+        opaque = image.mode != "I;16" and image.convert("RGBA").getchannel("A").getextrema() == (
+            255,
+            255,
+        )
         if not opaque:
             raise UserError(
                 f"{path} is transparent in places, and nothing says what lies behind: put it on "
