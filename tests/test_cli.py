@@ -58,7 +58,7 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "evaluate",
         "estimate",
         "diff",
-        "compare",
+        "judge",
         "examples",
         "figure",
         "report",
@@ -127,7 +127,7 @@ TRAIN = ["--index", "index.parquet", "--pixels", "pixels.npy", "--out", "run"]
         (["evaluate", "absent.npz", "--out", "x", "--lambda", "2"], "original_weight"),
         (["evaluate", "absent.npz", "--out", "x", "--ap-rule", "mean"], "ap_rule"),
         (["report", "metrics", "--out", "x", "--results", "absent"], "absent does not exist"),
-        (["compare", "--out", "x", "--results", "absent"], "absent does not exist"),
+        (["judge", "--out", "x", "--results", "absent"], "absent does not exist"),
         (["track", "--results", "absent"], "absent does not exist"),
         (["verdict", "absent"], "absent does not exist"),
         (["report", "table9", "--out", "x"], "no report 'table9'"),
@@ -160,7 +160,7 @@ def test_a_real_data_set_is_not_drawn_over(tmp_path, monkeypatch, capfd):
 
 def test_an_output_below_a_file_is_named(here, monkeypatch, capfd):
     (here / "a-file").write_text("kept")
-    said = mistake(monkeypatch, capfd, "compare", "--out", "a-file/comparisons.parquet")
+    said = mistake(monkeypatch, capfd, "judge", "--out", "a-file/comparisons.parquet")
     assert "a-file" in said
     assert (here / "a-file").read_text() == "kept"
 
@@ -230,7 +230,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
         "evaluate features.npz --out scores --ranking plain --ranking rk --k1 3 --k2 2",
         "render market1501",
         "index market1501 --index index.parquet --pixels pixels.npy",
-        "compare --out comparisons.parquet",
+        "judge --out comparisons.parquet",
         "report table1 --out t1.md --comparisons comparisons.parquet",
         "report table2 --out t2.md --out t2.tex --out t2.csv --comparisons comparisons.parquet",
         "report verdict --out verdict.json --comparisons comparisons.parquet",

@@ -29,7 +29,7 @@ rule compare:
         rendered=sorted(PLAN["render"]),
         results=lambda wildcards, output: below_results(wildcards, output[0]),
     shell:
-        "topdb compare --paper {params.paper:q} --table {wildcards.table:q} "
+        "topdb judge --paper {params.paper:q} --table {wildcards.table:q} "
         "--results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 

@@ -79,7 +79,7 @@ def read(path):
 def test_a_third_paper_gets_its_table_by_the_command_line(project, monkeypatch, capfd):
     of_third = ["--paper", "third", "--comparisons", "c.parquet"]
     for command in (
-        ["compare", "--paper", "third", "--out", "c.parquet"],
+        ["judge", "--paper", "third", "--out", "c.parquet"],
         ["report", "main", *of_third, "--out", "main.md", "--out", "main.csv", "--out", "main.tex"],
         ["report", "verdict", *of_third, "--out", "verdict.json"],
     ):
@@ -148,7 +148,7 @@ def test_a_line_of_metrics_makes_them_appear_everywhere(tmp_path, monkeypatch):
     results = ["--results", "results"]
     outs = ["--out", "table2.md", "--out", "table2.csv", "--out", "table2.tex"]
     for command in (
-        ["compare", "--out", "c.parquet"],
+        ["judge", "--out", "c.parquet"],
         ["report", "table2", "--comparisons", "c.parquet", *outs],
         ["report", "metrics", "--out", "metrics.json"],
     ):

@@ -100,7 +100,7 @@ def test_the_tables_of_a_paper_are_gathered_and_the_largest_says_what_it_shares(
 
 def test_a_file_of_another_profile_is_refused(comparisons, tmp_path):
     write_comparisons(comparisons, tmp_path / "c.parquet")
-    with pytest.raises(UserError, match=r"the runs of profile tiny, not of paper.*topdb compare"):
+    with pytest.raises(UserError, match=r"the runs of profile tiny, not of paper.*topdb judge"):
         read_comparisons(tmp_path / "c.parquet", "paper")
 
 
@@ -120,5 +120,5 @@ def test_a_broken_or_missing_file_is_named(tmp_path, content):
     path = tmp_path / "comparisons.parquet"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(UserError, match="run `topdb compare` first"):
+    with pytest.raises(UserError, match="run `topdb judge` first"):
         read_comparisons(path, "tiny")

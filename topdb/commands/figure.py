@@ -32,7 +32,7 @@ def figure(
         list[Path] | None,
         typer.Option(
             "--comparisons",
-            help="Of `topdb compare`, once or more; for differences, published, variance.",
+            help="Of `topdb judge`, once or more; for differences, published, variance.",
         ),
     ] = None,
     papers: PapersFolder = PAPERS,

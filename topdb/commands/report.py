@@ -34,7 +34,7 @@ def report(
         list[Path] | None,
         typer.Option(
             "--comparisons",
-            help="Of `topdb compare`; for verdict and page of each table.",
+            help="Of `topdb judge`; for verdict and page of each table.",
         ),
     ] = None,
     examples: Annotated[

@@ -111,7 +111,7 @@ def compare(
 
 
 def read_compared(paths: Sequence[Path], profile_name: str) -> list[Comparisons]:
-    """Read the files of `topdb compare` that are named.
+    """Read the files of `topdb judge` that are named.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def of_table(
             return replace(each, tables=(table,))
     raise UserError(
         f"--comparisons names no comparisons of {table} of {paper.name}: name the file of `topdb "
-        f"compare --paper {paper.name} --table {table}`."
+        f"judge --paper {paper.name} --table {table}`."
     )
 
 
@@ -164,7 +164,7 @@ def of_paper(found: Sequence[Comparisons], paper: Paper) -> Comparisons:
     if not whole & given and not paper.tables.keys() <= given:
         raise UserError(
             f"--comparisons names no comparisons of all tables of {paper.name}: name each file of "
-            f"`topdb compare --paper {paper.name}`, or that of a table that measures all methods."
+            f"`topdb judge --paper {paper.name}`, or that of a table that measures all methods."
         )
     return gathered(own)
 

@@ -59,7 +59,7 @@ class Evidence:
 
     @property
     def comparisons(self) -> Comparisons:
-        """What `topdb compare` found, of the whole grid.
+        """What `topdb judge` found, of the whole grid.
 
         Raises
         ------
@@ -67,7 +67,7 @@ class Evidence:
             Its file was not named.
         """
         if self.given is None:
-            raise UserError("this figure needs --comparisons: the file of `topdb compare`.")
+            raise UserError("this figure needs --comparisons: the file of `topdb judge`.")
         return self.given
 
     @cached_property

@@ -34,7 +34,7 @@ def write_report(
 ) -> None:
     """Write one report; a table in the format that each name of `out` ends in.
 
-    `comparisons` are files of `topdb compare`: of the wanted table, and for verdict and page of
+    `comparisons` are files of `topdb judge`: of the wanted table, and for verdict and page of
     each table of the paper. `examples` and `figures` are shown on the page, if there are any.
 
     Raises
@@ -54,7 +54,7 @@ def write_report(
     if what not in known:
         raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
     if not comparisons:
-        raise UserError(f"{what} needs --comparisons: the file that `topdb compare` wrote.")
+        raise UserError(f"{what} needs --comparisons: the file that `topdb judge` wrote.")
     found = read_compared(comparisons, profile_name)
     if what == "verdict":
         methods = params.selected(profile_name).methods

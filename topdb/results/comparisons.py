@@ -270,24 +270,22 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
         table = pq.ParquetFile(path).read()
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{path} cannot be read ({reason}): run `topdb compare` first.") from None
+        raise UserError(f"{path} cannot be read ({reason}): run `topdb judge` first.") from None
     raw = table.schema.metadata or {}
     metadata = {key.decode(): value.decode() for key, value in raw.items()}
     columns = [(field.name, str(field.type)) for field in table.schema]
     if columns != list(_columns()) or not metadata.keys() >= _METADATA:
-        raise UserError(
-            f"{path} was written by another version of topdb: run `topdb compare` again."
-        )
+        raise UserError(f"{path} was written by another version of topdb: run `topdb judge` again.")
     if metadata["profile"] != profile:
         raise UserError(
             f"{path} compares the runs of profile {metadata['profile']}, not of {profile}: run "
-            f"`topdb compare --profile {profile}`."
+            f"`topdb judge --profile {profile}`."
         )
     found: dict[str, list[Row]] = {kind: [] for kind in KINDS}
     for row in table.to_pylist():
         kind = row.pop("kind")
         if kind not in KINDS:
-            raise UserError(f"{path} has a row of kind {kind!r}: run `topdb compare` again.")
+            raise UserError(f"{path} has a row of kind {kind!r}: run `topdb judge` again.")
         found[kind].append(_row(KINDS[kind], row))
     content: dict[str, Any] = {_FIELDS[kind]: tuple(rows) for kind, rows in found.items()}
     return Comparisons(

@@ -94,7 +94,7 @@ FAULTS = [
     ),
     Fault("kill -9 of a training in the midst", _kill("topdb train", VICTIM, after=1.0)),
     Fault("kill -9 of a ranking", _kill("topdb evaluate", *EVALUATED)),
-    Fault("kill -9 of the comparisons", _kill("topdb compare"), always=False),
+    Fault("kill -9 of the comparisons", _kill("topdb judge"), always=False),
     Fault("kill -9 of a table", _kill("topdb report table", after=0.1), always=False),
     Fault("kill -9 of snakemake, whose training goes on", _signal_workflow(signal.SIGKILL)),
     Fault("SIGTERM to snakemake", _signal_workflow(signal.SIGTERM), always=False),

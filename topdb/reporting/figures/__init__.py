@@ -105,7 +105,7 @@ def write_figure(
     outs: Sequence[Path],
     root: Path = PAPERS,
 ) -> None:
-    """Draw one figure of finished runs; `comparisons` are the main paper's, of `topdb compare`.
+    """Draw one figure of finished runs; `comparisons` are the main paper's, of `topdb judge`.
 
     Raises
     ------

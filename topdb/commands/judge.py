@@ -1,4 +1,4 @@
-"""`topdb compare`."""
+"""`topdb judge`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,11 +16,11 @@ from topdb.commands.options import (
     chosen,
 )
 from topdb.config.paper import chosen_paper, read_papers
-from topdb.evidence.comparing import compare as compared
+from topdb.evidence.comparing import compare
 from topdb.results.comparisons import write_comparisons
 
 
-def compare(
+def judge(
     out: Annotated[Path, typer.Option("--out", help="The .parquet file to write.")],
     table: Annotated[
         str | None,
@@ -37,4 +37,4 @@ def compare(
     known = read_papers(settings, papers)
     wanted = chosen_paper(known, paper)
     last = table or list(wanted.tables)[-1]
-    write_comparisons(compared(settings, name, folder, known, wanted, last), out)
+    write_comparisons(compare(settings, name, folder, known, wanted, last), out)
