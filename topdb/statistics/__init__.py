@@ -4,6 +4,13 @@ numpy and scipy only. Every function takes and gives one unit, the caller's: per
 percent points out; fractions in, fractions out.
 """
 
+from topdb.statistics.checkpoints import (
+    CheckpointDifference,
+    MeanInterval,
+    checkpoint_difference,
+    method_interval,
+    people_interval,
+)
 from topdb.statistics.design import (
     CellPlan,
     ClaimPlan,
@@ -69,6 +76,7 @@ from topdb.statistics.published import (
     smallest_delta,
     verdicts_if_selected,
 )
+from topdb.statistics.ranks import rank_sets
 from topdb.statistics.verdict import (
     CellFinding,
     CellVerdict,
@@ -83,6 +91,7 @@ __all__ = [
     "CellFinding",
     "CellPlan",
     "CellVerdict",
+    "CheckpointDifference",
     "ClaimFinding",
     "ClaimPartEvidence",
     "ClaimPlan",
@@ -97,6 +106,7 @@ __all__ = [
     "FalseCells",
     "FamilyFinding",
     "Headline",
+    "MeanInterval",
     "PartPlan",
     "PermutationTest",
     "PooledDifference",
@@ -111,6 +121,7 @@ __all__ = [
     "alpha_at_look",
     "cell_verdict",
     "check_drift",
+    "checkpoint_difference",
     "claim_part_p",
     "claim_verdict",
     "design",
@@ -127,10 +138,13 @@ __all__ = [
     "intersection_union",
     "judge_family",
     "measured_spread",
+    "method_interval",
+    "people_interval",
     "pooled_difference",
     "pooled_sd",
     "power_of_difference",
     "prediction_interval",
+    "rank_sets",
     "seeds_to_exclude",
     "seeds_to_see",
     "seeds_to_settle",
