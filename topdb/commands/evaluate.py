@@ -7,14 +7,16 @@ import typer
 
 from topdb.config import DoubtSettings, Ranking, RankingSettings, checked
 from topdb.errors import UserError
+from topdb.evidence.people import Intervals, intervals, write_intervals
 from topdb.formats import read
-from topdb.results.evaluation import Summary
+from topdb.results.evaluation import Summary, read_queries
 from topdb.results.features import is_documented
 from topdb.results.runs import forget
 from topdb.retrieval.doubts import ALL_EQUAL
 from topdb.runs.evaluate import evaluate as score
 
 PLAIN = ["plain"]
+SHOWN = ("mAP", "R1", "R5", "R10", "mINP")
 
 
 def evaluate(
@@ -60,7 +62,9 @@ def evaluate(
     allow_same_paths: Annotated[
         bool, typer.Option("--allow-same-paths", help="Let query images be gallery images, too.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show no progress and no intervals over people.")
+    ] = False,
 ) -> None:
     """Rank a gallery for each query, and score the ranking by CMC, mAP and mINP."""
     settings = checked(
@@ -101,13 +105,29 @@ def evaluate(
                 ignore_cameras=cameras == "ignore",
                 allowed=allowed,
             )
-            typer.echo(f"{_headline(found)}  ({name})")
+            typer.echo(_headline(found, name, {} if quiet else _intervals(folder / name, found)))
             for doubt in found.doubts:
                 typer.echo(f"  note: {doubt}.")
         forget(file.parent)
 
 
-def _headline(found: Summary) -> str:
+def _intervals(folder: Path, found: Summary) -> Intervals:
     if ALL_EQUAL in found.doubts:
-        return "no score"
-    return f"mAP {100 * found.metrics['mAP']:.2f}  R1 {100 * found.metrics['R1']:.2f}"
+        return {}
+    over_people = intervals(read_queries(folder / "queries.parquet"), found)
+    write_intervals(folder / "intervals.json", over_people)
+    return over_people
+
+
+def _headline(found: Summary, ranking: str, over_people: Intervals) -> str:
+    """Return the score in one line, with intervals over people where there are any."""
+    if ALL_EQUAL in found.doubts:
+        return f"no score  ({ranking})"
+    shown = []
+    for name in SHOWN if over_people else SHOWN[:2]:
+        each = over_people.get(name)
+        ends = f" [{100 * each.low:.2f}, {100 * each.high:.2f}]" if each else ""
+        shown.append(f"{name} {100 * found.metrics[name]:.2f}{ends}")
+    some = next(iter(over_people.values()), None)
+    what = f", {100 * some.confidence:g} % over {some.people} people" if some else ""
+    return f"{'  '.join(shown)}  ({ranking}{what})"

@@ -39,16 +39,15 @@ def people_interval(
     whole: the largest score: 1 for fractions, 100 for percent
 
     People are a sample, and all queries of a person come with it. The variance of the mean is the
-    jackknife's over people. Wilson's interval takes it as the design's effective
-    number of trials, with Student's t of people - 1 degrees of freedom, so that it never leaves
-    0 to `whole` and leans to the side where there is room. Where all people score alike, as many
-    trials as people are counted.
+    jackknife's over people. It makes the effective number of trials of Wilson's interval, with
+    Student's t of people - 1 degrees of freedom, so that the ends never leave 0 to `whole` and
+    lean to the side where there is room. Where all people score alike, as many trials as people
+    are counted. The seed of training is held fixed: it is about this checkpoint, not its method.
 
     Source: Wilson (1927), "Probable inference, the law of succession, and statistical inference";
     Korn and Graubard (1998), "Confidence intervals for proportions with small expected number of
     positive counts estimated from survey data", for the effective number; Efron and Stein (1981),
-    "The jackknife estimate of variance". The seed of training is
-    held fixed: the answer is about this checkpoint and not about its method.
+    "The jackknife estimate of variance".
     Raises ValueError as `person_sums` does, and for scores outside 0 to `whole`.
     """
     open_share("confidence", confidence)
@@ -119,8 +118,8 @@ def checkpoint_difference(
     people: (queries,) integers, the person of each query
 
     All queries of a person come with it: the jackknife's variance over people, and Student's t of
-    people - 1 degrees of freedom. Seeds are held fixed: it is about these checkpoints, not about their
-    methods. The two p values are those of the same t; without any variance they are 0 or 1.
+    people - 1 degrees of freedom. Seeds are held fixed: it is about these checkpoints, not about
+    their methods. The two p values are of the same t; without any variance they are 0 or 1.
     Source: Efron and Stein (1981), "The jackknife estimate of variance".
     Raises ValueError as `person_sums` does.
     """
