@@ -45,6 +45,26 @@ def test_what_is_no_recipe_says_nothing(record):
     assert used_recipe(record) == UsedRecipe()
 
 
+@pytest.mark.parametrize("value", [1.7e17, None])
+def test_a_run_says_where_it_diverged_and_older_ones_say_nothing(tmp_path, value):
+    said = {"epoch": 2, "what": "loss", "value": value, "limit": 38.0}
+    folder = tiny.write_run(tmp_path, "market1501", "baseline", 1, diverged=said)
+    found = read_record(folder / "run.json").diverged
+    assert found
+    assert found.content() == said
+    was = "no finite number" if value is None else "1.7e+17, beyond 38"
+    assert str(found) == f"the loss loss of epoch 2 was {was}"
+    folder = tiny.write_run(tmp_path, "market1501", "baseline", 2)
+    assert read_record(folder / "run.json").diverged is None
+
+
+@pytest.mark.parametrize("said", [[], 7, "yes", {"epoch": 2}])
+def test_what_does_not_say_where_a_run_diverged_is_no_record(tmp_path, said):
+    folder = tiny.write_run(tmp_path, "market1501", "baseline", 1, diverged=said)
+    with pytest.raises(UserError, match=r"run\.json (lacks|is broken)"):
+        read_record(folder / "run.json")
+
+
 def test_a_loss_that_is_no_longer_finite_is_read(tmp_path):
     path = tmp_path / "history.csv"
     path.write_text(f"{HEAD}1,0.1,2.5\n2,0.1,nan\n")

@@ -79,6 +79,30 @@ class ImportedCheckpoint:
 
 
 @dataclass(frozen=True)
+class Diverged:
+    """Where a training went wrong by its own losses: the first such epoch, counted from 1."""
+
+    epoch: int
+    what: str
+    """The loss's name."""
+    value: float
+    """Its mean over the epoch; NaN where it was no finite number, and the training ended."""
+    limit: float
+    """What no loss of a sound training exceeds."""
+
+    def __str__(self) -> str:
+        was = "no finite number"
+        if math.isfinite(self.value):
+            was = f"{self.value:.4g}, beyond {self.limit:.4g}"
+        return f"the loss {self.what} of epoch {self.epoch} was {was}"
+
+    def content(self) -> dict[str, Any]:
+        """Return what `run.json` says; JSON has no NaN."""
+        value = self.value if math.isfinite(self.value) else None
+        return {"epoch": self.epoch, "what": self.what, "value": value, "limit": self.limit}
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A finished run by its own account, `run.json`.
 
@@ -119,6 +143,8 @@ class RunRecord:
     seconds: Mapping[str, float]
     peak_memory_mib: float
     peak_gpu_memory_mib: float
+    diverged: Diverged | None
+    """None for a sound training, imported weights, and runs of a topdb that did not look."""
     content: Mapping[str, Any]
 
 
@@ -163,6 +189,7 @@ def read_record(path: Path) -> RunRecord:
             seconds={name: number(each) for name, each in inner(content, "seconds").items()},
             peak_memory_mib=number(content.get("peak_memory_mib")),
             peak_gpu_memory_mib=number(content.get("peak_gpu_memory_mib")),
+            diverged=_diverged(content.get("diverged")),
             content=content,
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
@@ -182,6 +209,17 @@ def _known(value: object) -> str | None:
 def _checkpoint(content: Mapping[str, Any]) -> ImportedCheckpoint:
     epoch = content["epoch"]
     return ImportedCheckpoint(str(content["file"]), str(content["sha256"]), epoch and int(epoch))
+
+
+def _diverged(content: dict[str, Any] | None) -> Diverged | None:
+    if content is None:
+        return None
+    return Diverged(
+        int(content["epoch"]),
+        str(content["what"]),
+        number(content["value"]),
+        float(content["limit"]),
+    )
 
 
 def _text(value: object) -> str:
