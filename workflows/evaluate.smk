@@ -37,7 +37,7 @@ for name, seeds in BATCHES.items():
             rankings=expand("--ranking {ranking}", ranking=PLAN["rankings"]),
         shell:
             "topdb evaluate {input.features:q} {params.rankings} {params.folders} "
-            "--ap-rule {params.ap_rule:q} --variant {params.variant:q} --k1 {params.k1} "
+            "--metric {params.metric:q} --ap-rule {params.ap_rule:q} --variant {params.variant:q} --k1 {params.k1} "
             "--k2 {params.k2} --lambda {params.original_weight} "
             "--single-gallery-shot {params.single_gallery_shot} "
             "--least-matched {params.least_matched} {params.same_paths} --quiet >{log:q} 2>&1"

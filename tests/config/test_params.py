@@ -409,7 +409,8 @@ def test_the_shipped_paper_profile_is_the_papers():
     hardware = paper.hardware.model_dump()
     assert {key: hardware[key] for key in fidelity} == fidelity
     assert paper.ranking.model_dump() == {
-        "ap_rule": "step",
+        "metric": "euclidean",
+            "ap_rule": "step",
         "variant": "torchreid",
         "k1": 20,
         "k2": 6,

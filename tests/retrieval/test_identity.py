@@ -3,6 +3,7 @@ import json
 import pytest
 
 from topdb.retrieval import SingleGalleryShot, identity
+from topdb.retrieval.identity import VERSION
 
 
 def test_plain_ranking_has_no_reranking():
@@ -28,6 +29,15 @@ def test_features_with_parts_name_the_sum_and_its_power():
         assert "power_of_euclidean_distance" not in reranking
     with pytest.raises(ValueError, match="parts is 0"):
         identity(parts=0)
+
+
+def test_the_rules_have_a_version_and_the_metric_a_name():
+    plain, cosine = identity(), identity(metric="cosine")
+    assert plain["version"] == cosine["version"] == VERSION
+    assert (plain["metric"], cosine["metric"]) == ("euclidean", "cosine")
+    assert cosine["distance"] == "squared Euclidean, float32, of features of unit length"
+    with pytest.raises(ValueError, match="metric is 'manhattan'"):
+        identity(metric="manhattan")
 
 
 def test_fits_json():

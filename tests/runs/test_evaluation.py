@@ -338,3 +338,59 @@ def test_what_was_written_is_read_again(tmp_path):
     assert read_metrics(tmp_path / "plain/metrics.json").content() == metrics
     write_features(tmp_path / "again.npz", read_features(path))
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
+
+
+def test_the_cosine_ranks_by_angle(tmp_path):
+    """Person 1 lies along one axis and person 2 along the other, whatever the lengths."""
+    changes = {
+        "query_features": np.array([[9, 0], [0, 0.1]], np.float32),
+        "query_pids": np.array([1, 2]),
+        "query_camids": np.array([0, 0]),
+        "query_paths": np.array(["query/1.jpg", "query/2.jpg"]),
+        "gallery_features": np.array([[0, 9.0], [0.1, 0]], np.float32),
+        "gallery_pids": np.array([2, 1]),
+        "gallery_camids": np.array([1, 1]),
+        "gallery_paths": np.array(["gallery/2.jpg", "gallery/1.jpg"]),
+    }
+    path = tiny.write_features(tmp_path / "features.npz", **changes)
+    cosine = RankingSettings(metric="cosine")
+    found = evaluated(path, "plain", cosine, tmp_path / "cosine", threads=1)
+    assert (found["mAP"], found["evaluator"]["metric"]) == (1.0, "cosine")
+    assert evaluated(path, "plain", PLAIN, tmp_path / "euclidean", threads=1)["mAP"] == 0.75
+    changes["gallery_features"] = np.array([[0, 0], [1, 0]], np.float32)
+    tiny.write_features(path, **changes)
+    with pytest.raises(UserError, match="row 0 is all zeros"):
+        evaluate(path, "plain", cosine, tmp_path / "zeros", threads=1)
+    for side in ("query", "gallery"):
+        changes[f"{side}_features"] = np.ones((2, 3, 4), np.float32)
+    tiny.write_features(path, **changes)
+    with pytest.raises(UserError, match="these have parts"):
+        evaluate(path, "plain", cosine, tmp_path / "parts", threads=1)
+
+
+def test_galleries_are_told_apart_by_people_and_images_in_any_order(tmp_path):
+    """Paths of another folder, another order and cameras from 1 are the same gallery."""
+    path = tiny.write_features(tmp_path / "features.npz")
+    digests = [evaluate(path, "plain", PLAIN, tmp_path / "a", threads=1).gallery_digests]
+    with np.load(path) as arrays:
+        own = dict(arrays)
+    back = slice(None, None, -1)
+    turned = {name: own[name][back] for name in own if name.startswith("gallery")}
+    turned["gallery_paths"] = np.array([f"/data/{each}" for each in turned["gallery_paths"]])
+    for name in ("query_camids", "gallery_camids"):
+        turned[name] = (turned if name in turned else own)[name] + 1
+    other = {"gallery_pids": np.array([1, 1, 1, 0, 2, 4])}
+    for changes in (turned, other, {"gallery_paths": np.array([f"{n}.jpg" for n in range(6, 12)])}):
+        tiny.write_features(path, **changes)
+        digests.append(evaluate(path, "plain", PLAIN, tmp_path / "a", threads=1).gallery_digests)
+    assert read_metrics(tmp_path / "a/metrics.json").gallery_digests == digests[-1]
+    first, same, people, images = digests
+    assert first == same
+    assert (first["people"] != people["people"], first["images"] == people["images"]) == (
+        True,
+        True,
+    )
+    assert (first["people"] == images["people"], first["images"] != images["images"]) == (
+        True,
+        True,
+    )

@@ -31,6 +31,9 @@ def evaluate(
     ranking: Annotated[
         list[str], typer.Option(help="plain, or rk: k-reciprocal re-ranking. May be repeated.")
     ] = PLAIN,
+    metric: Annotated[
+        str, typer.Option(help="euclidean, or cosine as fast-reid ranks by default.")
+    ] = "euclidean",
     ap_rule: Annotated[str, typer.Option(help="step or trapezoid.")] = "step",
     variant: Annotated[str, typer.Option(help="Re-ranking: torchreid or zhong2017.")] = "torchreid",
     k1: Annotated[int, typer.Option(help="Re-ranking: neighbours.")] = 20,
@@ -70,6 +73,7 @@ def evaluate(
     settings = checked(
         RankingSettings,
         "evaluate",
+        metric=metric,
         ap_rule=ap_rule,
         variant=variant,
         k1=k1,

@@ -153,6 +153,8 @@ _SHOWN = ("baseline", "top-db-net")
 class RankingSettings(Settings):
     """How features are ranked and scored."""
 
+    metric: Literal["euclidean", "cosine"] = "euclidean"
+    """The distance; cosine is the Euclidean one of features of unit length."""
     ap_rule: Literal["step", "trapezoid"] = "step"
     variant: Literal["torchreid", "zhong2017"] = "torchreid"
     """Which distances k-reciprocal re-ranking starts from."""

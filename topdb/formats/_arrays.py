@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from topdb.errors import UserError
 from topdb.formats._names import Entry, Key, Role
 from topdb.formats._start import shown
+from topdb.results.evaluation import numbered
 from topdb.results.features import Features
 
 JUNK = -1
@@ -394,8 +395,7 @@ def _paths(
     for side in SIDES:
         own = columns.get((side, "paths"))
         if own is None:
-            count = len(rows[side].values)
-            found[side] = np.array([f"{side}/{number:06d}" for number in range(1, count + 1)])
+            found[side] = numbered(side, len(rows[side].values))
             notes.append("Images without paths were numbered, as in query/000001.")
         elif own.values.dtype.kind == "U":
             found[side] = np.char.rstrip(own.values)  # MATLAB fills texts up with blanks

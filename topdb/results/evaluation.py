@@ -1,7 +1,7 @@
 """The files of an evaluation: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,17 @@ _NEEDED = ("path", "pid", "matches", "ap", "first_match_rank")
 _LARGEST = 2**63
 """No person, camera or rank has such a number; 64 bits do not hold it."""
 _AGAIN = "run `topdb evaluate` again."
+
+
+def numbered(side: str, count: int) -> NDArray[np.str_]:
+    """Return what stands for the paths of images that have none: a side and a number, from 1."""
+    return np.array([f"{side}/{number:06d}" for number in range(1, count + 1)])
+
+
+def are_numbered(paths: Sequence[str]) -> bool:
+    """Whether paths are numbers that stand for images without paths."""
+    side = paths[0].partition("/")[0] if len(paths) else ""
+    return tuple(paths) == tuple(numbered(side, len(paths)).tolist())
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +196,9 @@ class Summary:
     features_digest: str
     doubts: tuple[str, ...] = ()
     """What makes the evaluation doubtful, a sentence each."""
+    gallery_digests: Mapping[str, str] = field(default_factory=dict)
+    """Of its `people` with their cameras, and of its `images` by name, in whatever order; empty of
+    a file written before there were digests, and without `images` where those were numbered."""
 
     def content(self) -> dict[str, Any]:
         """Return what the file holds."""
@@ -200,6 +214,7 @@ class Summary:
             "gallery": self.gallery,
             "evaluator": self.evaluator,
             "features_digest": self.features_digest,
+            **({"gallery_digests": self.gallery_digests} if self.gallery_digests else {}),
             **({"doubts": list(self.doubts)} if self.doubts else {}),
         }
 
@@ -227,12 +242,13 @@ def read_metrics(path: Path) -> Summary:
         evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
         doubts = tuple(map(str, content.pop("doubts", ())))
+        gallery_digests = dict(content.pop("gallery_digests", {}))
         metrics = {name: float(value) for name, value in (content | cmc).items()}
         for name in ("mAP", "mINP", *(f"R{rank}" for rank in CMC_RANKS)):
             metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise lacking(path, error, "run `topdb evaluate` again") from None
-    return Summary(metrics, *counts, evaluator, digest, doubts)
+    return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests)
 
 
 def _write(path: Path, table: pa.Table) -> None:

@@ -4,7 +4,7 @@ Arrays in, frozen dataclasses out; numpy and numba, on the CPU or with the produ
 """
 
 from topdb.retrieval.checks import SameCameraError, far_from_zero
-from topdb.retrieval.distances import feature_distances, squared_distances
+from topdb.retrieval.distances import METRICS, feature_distances, squared_distances, unit_length
 from topdb.retrieval.doubts import Doubts, find_doubts
 from topdb.retrieval.identity import identity
 from topdb.retrieval.machine import Progress, ProgressBar
@@ -27,6 +27,7 @@ from topdb.retrieval.reranking import (
 
 __all__ = [
     "AP_RULES",
+    "METRICS",
     "VARIANTS",
     "Doubts",
     "Progress",
@@ -47,4 +48,5 @@ __all__ = [
     "squared_distances",
     "top_matches",
     "top_of_blocks",
+    "unit_length",
 ]

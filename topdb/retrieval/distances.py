@@ -11,6 +11,7 @@ from topdb.retrieval.checks import Features, checked_choice, checked_pair, check
 from topdb.retrieval.machine import FINITE, FloatRows, Floats, OutFloatRows, Workers, compiled
 
 DEVICES = ("cpu", "cuda")
+METRICS = ("euclidean", "cosine")
 # In larger blocks the threads of a product wait for each other less; this one fits a cache.
 BLOCK_BYTES = 32 * 2**20
 # With fewer rows the product spends its time on reading the gallery.
@@ -157,6 +158,28 @@ def add_distances(
         for column in range(columns):
             squared = (length + column_lengths[column]) - np.float32(2) * line[column]
             total[column] += math.sqrt(max(squared, np.float32(0)))
+
+
+def unit_length(features: ArrayLike) -> NDArray[np.float32]:
+    """Features divided by their lengths: their squared distances are 2 - 2 cos.
+
+    features: (N, D) float32; lengths are computed in float64
+    Raises ValueError for a row without a length (all zeros), and for features with parts.
+    """
+    values = np.asarray(features, np.float32)
+    if values.ndim != 2:
+        raise ValueError(
+            "the cosine is of features (N, D), and these have parts, each of which is compared by "
+            "its own distance; leave the metric euclidean."
+        )
+    lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float64))
+    if not lengths.all():
+        raise ValueError(
+            f"row {int(np.flatnonzero(lengths == 0)[0])} is all zeros, which has no cosine; find "
+            "out why the network gave it, or leave the image out."
+        )
+    found: NDArray[np.float32] = values / lengths[:, np.newaxis].astype(np.float32)
+    return found
 
 
 def squared_distances(

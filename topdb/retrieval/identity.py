@@ -3,13 +3,18 @@
 from typing import Any
 
 from topdb.retrieval.checks import checked_choice, checked_count
+from topdb.retrieval.distances import METRICS
 from topdb.retrieval.ranking import AP_RULES, SingleGalleryShot
 from topdb.retrieval.reranking import Parameters
+
+VERSION = 1
+"""Of the evaluator's rules; it rises when the same features and options give other numbers."""
 
 
 def identity(
     ranking: str = "plain",
     *,
+    metric: str = "euclidean",
     ap_rule: str = "step",
     variant: str = "torchreid",
     k1: int = 20,
@@ -21,6 +26,8 @@ def identity(
 ) -> dict[str, Any]:
     """The evaluator's identity as a plain dictionary, ready for JSON.
 
+    metric: `euclidean`, or `cosine`: the same of features of unit length, whose order is that of
+    the cosine
     ranking: `plain` or `rk`; the parameters of re-ranking are left out of a plain one.
     parts: of features (N, parts, D), whose distances are summed; None for features (N, D)
     ignore_cameras: whether images of the query's own camera count as all others do
@@ -32,7 +39,11 @@ def identity(
         counted = f"{checked_count('parts', parts)} part{'s' if parts > 1 else ''}"
         distance = f"sum over {counted} of Euclidean distances, float32"
         power_of = "power_of_summed_distance"
+    if checked_choice("metric", metric, METRICS) == "cosine":
+        distance += ", of features of unit length"
     found: dict[str, Any] = {
+        "version": VERSION,
+        "metric": metric,
         "distance": distance,
         "ap_rule": checked_choice("ap_rule", ap_rule, AP_RULES),
         "junk_rule": "cameras are ignored, and no gallery image is left out"

@@ -1,6 +1,7 @@
 """From a features file to its scores: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from topdb.results.evaluation import (
     Queries,
     Summary,
     Top,
+    are_numbered,
     write_metrics,
     write_queries,
     write_top,
@@ -33,7 +35,17 @@ from topdb.retrieval import (
     identity,
     rank,
     rank_reranked,
+    unit_length,
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What an evaluation finds, before it is written."""
+
+    summary: Summary
+    queries: Queries
+    top: Top
 
 
 def evaluate(
@@ -41,15 +53,33 @@ def evaluate(
     ranking: Ranking,
     settings: RankingSettings,
     folder: Path,
-    threads: int,
+    threads: int | None,
+    **how: Any,
+) -> Summary:
+    """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
+
+    All else, and the errors, are those of `score`.
+    """
+    found = score(features_path, ranking, settings, threads, **how)
+    write_queries(folder / "queries.parquet", found.queries)
+    write_top(folder / "top.parquet", found.top)
+    write_metrics(folder / "metrics.json", found.summary)
+    return found.summary
+
+
+def score(
+    features_path: Path,
+    ranking: Ranking,
+    settings: RankingSettings,
+    threads: int | None,
     *,
     device: str = "cpu",
     quiet: bool = True,
     given: Read | None = None,
     ignore_cameras: bool = False,
     allowed: DoubtSettings = DoubtSettings(),  # noqa: B008 - it is frozen
-) -> Summary:
-    """Rank and score a features file; write queries.parquet, top.parquet, then metrics.json.
+) -> Scored:
+    """Rank and score a features file.
 
     Features (N, D) are ranked by the squared Euclidean distance, features (N, parts, D) by the
     sum over parts of Euclidean distances; `evaluator` in metrics.json says which.
@@ -57,6 +87,7 @@ def evaluate(
 
     Parameters
     ----------
+    threads : of the ranking, no bit of which depends on them; None for all there are
     given : what was read of a file in another layout; default: the arrays as topdb writes them
     ignore_cameras : whether images of the query's own camera count as all others do
     allowed : how doubtful the evaluation may be
@@ -68,6 +99,9 @@ def evaluate(
         allowed; the message names the array.
     """
     features = given.features if given else read_features(features_path)
+    galleries = _gallery_digests(features)
+    if settings.metric == "cosine":
+        features = _of_unit_length(features_path, features)
     if ignore_cameras:
         features = _without_cameras(features)
     arrays = (
@@ -118,6 +152,7 @@ def evaluate(
     _require_sound(features_path, found, allowed)
     told = identity(
         ranking,
+        metric=settings.metric,
         ap_rule=settings.ap_rule,
         single_gallery_shot=shot,
         parts=features.parts,
@@ -132,11 +167,36 @@ def evaluate(
         evaluator=told,
         features_digest=digest(features_path),
         doubts=(*(given.doubts if given else ()), *found.sentences),
+        gallery_digests=galleries,
     )
-    write_queries(folder / "queries.parquet", _queries(features, result))
-    write_top(folder / "top.parquet", _top(features, result))
-    write_metrics(folder / "metrics.json", summary)
-    return summary
+    return Scored(summary, _queries(features, result), _top(features, result))
+
+
+def _of_unit_length(path: Path, features: Features) -> Features:
+    try:
+        return replace(
+            features,
+            query_features=unit_length(features.query_features),
+            gallery_features=unit_length(features.gallery_features),
+        )
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _gallery_digests(features: Features) -> dict[str, str]:
+    """Return what tells one gallery from another, in whatever order its images stand.
+
+    Cameras are numbered in their order, since some toolkits count from 0 and others from 1.
+    """
+    pids, paths = features.gallery_pids, features.gallery_paths.tolist()
+    cameras = np.concatenate([features.gallery_camids, features.query_camids])
+    camids = np.unique(cameras, return_inverse=True)[1][: len(pids)]
+    people = np.stack([pids, camids], axis=1)[np.lexsort((camids, pids))].astype(np.int64)
+    found = {"people": sha256(people.tobytes()).hexdigest()}
+    if not are_numbered(paths):
+        names = sorted(path.rpartition("/")[2] for path in paths)
+        found["images"] = sha256("\n".join(names).encode()).hexdigest()
+    return found
 
 
 def _without_cameras(features: Features) -> Features:
