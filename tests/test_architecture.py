@@ -11,6 +11,7 @@ PACKAGE = tiny.ROOT / "topdb"
 COMMON = {"errors", "files"}
 ROOMS = {
     "errors": set(),
+    "checkout": set(),
     "code": set(),
     "files": {"errors"},
     "config": {"errors", "metrics"},
@@ -22,7 +23,7 @@ ROOMS = {
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
     "runs": {
         *("config", "results", "datasets", "methods", "engine", "retrieval", "metrics"),
-        *("formats", "code", "pickled", "topdb"),
+        *("formats", "checkout", "code", "pickled", "topdb"),
     }
     | COMMON,
     "pickled": {"errors"},

@@ -257,6 +257,45 @@ def test_a_method_of_ones_own_is_known_by_its_file_wherever_it_lies(package, tmp
         assert digests(package, places[0])["own"] == first["own"]
 
 
+def test_helpers_of_a_method_of_ones_own_count_wherever_python_finds_them(
+    package, tmp_path, monkeypatch
+):
+    own = tmp_path / "mine/two.py"
+    files = {
+        own: "import json\nimport torch\nimport near\nfrom pack.inner import y\nimport far\n",
+        tmp_path / "mine/near.py": "from pack import z\n",
+        tmp_path / "mine/pack/__init__.py": "from .inner import y\nz = 1\n",
+        tmp_path / "mine/pack/inner.py": "from . import deep\ny = 1\n",
+        tmp_path / "mine/pack/deep.py": "import near\n",
+        tmp_path / "elsewhere/far.py": "x = 1\n",
+    }
+    for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "mine/other.py").write_text("import two\n")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    assert code.own_files(own) == frozenset(files)
+    first = code.method_code(own, "small")
+    for path in files:
+        with edited(path):
+            assert code.method_code(own, "small") != first, path
+    with edited(tmp_path / "mine/other.py"):
+        assert code.method_code(own, "small") == first
+    shutil.copytree(tmp_path / "mine", tmp_path / "moved")
+    assert code.method_code(tmp_path / "moved/two.py", "small") == first
+
+
+def test_all_that_scores_come_from_is_in_the_digest_that_they_state(package):
+    starts = planning._SOURCES["evaluate"]
+    behind = code._closure(starts, planning._ROOMS)
+    stated = code._closure(code._EVALUATION, ())
+    config = {each for each in behind if each.is_relative_to(package / "config")}
+    assert (
+        behind - stated - config
+        == {package / "results" / name for name in ("__init__.py", "provenance.py")} & behind
+    )
+
+
 def test_a_changed_template_is_changed_code_and_a_compiled_module_is_not(tmp_path, monkeypatch):
     room = tmp_path / "reporting/page"
     (room / "__pycache__").mkdir(parents=True)

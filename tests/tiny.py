@@ -196,6 +196,15 @@ def write_queries(
     (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
 
 
+CHECKOUT = {
+    "of": "topdb",
+    "state": "committed",
+    "commit": "0123456789abcdef",
+    "repository": "topdb",
+}
+"""What a run says of git that holds all that ran."""
+
+
 def write_run(
     results: Path, dataset: str, method: str, seed: int, epochs: int = 2, **changes: Any
 ) -> Path:
@@ -214,11 +223,12 @@ def write_run(
         "scale": TINY["profiles"]["tiny"]["scale"],
         "changes": [],
         "hardware": {"device": "cpu", "threads": 1},
+        "code": "fedcba9876543210" * 4,
         "index_digest": "1234567890abcdef" * 4,
         "weights_digest": f"weights of {method} {seed}",
         "features_digest": f"features of {method} {folder.name}",
         "environment": {
-            "git": {"commit": "0123456789abcdef", "dirty": False},
+            "checkouts": [CHECKOUT],
             "versions": {"topdb": "0.1.0", "torch": "2.14.1"},
             "device": "a processor",
             "threads": 1,

@@ -20,6 +20,7 @@ from topdb.config import (
     method_files,
 )
 from topdb.config.paper import concerning, measured, read_papers
+from topdb.config.variables import deciding
 from topdb.errors import UserError
 
 _ROOMS = (
@@ -110,6 +111,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             "scale": profile.scale.model_dump(mode="json"),
             "start": start.model_dump(mode="json") if start else None,
             "hardware": hardware,
+            "variables": deciding(),
         },
         "recipes": {
             method: {"side": profile.side(method), "changes": _changes(profile, method)}

@@ -31,7 +31,7 @@ def test_equal_runs_are_said_to_be_the_same_part_by_part(run):
         "parameters": "parameters: same",
         "data": "data: same, digest 1234567890abcdef",
         "start": "start: none in either",
-        "code": "code: same, 0123456789ab",
+        "code": "code: same, digest fedcba9876543210, commit 0123456789ab",
         "libraries": "libraries: same, torch 2.14.1",
         "hardware": "hardware: same, device a processor, threads 1",
         "weights": "weights: same, digest weights of basel",
@@ -67,16 +67,33 @@ def test_data_start_and_weights_are_compared_by_digest(run):
 
 def test_code_libraries_and_hardware_are_compared(run):
     environment = {
-        "git": {"commit": "ffffffffffffffff", "dirty": True},
+        "checkouts": [{"of": "topdb", "state": "changed", "files": ["topdb/engine/loop.py"]}],
         "versions": {"topdb": "0.1.0", "torch": "2.15.0", "numpy": "3.0"},
         "device": "NVIDIA H100",
+        "vectors": "AVX2",
+        "variables": {"ATEN_CPU_CAPABILITY": "avx2"},
         "threads": 1,
     }
-    found = lines(run("a"), run("b", environment=environment))
-    assert found["code"] == "code:\n  commit  0123456789ab -> ffffffffffff with uncommitted changes"
+    found = lines(run("a"), run("b", environment=environment, code="ab" * 32))
+    assert found["code"].splitlines() == [
+        "code:",
+        "  digest  fedcba9876543210 -> abababababababab",
+        "  git     commit 0123456789ab -> no commit has it (changed: topdb/engine/loop.py)",
+    ]
     assert "  torch  2.14.1 -> 2.15.0" in found["libraries"]
     assert "  numpy  – -> 3.0" in found["libraries"]
-    assert found["hardware"] == "hardware:\n  device  a processor -> NVIDIA H100"
+    assert found["hardware"].splitlines() == [
+        "hardware:",
+        "  device                         a processor -> NVIDIA H100",
+        "  vectors                        – -> AVX2",
+        "  variables.ATEN_CPU_CAPABILITY  – -> avx2",
+    ]
+
+
+def test_the_same_commit_is_not_the_same_code(run):
+    """A method's file that git does not track was rewritten between two trainings."""
+    found = lines(run("a"), run("b", code="ab" * 32))
+    assert found["code"] == "code:\n  digest  fedcba9876543210 -> abababababababab"
 
 
 @pytest.mark.parametrize(
@@ -84,14 +101,16 @@ def test_code_libraries_and_hardware_are_compared(run):
     [
         (
             {"commit": "abc", "dirty": True},
-            "code: abc with uncommitted changes in both, which may differ",
+            "code: abc with uncommitted changes, which was not compared with what ran in both, "
+            "which may differ",
         ),
-        (None, "code: no git checkout in both, which may differ"),
+        (None, "code: no commit known in both, which may differ"),
     ],
 )
 def test_code_that_may_differ_is_not_called_the_same(run, git, said):
     environment = {"git": git, "versions": {}, "device": "x", "threads": 1}
-    found = lines(run("a", environment=environment), run("b", environment=environment))
+    older = {"environment": environment, "code": None}
+    found = lines(run("a", **older), run("b", **older))
     assert found["code"] == said
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 import tiny
@@ -129,7 +130,7 @@ def test_notes_name_data_code_machine_and_evaluator(tmp_path):
     document = render(tmp_path, "table2")
     assert "Profile `tiny`, recipe `released`, seeds 1, 2." in document
     assert "Data `market1501`: digest `1234567890abcdef`." in document
-    assert "Code: `0123456789ab`." in document
+    assert re.search("Code: digest `[0-9a-f]{16}`; commit 0123456789ab.", document)
     assert "a processor, 1 thread(s) a run; torch 2.14.1" in document
     assert "Evaluator `plain`: squared Euclidean, float32; AP rule `step`." in document
     assert "re-ranking `torchreid`, k1 = 20, k2 = 6, lambda = 0.3." in document
@@ -182,16 +183,19 @@ def test_a_method_of_the_other_recipe_is_named_whether_there_is_a_note_or_not(tm
 
 def test_code_that_was_changed_or_is_no_checkout_is_called_so(tmp_path):
     environment = {"versions": {"torch": "2"}, "device": "x", "threads": 1}
-    for seed, git in ((1, None), (2, {"commit": "f" * 40, "dirty": True})):
+    changed = {"of": "topdb", "state": "changed", "files": ["topdb/code.py"], "more_files": 2}
+    for seed, state in ((1, {"of": "topdb", "state": "none"}), (2, changed)):
         tiny.write_run(
             tmp_path / "results",
             "market1501",
             "baseline",
             seed,
-            environment={**environment, "git": git},
+            code=f"{seed}" * 64,
+            environment={**environment, "checkouts": [state]},
         )
     document = render(tmp_path)
-    assert f"Code: `{'f' * 12}` with uncommitted changes, not a git checkout." in document
+    assert "; no commit has it (changed: topdb/code.py and 2 more); no git checkout." in document
+    assert f"**Different code** in runs of `baseline`: `{'1' * 16}`, `{'2' * 16}`." in document
 
 
 def test_a_title_with_a_pipe_or_a_line_break_does_not_break_the_table(tmp_path):

@@ -166,7 +166,7 @@ def test_a_commit_that_is_none_is_no_word_of_a_command(tmp_path, commit):
     params = project(tmp_path)
     for path in (tmp_path / "results").rglob("run.json"):
         record = json.loads(path.read_text())
-        record["environment"]["git"]["commit"] = commit
+        record["environment"]["checkouts"] = [{**tiny.CHECKOUT, "commit": commit}]
         path.write_text(json.dumps(record))
     judged(params, tmp_path)
     assert "git checkout" not in (tmp_path / "out/index.html").read_text()

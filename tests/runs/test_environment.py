@@ -1,10 +1,12 @@
-import re
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
 
 import topdb
+from topdb.code import own_libraries
+from topdb.config.variables import DECIDING
 from topdb.errors import UserError
 from topdb.runs.environment import describe, peak_gpu_memory_mib, peak_memory_mib, prepare
 
@@ -17,8 +19,27 @@ def test_a_run_tells_what_it_ran_on():
     assert described["device"]
     assert described["versions"]["topdb"] == topdb.__version__
     assert described["versions"]["torch"] == torch.__version__.partition("+")[0]
-    git = described["git"]
-    assert git is None or re.fullmatch("[0-9a-f]{40}", git["commit"])
+    (checkout,) = described["checkouts"]
+    assert ("commit" in checkout) == (checkout["state"] == "committed")
+    assert described["vectors"] == torch.backends.cpu.get_cpu_capability()
+
+
+def test_variables_that_decide_on_bits_are_told(monkeypatch):
+    for name in DECIDING:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what a training sets itself
+    assert describe("cpu", 1)["variables"] == {}
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    told = {"ATEN_CPU_CAPABILITY": "avx2", "CUBLAS_WORKSPACE_CONFIG": ":16:8"}
+    assert describe("cpu", 1)["variables"] == told
+
+
+def test_a_library_that_a_method_of_ones_own_imports_has_its_version_told(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("import json\nimport yaml\nfrom sklearn_that_is_nowhere import x\n")
+    assert own_libraries(own) == ["yaml"]
+    assert describe("cpu", 1, own)["versions"]["yaml"] == version("pyyaml")
 
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the kernel's own figure is Linux's")

@@ -65,6 +65,7 @@ def test_every_finished_run_is_told_once_and_whole(project):
     assert run.data.metrics["plain_mINP"] == pytest.approx(0.6)
     assert run.data.metrics["plain_R1"] == 1.0
     assert run.data.tags["git_commit"] == "0123456789abcdef"
+    assert run.data.tags["code"] == "fedcba9876543210" * 4
     assert run.data.tags["version.torch"] == "2.14.1"
     history = client().get_metric_history(run.info.run_id, "loss")
     assert [(point.step, point.value) for point in history] == [

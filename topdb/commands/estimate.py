@@ -13,7 +13,7 @@ from topdb.commands.options import (
     chosen,
     device_named,
 )
-from topdb.runs.environment import describe, has_gpu, prepare
+from topdb.runs.environment import device_name, has_gpu, prepare
 from topdb.runs.estimate import estimate as measure
 from topdb.runs.estimate import lines
 
@@ -43,7 +43,7 @@ def estimate(
             f"The profile trains on {wanted.hardware.device}; these are the seconds of {here}.\n"
         )
     found = measure(wanted, here, steps, folder, settings.method_folders)
-    machine = describe(here, threads)["device"]
+    machine = device_name(here)
     where = machine if here == "cuda" else f"{machine}, {threads} thread(s)"
     for line in lines(found, wanted, name, where, here):
         typer.echo(line)

@@ -7,6 +7,7 @@ from typing import Any
 from topdb.config import Profile
 from topdb.reporting.documents import Code, Strong, Text
 from topdb.results.evaluation import read_metrics
+from topdb.results.provenance import together
 from topdb.results.records import TRAINED, RunRecord, inner, lacking, read_record
 from topdb.results.runs import Run, runs
 
@@ -43,8 +44,8 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         if digests:
             yield ("Data ", Code(dataset), ": digest ", *_listed(d[:16] for d in digests), ".")
     if records:
-        yield _code(records)
-        machines = sorted({(each.device, each.threads) for each in records})
+        yield from _code(records)
+        machines = sorted({(_machine(each), each.threads) for each in records})
         threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
         versions = ", ".join(sorted({each.versions.get("torch", "unknown") for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
@@ -88,17 +89,24 @@ def _named(records: list[RunRecord]) -> Iterator[str | Code]:
     yield "."
 
 
-def _code(records: list[RunRecord]) -> Text:
-    found: list[str | Code] = ["Code: "]
-    commits = {(each.commit, each.dirty) for each in records}
-    for commit, dirty in sorted(commits, key=lambda each: (each[0] is None, str(each[0]), each[1])):
+def _machine(record: RunRecord) -> str:
+    """Name the processor or GPU, and the variables by which libraries compute otherwise on it."""
+    around = inner(record.content, "environment")
+    variables = [f"{name}={value}" for name, value in sorted(inner(around, "variables").items())]
+    return ", ".join(map(str, filter(None, (record.device, around.get("vectors"), *variables))))
+
+
+def _code(records: list[RunRecord]) -> Iterator[Text]:
+    """Say by one digest which code all runs come from, and where a method's do not agree."""
+    digest, told = together((record.method, record.code) for record in records)
+    yield ("Code: digest ", Code(digest[:16]), f"; {told}.")
+    codes: dict[str, set[str]] = {}
+    for record in records:
+        codes.setdefault(record.method, set()).add(record.code.digest or "unknown")
+    for method, found in codes.items():
         if len(found) > 1:
-            found.append(", ")
-        if commit is None:
-            found.append("not a git checkout")
-        else:
-            found += [Code(commit[:12]), " with uncommitted changes" if dirty else ""]
-    return (*found, ".")
+            named = _listed(code[:16] for code in sorted(found))
+            yield (Strong("Different code"), " in runs of ", Code(method), ": ", *named, ".")
 
 
 def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterator[Text]:
@@ -110,7 +118,7 @@ def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterato
             if path.is_file():
                 try:
                     summary = read_metrics(path)
-                    found[_evaluator(summary.evaluator)] = None
+                    found[_evaluator(summary.evaluator, summary.code.digest)] = None
                 except (KeyError, TypeError) as error:
                     raise lacking(path, error, "run `topdb evaluate` again") from None
                 for doubt in summary.doubts:
@@ -123,7 +131,7 @@ def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterato
             yield (Strong("Doubtful"), " (", Code(ranking), "), ", Code(first), f"{more}: {doubt}.")
 
 
-def _evaluator(identity: Mapping[str, Any]) -> Text:
+def _evaluator(identity: Mapping[str, Any], code: str | None) -> Text:
     described: Text = (f"{identity['distance']}; AP rule ", Code(str(identity["ap_rule"])))
     reranking = identity["reranking"]
     if reranking:
@@ -135,7 +143,7 @@ def _evaluator(identity: Mapping[str, Any]) -> Text:
     shot = identity.get("single_gallery_shot")
     if shot:
         described += (f"; CMC of one gallery image a person, {shot['repeats']} draws",)
-    return described
+    return (*described, "; code ", Code(code[:16])) if code else described
 
 
 def _listed(names: Iterator[str]) -> Iterator[str | Code]:

@@ -8,6 +8,7 @@ from typing import Any
 from topdb.errors import UserError
 from topdb.metrics import metrics
 from topdb.results.evaluation import read_metrics
+from topdb.results.provenance import Code, read_code
 from topdb.results.records import inner, read_history, read_record
 from topdb.results.runs import RunFiles
 
@@ -16,6 +17,8 @@ _PARAMETERS = (
     *("origin", "profile", "dataset", "method", "seed", "recipe", "changes", "scale"),
     *("identities", "backbone", "network", "start", "training", "hardware", "checkpoint"),
 )
+
+_MACHINE = ("device", "vectors", "variables", "threads")
 
 
 @dataclass(frozen=True)
@@ -60,14 +63,14 @@ def diff_runs(first: Path, second: Path) -> list[Part]:
     environments = [inner(record, "environment") for record in records]
     versions = [inner(each, "versions") for each in environments]
     named = ", ".join(f"{n} {versions[0][n]}" for n in ("python", "torch") if n in versions[0])
-    machines = [{key: each.get(key) for key in ("device", "threads")} for each in environments]
-    machine = ", ".join(f"{name} {value}" for name, value in machines[0].items())
+    machines = [{key: each[key] for key in _MACHINE if key in each} for each in environments]
+    machine = ", ".join(f"{name} {value}" for name, value in _flat(machines[0]))
     parameters = [{key: each[key] for key in _PARAMETERS if key in each} for each in records]
     return [
         _part("parameters", parameters),
         _digest("data", records, "index_digest"),
         _digest("start", records, "start_digest"),
-        _code([inner(each, "git") for each in environments]),
+        _code([read_code(each.get("code"), inner(each, "environment")) for each in records]),
         _part("libraries", versions, f"same, {named}"),
         _part("hardware", machines, f"same, {machine}"),
         _digest("weights", records, "weights_digest"),
@@ -106,18 +109,14 @@ def _digest(title: str, records: Sequence[Mapping[str, Any]], key: str) -> Part:
     return Part(title, (), "none in either" if one == _ABSENT else f"same, digest {one[:16]}")
 
 
-def _code(gits: Sequence[Mapping[str, Any]]) -> Part:
-    """Compare commits; the same commit with changes on top may still be other code."""
-    one, other = (
-        f"{git['commit'][:12]}{' with uncommitted changes' if git.get('dirty') else ''}"
-        if git.get("commit")
-        else "no git checkout"
-        for git in gits
-    )
-    if one != other:
-        return Part("code", (("commit", one, other),), "")
-    certain = gits[0].get("commit") and not gits[0].get("dirty")
-    return Part("code", (), f"same, {one}" if certain else f"{one} in both, which may differ")
+def _code(codes: Sequence[Code]) -> Part:
+    """Compare digests of the code that ran, and what git said of it."""
+    (one, told), (other, also_told) = ((each.digest, each.told) for each in codes)
+    found = [("digest", (one or _ABSENT)[:16], (other or _ABSENT)[:16]), ("git", told, also_told)]
+    differing = tuple(each for each in found if each[1] != each[2])
+    if one is None:
+        return Part("code", differing, f"{told} in both, which may differ")
+    return Part("code", differing, f"same, digest {one[:16]}, {told}")
 
 
 def _metrics(first: Path, second: Path) -> Iterator[Part]:
@@ -140,7 +139,17 @@ def _metrics(first: Path, second: Path) -> Iterator[Part]:
             for name, a, b in zip(names, *scores, strict=True)
             if a != b
         )
-        rules = _part(title, [{"evaluator": each.evaluator} for each in read])
+        rules = _part(
+            title,
+            [
+                {
+                    "evaluator": each.evaluator,
+                    "code": (each.code.digest or _ABSENT)[:16],
+                    "variables": each.made_by.get("variables", {}),
+                }
+                for each in read
+            ],
+        )
         shown = ", ".join(f"{name} {a:.2f}" for name, a in zip(names, scores[0], strict=True))
         yield Part(title, found + rules.differences, f"same, {shown}")
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from topdb.errors import UserError
 from topdb.files import read_json, replacing, write_json
+from topdb.results.provenance import Code, read_code
 from topdb.results.records import lacking
 
 CMC_RANKS = (1, 5, 10, 20)
@@ -199,6 +200,13 @@ class Summary:
     gallery_digests: Mapping[str, str] = field(default_factory=dict)
     """Of its `people` with their cameras, and of its `images` by name, in whatever order; empty of
     a file written before there were digests, and without `images` where those were numbered."""
+    made_by: Mapping[str, Any] = field(default_factory=dict)
+    """Digest of the code that ranked and scored, what git has of it, versions and variables."""
+
+    @property
+    def code(self) -> Code:
+        """The code that ranked and scored."""
+        return read_code(self.made_by.get("code"), self.made_by)
 
     def content(self) -> dict[str, Any]:
         """Return what the file holds."""
@@ -216,6 +224,7 @@ class Summary:
             "features_digest": self.features_digest,
             **({"gallery_digests": self.gallery_digests} if self.gallery_digests else {}),
             **({"doubts": list(self.doubts)} if self.doubts else {}),
+            **({"made_by": self.made_by} if self.made_by else {}),
         }
 
 
@@ -240,6 +249,7 @@ def read_metrics(path: Path) -> Summary:
             int(content.pop("gallery")),
         )
         evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
+        made_by = dict(content.pop("made_by", {}))
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
         doubts = tuple(map(str, content.pop("doubts", ())))
         gallery_digests = dict(content.pop("gallery_digests", {}))
@@ -248,7 +258,7 @@ def read_metrics(path: Path) -> Summary:
             metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise lacking(path, error, "run `topdb evaluate` again") from None
-    return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests)
+    return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests, made_by)
 
 
 def _write(path: Path, table: pa.Table) -> None:

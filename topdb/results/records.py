@@ -9,6 +9,7 @@ from typing import Any
 
 from topdb.errors import UserError
 from topdb.files import read_json, write_csv, write_json
+from topdb.results.provenance import Code, read_code
 
 TRAINED = "trained"
 AUTHORS = "authors' weights"
@@ -134,9 +135,7 @@ class RunRecord:
     """None as for `dataset`."""
     weights_digest: str | None
     features_digest: str | None
-    commit: str | None
-    """None outside a git checkout."""
-    dirty: bool
+    code: Code
     device: str
     threads: int
     versions: Mapping[str, str]
@@ -164,7 +163,6 @@ def read_record(path: Path) -> RunRecord:
     content = read_json(path)
     try:
         environment = content["environment"]
-        git = environment["git"]
         checkpoint = content.get("checkpoint")
         return RunRecord(
             dataset=_known(content["dataset"]),
@@ -181,8 +179,7 @@ def read_record(path: Path) -> RunRecord:
             index_digest=_known(content["index_digest"]),
             weights_digest=_known(content.get("weights_digest")),
             features_digest=_known(content.get("features_digest")),
-            commit=str(git["commit"]) if git else None,
-            dirty=bool(git["dirty"]) if git else False,
+            code=read_code(content.get("code"), environment),
             device=str(environment["device"]),
             threads=int(environment["threads"]),
             versions={name: str(each) for name, each in environment["versions"].items()},

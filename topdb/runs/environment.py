@@ -4,15 +4,17 @@ import ctypes
 import os
 import platform
 import resource
-import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 import topdb
+from topdb.checkout import checkouts
+from topdb.code import own_files, own_libraries
+from topdb.config.variables import deciding
 from topdb.errors import UserError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -62,15 +64,28 @@ def _keep_freed_memory() -> None:
         tune(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def describe(device: str, threads: int) -> dict[str, Any]:
-    """Return the code's commit, the libraries' versions and the machine, for `run.json`."""
+def describe(device: str, threads: int, method: Path | None = None) -> dict[str, Any]:
+    """Return what git holds of the code, the libraries' versions and the machine, for `run.json`.
+
+    `method` is the file of the method that runs. Called before anything is computed, so that an
+    edit that comes later is not taken for what ran.
+    """
+    own = own_files(method) if method else ()
+    libraries = [*_LIBRARIES, *(own_libraries(method) if method else ())]
     return {
-        "git": _git(),
+        "checkouts": checkouts(own),
         "versions": {"topdb": topdb.__version__, "python": platform.python_version()}
-        | {name: _version(name) for name in _LIBRARIES},
+        | {name: _version(name) for name in libraries},
         "device": device_name(device),
+        "vectors": vectors(),
+        "variables": deciding(),
         "threads": threads,
     }
+
+
+def vectors() -> str:
+    """Return which vector instructions torch computes with here, by its own word."""
+    return torch.backends.cpu.get_cpu_capability()
 
 
 def device_name(device: str) -> str:
@@ -89,28 +104,13 @@ def peak_gpu_memory_mib(device: str) -> float | None:
     return round(torch.cuda.max_memory_allocated() / 1024**2, 1) if device == "cuda" else None
 
 
-def _git() -> dict[str, Any] | None:
-    """Return the commit of the code that runs, or None where it is no git checkout."""
-    folder = str(Path(topdb.__file__).parent)
-    try:
-        commit = _run(["git", "-C", folder, "rev-parse", "HEAD"])
-        changes = _run(["git", "-C", folder, "status", "--porcelain", "--untracked-files=no"])
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "dirty": bool(changes)}
-
-
-def _run(command: list[str]) -> str:
-    return subprocess.run(
-        command, capture_output=True, text=True, check=True, timeout=30
-    ).stdout.strip()
-
-
 def _version(name: str) -> str | None:
+    """Return the version of what is installed under a name, or imported by it."""
     try:
         return version(name)
     except PackageNotFoundError:
-        return None
+        found = packages_distributions().get(name)
+        return version(found[0]) if found else None
 
 
 def _processor() -> str:

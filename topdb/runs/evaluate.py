@@ -1,13 +1,19 @@
 """From a features file to its scores: `queries.parquet`, `top.parquet` and `metrics.json`."""
 
 from dataclasses import dataclass, replace
+from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+import topdb
+from topdb.checkout import checkouts
+from topdb.code import evaluation_code
 from topdb.config import DoubtSettings, Ranking, RankingSettings
+from topdb.config.variables import deciding
 from topdb.errors import UserError
 from topdb.files import digest
 from topdb.formats import Read
@@ -166,6 +172,7 @@ def score(
         gallery=len(features.gallery_pids),
         evaluator=told,
         features_digest=digest(features_path),
+        made_by=_made_by(),
         doubts=(*(given.doubts if given else ()), *found.sentences),
         gallery_digests=galleries,
     )
@@ -197,6 +204,18 @@ def _gallery_digests(features: Features) -> dict[str, str]:
         names = sorted(path.rpartition("/")[2] for path in paths)
         found["images"] = sha256("\n".join(names).encode()).hexdigest()
     return found
+
+
+@cache
+def _made_by() -> dict[str, Any]:
+    """Return the code, libraries and variables that scores come from; a process has one of each."""
+    versions = {name: version(name) for name in ("numpy", "numba")}
+    return {
+        "code": evaluation_code(),
+        "checkouts": checkouts(),
+        "versions": {"topdb": topdb.__version__} | versions,
+        "variables": deciding(),
+    }
 
 
 def _without_cameras(features: Features) -> Features:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from topdb.code import imported_code
 from topdb.config import Profile, method_files
 from topdb.datasets.index import Index, Pixels
 from topdb.datasets.layouts import published
@@ -285,6 +286,7 @@ def import_run(
     if pixels:
         settings = on_device(profile.hardware, device)
         prepare(settings.device, settings.threads)
+    surroundings = describe(settings.device, settings.threads, imported.file)
     files = RunFiles(folder)
     _require_no_training(files)  # before it would be waited for
     with alone_in(folder):
@@ -313,13 +315,14 @@ def import_run(
                 imported,
                 read.network.less,
             ),
+            "code": imported_code(imported.file, imported.backbone),
             "dataset": name,
             "identities": read.identities,
             "index_digest": index.digest if index else None,
             "start_digest": None,
             "weights_digest": digest(files.weights),
             "features_digest": digest(files.features) if extracted else None,
-            "environment": describe(settings.device, settings.threads),
+            "environment": surroundings,
             "seconds": {
                 "prepare": round(prepared - started, 3),
                 "train": 0.0,

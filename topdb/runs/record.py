@@ -27,6 +27,7 @@ class Chosen:
     side: str
     backbone: str
     """That is built, under the profile's scale."""
+    file: Path
     code: str
     """Digest of the code that decides on its runs."""
 
@@ -48,7 +49,7 @@ def chosen(
     backbone = profile.scale.backbone(found.backbone_name)
     file = method_files(method_folders)[method]
     return Chosen(
-        found, recipe, side_of(found, method, wanted), backbone, method_code(file, backbone)
+        found, recipe, side_of(found, method, wanted), backbone, file, method_code(file, backbone)
     )
 
 

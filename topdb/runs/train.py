@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from topdb.config import HardwareSettings, ImagenetSettings, Params, Profile
+from topdb.config.variables import deciding
 from topdb.datasets.index import Index, Pixels, read_index
 from topdb.engine.batches import resized
 from topdb.engine.checkpoint import Checkpoints, plain_digest
@@ -31,6 +32,7 @@ from topdb.runs.environment import (
     peak_gpu_memory_mib,
     peak_memory_mib,
     prepare,
+    vectors,
 )
 from topdb.runs.extraction import extract_features
 from topdb.runs.record import (
@@ -76,6 +78,10 @@ def train_runs(
         )
     pixels = Pixels.open(pixels_path, index)
     prepare(settings.hardware.device, settings.hardware.threads)
+    # Once, since edits that come while a run trains are not of the next one, whose code is loaded.
+    trained = chosen(settings, dataset, method, params.method_folders)
+    hardware = settings.hardware
+    surroundings = describe(hardware.device, hardware.threads, trained.file)
     with stopping() as stop:
         for place, (seed, folder) in enumerate(zip(seeds, folders, strict=True)):
             run = Run(dataset, method, seed)
@@ -89,8 +95,9 @@ def train_runs(
                     backbone,
                     folder,
                     stop=stop,
-                    method_folders=params.method_folders,
                     keep_spare=len(seeds) > 1,
+                    trained=trained,
+                    surroundings=surroundings,
                 )
 
 
@@ -115,7 +122,8 @@ def identity(
     """Return, as plain data, what a checkpoint has to share with the run that takes it up.
 
     The machine is not among it: a job that is put back in the queue goes on wherever it lands.
-    Another kind of processor rounds otherwise, though; `run.json` names every place.
+    Another kind of processor rounds otherwise, though; `run.json` names every place. Variables that
+    choose other kernels go where the job goes, and are.
     """
     return {
         "dataset": run.dataset,
@@ -131,6 +139,7 @@ def identity(
         "code": trained.code,
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "variables": deciding(),
     }
 
 
@@ -145,6 +154,8 @@ def train_run(
     stop: Stop | None = None,
     method_folders: Sequence[Path] = (),
     keep_spare: bool = False,
+    trained: Chosen | None = None,
+    surroundings: Mapping[str, Any] | None = None,
 ) -> None:
     """Train, extract features, and write the four files of the run; a chosen one's snapshots too.
 
@@ -162,6 +173,7 @@ def train_run(
     stop : asked after each step whether to end
     method_folders : where methods lie beside the package's own
     keep_spare : whether even a short run leaves a spare, as where its job goes on with others
+    trained, surroundings : the method and `describe`, of a process that knows them already
 
     Raises
     ------
@@ -171,7 +183,9 @@ def train_run(
     StoppedError
         `stop` asked for it.
     """
-    trained = chosen(profile, run.dataset, run.method, method_folders)
+    hardware = profile.hardware
+    trained = trained or chosen(profile, run.dataset, run.method, method_folders)
+    around = surroundings or describe(hardware.device, hardware.threads, trained.file)
     started_from = _start_file(profile, trained.backbone, backbone)
     # A missing file is told by whoever loads it, with what to do.
     there = started_from is not None and started_from.is_file()
@@ -200,6 +214,7 @@ def train_run(
                 pixels,
                 started_from,
                 decisive,
+                around,
                 files,
                 show,
                 stop,
@@ -230,6 +245,7 @@ def _train(
     pixels: Pixels,
     started_from: Path | None,
     decisive: dict[str, Any],
+    around: Mapping[str, Any],
     files: RunFiles,
     show: Callable[[Sequence[Epoch]], None],
     stop: Stop | None,
@@ -251,7 +267,7 @@ def _train(
         files.folder,
         decisive,
         profile.hardware.checkpoint_seconds,
-        device_name(profile.hardware.device),
+        f"{device_name(profile.hardware.device)}, {vectors()}",
     )
     snapshots = checkpoints.companion(files.snapshots.name)
     look = look_at(snapshots, run, profile, index, pixels, recipe.whole_passes)
@@ -303,7 +319,7 @@ def _train(
         "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
-        "environment": describe(profile.hardware.device, profile.hardware.threads),
+        "environment": around,
         "resumed": checkpoints.resumed,
         "seconds": {
             "prepare": round(ready - started, 3),

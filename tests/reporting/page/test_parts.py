@@ -154,7 +154,7 @@ def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
         "market1501",
         "baseline",
         2,
-        environment={"git": None, "versions": {"torch": "9"}, "device": "b", "threads": 2},
+        environment={"checkouts": [], "versions": {"torch": "9"}, "device": "b", "threads": 2},
         seconds={"train": 3.0, "extract": 1.0},
         peak_memory_mib=700.4,
         peak_gpu_memory_mib=9000.2,

@@ -19,7 +19,8 @@ from topdb.results.comparisons import (
     Difference,
 )
 from topdb.results.evaluation import read_metrics
-from topdb.results.records import RunRecord, read_record
+from topdb.results.provenance import together
+from topdb.results.records import RunRecord, inner, read_record
 from topdb.results.runs import Cell, Run, RunFiles, cells, runs
 from topdb.statistics import CellVerdict
 
@@ -191,7 +192,7 @@ def run_facts(profile: Profile, results: Path) -> RunFacts:
     """
     planned = list(runs(profile))
     records = [record for run in planned if (record := _record(run, results))]
-    commits = {record.commit or "" for record in records}
+    commits = {record.code.commit or "" for record in records}
     commit = commits.pop() if len(commits) == 1 else ""
     return RunFacts(
         recipe=tuple(_recipe(profile)),
@@ -221,11 +222,14 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _environment(records: list[RunRecord], planned: int) -> Iterator[tuple[str, str]]:
+    digest, told = together((record.method, record.code) for record in records)
     yield "runs", f"{len(records)} of {planned}"
     for title, values in (
         ("device", {record.device for record in records}),
         ("threads of a run", {str(record.threads) for record in records}),
-        ("commit", {_commit(record) for record in records if record.commit}),
+        ("vector instructions", _surroundings(records, "vectors")),
+        ("variables", _surroundings(records, "variables")),
+        ("code", {f"digest {digest[:16]}; {told}"} if records else set()),
     ):
         if values:
             yield title, ", ".join(sorted(values))
@@ -251,5 +255,14 @@ def _environment(records: list[RunRecord], planned: int) -> Iterator[tuple[str, 
         yield library, ", ".join(sorted(found))
 
 
-def _commit(record: RunRecord) -> str:
-    return f"{record.commit}{' with uncommitted changes' if record.dirty else ''}"
+def _surroundings(records: list[RunRecord], key: str) -> set[str]:
+    """Return what runs say of a part of their environment, as text; nothing where they do not."""
+    found = [inner(record.content, "environment").get(key) for record in records]
+    texts = [
+        ", ".join(f"{name}={each}" for name, each in value.items())
+        if isinstance(value, dict)
+        else str(value)
+        for value in found
+        if value
+    ]
+    return set(texts)
