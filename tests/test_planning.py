@@ -392,6 +392,21 @@ def test_distractors_are_part_of_the_plan(here):
     assert len(digests) == 3
 
 
+def test_what_an_index_refuses_is_part_of_its_step_and_draws_nothing_anew(here):
+    (here / "data/market1501").mkdir(parents=True)
+    usual = plan(tiny.params(here), None)
+    assert set(usual["index"]["market1501"]) == {"layout", "root", "images"}
+    changes = {"leaks": {"train_test": "warning"}, "content": "01234567", "release": "V1"}
+    changed = {f"datasets.market1501.{key}": value for key, value in changes.items()}
+    planned = plan(tiny.params(here, changed), None)
+    assert planned["index"]["market1501"] == usual["index"]["market1501"] | changes
+    drawn = {"datasets.market1501.render": tiny.RENDER}
+    assert (
+        plan(tiny.params(here, drawn), None)["render"]
+        == plan(tiny.params(here, drawn | changed), None)["render"]
+    )
+
+
 def test_another_split_changes_the_plan(here):
     (here / "data/cuhk03").mkdir(parents=True)
 

@@ -87,7 +87,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "rankings": profile.rankings,
         "datasets": list(profile.datasets),
         "render": {
-            dataset: settings.model_dump(mode="json", exclude={"title"})
+            dataset: settings.model_dump(mode="json", exclude=DatasetSettings.WITHOUT_EFFECT)
             for dataset, settings in profile.all_datasets().items()
             if settings.render
         },
@@ -220,9 +220,8 @@ def _changes(profile: Profile, method: str) -> dict[str, list[Any]]:
 
 def _choices(settings: DatasetSettings) -> dict[str, Any]:
     """Return what a data set takes besides its folder; those without have no such keys."""
-    found: dict[str, Any] = {}
-    if settings.split is not None:
-        found["split"] = settings.split
+    chosen = {"split", "release", "content", "leaks"}
+    found = settings.model_dump(mode="json", include=chosen, exclude_defaults=True)
     if settings.distractors is not None:
         found["distractors"] = str(settings.distractors)
         found["distractor_images"] = _fingerprint(settings.distractors)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from topdb.datasets.building import build_index
 from topdb.datasets.layouts import load_layout, msmt17
+from topdb.datasets.reading import Source, verify
 from topdb.datasets.records import ImageRecord
 from topdb.errors import UserError
 
@@ -58,6 +59,81 @@ def test_an_index_is_built_from_it(msmt: Path, tmp_path: Path) -> None:
     index = build_index("m", "msmt17", msmt, tmp_path / "i.parquet", tmp_path / "p.npy")
     assert index.split_counts["train"].people == 2
     assert index.split_counts["gallery"].people == 2
+
+
+def protocol(root: Path, release: str | None = None) -> str:
+    out = root.parent
+    files = out / "i.parquet", out / "p.npy"
+    return build_index("m", "msmt17", root, *files, release=release).protocol
+
+
+def test_the_folders_names_tell_the_release(tmp_path: Path, write_image: Any) -> None:
+    for outer, folders, release in (
+        ("MSMT17_V1", ("train", "test"), "V1"),
+        ("MSMT17_V2", ("mask_train_v2", "mask_test_v2"), "V2"),
+        ("MSMT17_V2", ("train", "test"), "V2"),
+        ("anything", ("mask_train_v2", "mask_test_v2"), "V2"),
+    ):
+        root = tmp_path / f"{outer}-{folders[0]}"
+        write(root / outer, folders, write_image)
+        inner = root / outer
+        assert protocol(inner).endswith(f"single query, release {release}")
+        assert protocol(inner, release) == protocol(inner)
+        other = {"V1": "V2", "V2": "V1"}[release]
+        with pytest.raises(UserError, match=f"is {release} by the names .* and {other} by params"):
+            protocol(inner, other)
+
+
+def test_where_no_name_tells_the_release_params_have_to(tmp_path: Path, write_image: Any) -> None:
+    write(tmp_path / "msmt17", ("train", "test"), write_image)
+    with pytest.raises(UserError, match=r"nothing tells which release .* `release` .* V1 or V2\."):
+        protocol(tmp_path / "msmt17")
+    assert protocol(tmp_path / "msmt17", "V1").endswith("release V1")
+    assert protocol(tmp_path / "msmt17", "V2").endswith("release V2")
+    with pytest.raises(UserError, match="knows the releases V1, V2, and none called '2'"):
+        protocol(tmp_path / "msmt17", "2")
+
+
+@pytest.mark.parametrize(
+    ("outer", "folders"),
+    [("msmt17", ("train", "mask_test_v2")), ("MSMT17_V1", ("mask_train_v2", "mask_test_v2"))],
+)
+def test_names_of_both_releases_are_refused(
+    tmp_path: Path, write_image: Any, outer: str, folders: tuple[str, str]
+) -> None:
+    write(tmp_path / outer, folders, write_image)
+    with pytest.raises(UserError, match="names of both versions of MSMT17"):
+        protocol(tmp_path / outer, "V1")
+
+
+def test_other_pixels_are_other_content_whatever_the_folders_are_called(
+    tmp_path: Path, write_image: Any
+) -> None:
+    contents = set()
+    for outer, size in (("MSMT17_V1", (8, 16)), ("other", (8, 16)), ("MSMT17_V2", (9, 16))):
+        write(tmp_path / outer, ("train", "test"), lambda path, size=size: write_image(path, size))
+        files = tmp_path / "i.parquet", tmp_path / "p.npy"
+        release = "V1" if outer == "other" else None
+        index = build_index("m", "msmt17", tmp_path / outer, *files, release=release)
+        contents.add(index.content)
+    assert len(contents) == 2
+
+
+def test_a_layout_of_one_release_says_so(duke: Path, tmp_path: Path) -> None:
+    files = tmp_path / "i.parquet", tmp_path / "p.npy"
+    with pytest.raises(UserError, match="dukemtmc-reid knows one release alone"):
+        build_index("d", "dukemtmc-reid", duke, *files, release="V1")
+
+
+def test_verification_tells_the_release(msmt: Path) -> None:
+    base = msmt / "MSMT17_V1"
+    assert (
+        verify("m", Source("msmt17", msmt))
+        .table()
+        .endswith("release V1, by the names of its folders")
+    )
+    base = base.rename(msmt / "renamed")
+    assert "release" not in verify("m", Source("msmt17", base)).table()
 
 
 @pytest.mark.parametrize(

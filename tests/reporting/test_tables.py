@@ -136,6 +136,30 @@ def test_notes_name_data_code_machine_and_evaluator(tmp_path):
     assert "re-ranking `torchreid`, k1 = 20, k2 = 6, lambda = 0.3." in document
 
 
+def test_notes_name_what_is_odd_about_the_data(tmp_path):
+    results = tmp_path / "results"
+    write_results(results)
+    told = {
+        "protocol": "Market-1501, single query",
+        "content": "fedcba9876543210" * 4,
+        "conversions": {"grey": 1200, "turned": 2},
+        "copies": {"gallery": 3},
+        "leaks": ["2 query images are in the gallery (a and b)"],
+    }
+    path = results / "market1501/baseline/seed-1/run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "data": told}))
+    document = render(tmp_path, "table2")
+    assert (
+        "Data `market1501`: Market-1501, single query; digest `1234567890abcdef`; content "
+        "`fedcba9876543210`." in document
+    )
+    assert "Converted in `market1501`: 1,200 grey, 2 turned." in document
+    assert "Copies of other images in `market1501`: 3 of gallery." in document
+    assert (
+        "**Doubtful**, data `market1501`: 2 query images are in the gallery (a and b)." in document
+    )
+
+
 def recipe_notes(document):
     notes = document.partition("## Notes")[2].splitlines()
     return [note for note in notes if note.startswith(("- Recipe of", "- **Changed**"))]

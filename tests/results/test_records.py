@@ -8,7 +8,16 @@ from topdb.config.paper import read_papers
 from topdb.errors import UserError
 from topdb.reporting.recomputing import recompute
 from topdb.reporting.reports import write_plots
-from topdb.results.records import UsedRecipe, inner, number, read_history, read_record, used_recipe
+from topdb.results.records import (
+    StatedData,
+    UsedRecipe,
+    inner,
+    number,
+    read_history,
+    read_record,
+    stated_data,
+    used_recipe,
+)
 
 HEAD = "epoch,learning_rate,loss\n"
 
@@ -63,6 +72,11 @@ def test_what_does_not_say_where_a_run_diverged_is_no_record(tmp_path, said):
     folder = tiny.write_run(tmp_path, "market1501", "baseline", 1, diverged=said)
     with pytest.raises(UserError, match=r"run\.json (lacks|is broken)"):
         read_record(folder / "run.json")
+
+
+@pytest.mark.parametrize("told", [None, [], {"leaks": 3, "conversions": [1], "protocol": 7}])
+def test_older_runs_say_nothing_of_their_data(told):
+    assert stated_data({"data": told}) == stated_data({}) == StatedData()
 
 
 def test_a_loss_that_is_no_longer_finite_is_read(tmp_path):

@@ -11,6 +11,7 @@ from topdb.commands.options import (
     ProfileName,
 )
 from topdb.config import load
+from topdb.datasets.account import account
 from topdb.datasets.building import build_index
 
 
@@ -31,9 +32,20 @@ def index(
         pixels,
         distractors=settings.distractors,
         split=settings.split,
+        release=settings.release,
+        content=settings.content,
+        leaks=settings.leaks,
     )
     for split, counts in built.split_counts.items():
         typer.echo(
             f"{dataset} {split}: {counts.images} images of {counts.people} people "
             f"by {counts.cameras} cameras"
         )
+    told = account(built)
+    typer.echo(f"{dataset}: {told['protocol']}; content {told['content'][:16]}")
+    for what in ("conversions", "copies"):
+        if told[what]:
+            listed = ", ".join(f"{number:,} {kind}" for kind, number in told[what].items())
+            typer.echo(f"  {what}: {listed}")
+    for leak in told["leaks"]:
+        typer.echo(f"  note: {leak}.")

@@ -8,6 +8,7 @@ from topdb.config.data import (
     IMAGENET_FILES,
     DatasetSettings,
     ImagenetSettings,
+    LeakSettings,
     PretrainingSettings,
     RenderSettings,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "ExamplesSettings",
     "HardwareSettings",
     "ImagenetSettings",
+    "LeakSettings",
     "Params",
     "PretrainingSettings",
     "Profile",

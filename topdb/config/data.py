@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
@@ -58,8 +58,26 @@ class RenderSettings(Settings):
         return self
 
 
+OnLeak = Literal["error", "warning"]
+
+
+class LeakSettings(Settings):
+    """What `topdb index` makes of an image that is there twice. No number depends on it."""
+
+    train_test: OnLeak = "error"
+    """In train, and in query or gallery: what is scored there is memory."""
+    within_train: OnLeak = "warning"
+    """Of two people in train: one of them is wrong, and nobody knows which."""
+    within_test: OnLeak = "warning"
+    """Of two people, or a query that is in the gallery under another camera, where everybody finds
+    it. Published numbers of such a data set hold it, too."""
+
+
 class DatasetSettings(Settings):
     """One data set: where its images lie and which published layout they follow."""
+
+    WITHOUT_EFFECT: ClassVar[set[str]] = {"title", "leaks", "release", "content"}
+    """Those that draw no other images."""
 
     layout: LayoutName
     title: str | None = None
@@ -72,6 +90,12 @@ class DatasetSettings(Settings):
     """Folder of further gallery images of nobody (Market-1501's 500k), like `root`."""
     split: Annotated[int, Field(ge=1)] | None = None
     """Which split of a layout that has several (cuhk03-classic-*: 1 to 20); default: the first."""
+    release: str | None = None
+    """Which release of the data set it is, of a layout that has several with equal counts (msmt17:
+    V1, V2); default: as the folder's own names tell, and an error where they do not."""
+    content: Annotated[str, Field(pattern="^[0-9a-f]{8,64}$")] | None = None
+    """First digits of the digest that its content must have, as `topdb index` prints it."""
+    leaks: LeakSettings = LeakSettings()
 
     @model_validator(mode="after")
     def _check(self) -> "DatasetSettings":

@@ -4,18 +4,21 @@ import hashlib
 import zlib
 from pathlib import Path
 
+from topdb.config import LeakSettings
 from topdb.datasets.decoding import decode
 from topdb.datasets.index import (
     PIXEL_BYTES,
     Index,
     Measured,
+    PixelSink,
     assemble,
     checked_order,
     read_index,
     write_index,
     writing_pixels,
 )
-from topdb.datasets.reading import Found, Source, read_source
+from topdb.datasets.leaks import find_leaks
+from topdb.datasets.reading import Found, Source, read_source, require_release
 from topdb.datasets.records import ImageRecord
 from topdb.errors import UserError
 from topdb.files import one_at_a_time
@@ -32,6 +35,9 @@ def build_index(
     *,
     distractors: Path | None = None,
     split: int | None = None,
+    release: str | None = None,
+    content: str | None = None,
+    leaks: LeakSettings = LeakSettings(),  # noqa: B008 - it is frozen
 ) -> Index:
     """Read a data set and write its index and its cache of pixels.
 
@@ -40,57 +46,68 @@ def build_index(
     stands its cache does too. A data set that cannot be read leaves both files as they were. Of
     processes that ask for the same files at once one does the work, and the others take it.
 
-    `distractors` is a folder of further gallery images and `split` counts the layout's splits
-    from 1, both for layouts that have them.
+    `distractors` is a folder of further gallery images, `split` counts the layout's splits from 1,
+    and `release` names one of its releases, each for layouts that have them. `content` is what the
+    index's `content` must begin with, and `leaks` says which copies of images are errors.
 
     Raises
     ------
     UserError
-        The folder does not fit the layout, a person is in train and in test, or an image cannot
-        be decoded; the message names the file.
+        The folder does not fit the layout, a person or an image is in train and in test, an image
+        cannot be decoded, the content is another one, or nothing tells the release; the message
+        names the file.
     """
     before = _stamp(index_path)
     with one_at_a_time(index_path) as waited:
-        found = read_source(Source(layout, root, distractors, split))
+        source = Source(layout, root, distractors, split, release)
+        found = read_source(source)
+        require_release(source, found)
         records = checked_order(name, root, found.records)
         if waited and _stamp(index_path) not in (before, None):
             others = read_index(index_path)
             if _describes(others, name, layout, found, records):
-                return others
-        return _build(name, layout, found, records, index_path, pixels_path)
+                return _sound(others, content, leaks)
+        with writing_pixels(pixels_path) as sink:
+            measured = [_measured(found.files[record.path], sink) for record in records]
+            junk = len(found.records) - len(records)
+            index = assemble(name, layout, found.protocol, junk, records, measured, found.release)
+            _sound(index, content, leaks)
+            # An interruption from here on leaves no index, rather than one of other pixels.
+            index_path.unlink(missing_ok=True)
+        write_index(index, index_path)
+        return index
 
 
-def _build(
-    name: str,
-    layout: str,
-    found: Found,
-    records: list[ImageRecord],
-    index_path: Path,
-    pixels_path: Path,
-) -> Index:
-    measured = []
-    with writing_pixels(pixels_path) as sink:
-        for record in records:
-            file = found.files[record.path]
-            content = _content(file)
-            image, conversions = decode(content, file)
-            sink.append(image)
-            pixels = image.tobytes()
-            measured.append(
-                Measured(
-                    width=image.shape[1],
-                    height=image.shape[0],
-                    crc32=zlib.crc32(pixels),
-                    sha256=hashlib.sha256(content).hexdigest(),
-                    pixels=hashlib.blake2b(pixels, digest_size=PIXEL_BYTES).hexdigest(),
-                    conversions=conversions,
-                )
+def _measured(file: Path, sink: PixelSink) -> Measured:
+    """Decode an image into the sink; return what that tells."""
+    content = _content(file)
+    image, conversions = decode(content, file)
+    sink.append(image)
+    pixels = image.tobytes()
+    return Measured(
+        width=image.shape[1],
+        height=image.shape[0],
+        crc32=zlib.crc32(pixels),
+        sha256=hashlib.sha256(content).hexdigest(),
+        pixels=hashlib.blake2b(pixels, digest_size=PIXEL_BYTES).hexdigest(),
+        conversions=conversions,
+    )
+
+
+def _sound(index: Index, content: str | None, leaks: LeakSettings) -> Index:
+    """Return an index; raise a UserError where it is of other content, or has leaks of the kind."""
+    found = index.content or ""
+    if content is not None and not found.startswith(content):
+        raise UserError(
+            f"data set {index.name}: its content is {found[:16]}, and params.yaml asks for "
+            f"{content}: get the images that are meant, or correct `content`."
+        )
+    for leak in find_leaks(index):
+        if getattr(leaks, leak.side) == "error":
+            raise UserError(
+                f"data set {index.name}: {leak.sentence}: remove them, or set leaks.{leak.side} "
+                "of the data set in params.yaml to warning."
             )
-        # An interruption from here on leaves no index, rather than one of other pixels.
-        index_path.unlink(missing_ok=True)
-    junk = len(found.records) - len(records)
-    index = assemble(name, layout, found.protocol, junk, records, measured)
-    write_index(index, index_path)
     return index
 
 

@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from topdb.datasets.layouts import LayoutOfSplits, LayoutWithDistractors, load_layout, published
+from topdb.datasets.layouts import (
+    Layout,
+    LayoutOfReleases,
+    LayoutOfSplits,
+    LayoutWithDistractors,
+    load_layout,
+    published,
+)
 from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
 
@@ -23,6 +30,8 @@ class Source:
     """Folder of further gallery images."""
     split: int | None = None
     """Which split of a layout that has several, counted from 1."""
+    release: str | None = None
+    """Which release its user says that it is."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,8 @@ class Found:
     """Junk included; in no particular order."""
     files: dict[str, Path]
     """The file of each path; distractors lie outside the root."""
+    release: str | None = None
+    """Which release it is, of a layout that has several; None where nothing tells."""
 
 
 def read_source(source: Source) -> Found:
@@ -45,7 +56,8 @@ def read_source(source: Source) -> Found:
         A folder does not fit the layout, or the layout has no such split or no distractors.
     """
     layout = load_layout(source.layout)
-    protocol = layout.PROTOCOL
+    release = _release(layout, source)
+    protocol = f"{layout.PROTOCOL}, release {release}" if release else layout.PROTOCOL
     if source.split is None:
         records = layout.read(source.root)
     elif not isinstance(layout, LayoutOfSplits):
@@ -75,7 +87,42 @@ def read_source(source: Source) -> Found:
             files[path] = source.distractors / record.path
             records.append(ImageRecord(record.split, path, record.pid, record.camid))
         protocol += f", {len(more):,} more distractors"
-    return Found(protocol, records, files)
+    return Found(protocol, records, files, release)
+
+
+def _release(layout: Layout, source: Source) -> str | None:
+    """Return which release a data set is, by its user and by its folder's names."""
+    if not isinstance(layout, LayoutOfReleases):
+        if source.release is not None:
+            raise UserError(
+                f"layout {source.layout} knows one release alone: remove `release` from the data "
+                "set in params.yaml."
+            )
+        return None
+    known = ", ".join(layout.RELEASES)
+    if source.release not in (None, *layout.RELEASES):
+        raise UserError(
+            f"layout {source.layout} knows the releases {known}, and none called "
+            f"'{source.release}': correct `release` in params.yaml."
+        )
+    named = layout.named_release(source.root)
+    if None not in (named, source.release) and named != source.release:
+        raise UserError(
+            f"{source.root} is {named} by the names of its folders, and {source.release} by "
+            "params.yaml: correct `release`, or name the folder of that release."
+        )
+    return named or source.release
+
+
+def require_release(source: Source, found: Found) -> None:
+    """Raise a UserError where nothing tells which of several releases a data set is."""
+    layout = load_layout(source.layout)
+    if found.release is None and isinstance(layout, LayoutOfReleases):
+        known = " or ".join(layout.RELEASES)
+        raise UserError(
+            f"nothing tells which release {source.root} is, and results of {source.layout} differ "
+            f"by it: set `release` of the data set in params.yaml to {known}."
+        )
 
 
 Quantity = Literal["people", "images", "cameras"]
@@ -106,6 +153,7 @@ class Verification:
     name: str
     root: Path
     compared: Sequence[Compared]
+    release: str | None = None
 
     def table(self) -> str:
         """Return the numbers as lines of text."""
@@ -114,10 +162,13 @@ class Verification:
             published = "–" if each.published is None else f"{each.published:,}"
             difference = f"{each.difference:+,}" if each.difference else ""
             rows.append((each.split, each.quantity, published, f"{each.found:,}", difference))
-        return "\n".join(
+        lines = [
             f"{split:8}{quantity:8}{published:>10}{found:>10}{difference:>12}".rstrip()
             for split, quantity, published, found, difference in rows
-        )
+        ]
+        if self.release:
+            lines.append(f"release {self.release}, by the names of its folders")
+        return "\n".join(lines)
 
     def require(self, allow_partial: bool) -> None:
         """Raise a UserError that names each difference; of a subset, each number too large."""
@@ -160,7 +211,7 @@ def verify(name: str, source: Source) -> Verification:
         for quantity in QUANTITIES:
             expected = getattr(stated, quantity) if stated else None
             compared.append(Compared(split, quantity, getattr(counts, quantity), expected))
-    return Verification(name, source.root, compared)
+    return Verification(name, source.root, compared, found.release)
 
 
 def _counts(found: Found, split: Split) -> Counts:

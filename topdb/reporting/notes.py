@@ -39,10 +39,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     if imported:
         yield (Strong("Authors' weights"), ", imported and not trained here: ", *_named(imported))
     for dataset in profile.datasets:
-        known = [each.index_digest for each in records if each.dataset == dataset]
-        digests = sorted({digest for digest in known if digest})
-        if digests:
-            yield ("Data ", Code(dataset), ": digest ", *_listed(d[:16] for d in digests), ".")
+        yield from _data(dataset, [each for each in records if each.dataset == dataset])
     if records:
         yield from _code(records)
         machines = sorted({(_machine(each), each.threads) for each in records})
@@ -73,6 +70,35 @@ def _at_random(record: RunRecord) -> bool:
     kind = inner(record.content, "start").get("kind")
     started_from = record.content.get("start_digest", "not told")
     return record.origin == TRAINED and kind == "imagenet" and started_from is None
+
+
+def _data(dataset: str, records: list[RunRecord]) -> Iterator[Text]:
+    """Say which data the runs saw, and what is odd about them."""
+    digests = sorted({each.index_digest for each in records if each.index_digest})
+    seen = dict.fromkeys(each.data for each in records)
+    contents = sorted({each.content for each in seen if each.content})
+    if digests:
+        protocols = "; ".join(dict.fromkeys(each.protocol for each in seen if each.protocol))
+        found: Text = (
+            "Data ",
+            Code(dataset),
+            f": {protocols}; digest " if protocols else ": digest ",
+        )
+        found += tuple(_listed(digest[:16] for digest in digests))
+        if contents:
+            found += ("; content ", *_listed(content[:16] for content in contents))
+        yield (*found, ".")
+    told: dict[Text, None] = {}
+    for each in seen:
+        counts = ", ".join(f"{number:,} {kind}" for kind, number in each.conversions)
+        if counts:
+            told[("Converted in ", Code(dataset), f": {counts}.")] = None
+        copies = ", ".join(f"{number:,} of {split}" for split, number in each.copies)
+        if copies:
+            told[("Copies of other images in ", Code(dataset), f": {copies}.")] = None
+        for leak in each.leaks:
+            told[(Strong("Doubtful"), ", data ", Code(dataset), f": {leak}.")] = None
+    yield from told
 
 
 def _named(records: list[RunRecord]) -> Iterator[str | Code]:

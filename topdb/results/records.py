@@ -104,6 +104,41 @@ class Diverged:
 
 
 @dataclass(frozen=True)
+class StatedData:
+    """What a run says of the data set that it saw; older ones name the digest alone."""
+
+    protocol: str = ""
+    """With the data set's release, where there are several."""
+    content: str = ""
+    """Digest of pixels, people and cameras, whatever the files are called."""
+    conversions: tuple[tuple[str, int], ...] = ()
+    """How many images were converted, by kind."""
+    copies: tuple[tuple[str, int], ...] = ()
+    """How many images are copies of another one of their split, by split."""
+    leaks: tuple[str, ...] = ()
+    """A sentence for each kind of copies that decide on scores."""
+
+
+def stated_data(record: Mapping[str, Any]) -> StatedData:
+    """Return what `run.json` says of its data set."""
+    told = inner(record, "data")
+    leaks = told.get("leaks")
+    return StatedData(
+        protocol=_text(told.get("protocol")),
+        content=_text(told.get("content")),
+        conversions=_counts(inner(told, "conversions")),
+        copies=_counts(inner(told, "copies")),
+        leaks=tuple(text for each in leaks if (text := _text(each)))
+        if isinstance(leaks, list)
+        else (),
+    )
+
+
+def _counts(told: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    return tuple((name, int(each)) for name, each in told.items())
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """A finished run by its own account, `run.json`.
 
@@ -133,6 +168,7 @@ class RunRecord:
     """Where the weights come from, if they were not trained here."""
     index_digest: str | None
     """None as for `dataset`."""
+    data: StatedData
     weights_digest: str | None
     features_digest: str | None
     code: Code
@@ -177,6 +213,7 @@ def read_record(path: Path) -> RunRecord:
             start=inner(content, "start") or None,
             checkpoint=None if checkpoint is None else _checkpoint(checkpoint),
             index_digest=_known(content["index_digest"]),
+            data=stated_data(content),
             weights_digest=_known(content.get("weights_digest")),
             features_digest=_known(content.get("features_digest")),
             code=read_code(content.get("code"), environment),

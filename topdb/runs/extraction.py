@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from topdb.config import HardwareSettings, RecipeChanges, ScaleSettings
+from topdb.datasets.account import account
 from topdb.datasets.index import Index, Pixels
 from topdb.engine.batches import Placement, loaded, precision, resized
 from topdb.errors import UserError
@@ -171,6 +172,7 @@ def extract_run(
     if out is None:
         record["dataset"] = index.name
         record["index_digest"] = index.digest
+        record["data"] = account(index)
         record["features_digest"] = digest(path)
         record.setdefault("seconds", {})["extract"] = round(seconds, 3)
         record.setdefault("images_per_second", {})["extract"] = round(images / seconds, 1)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from topdb.code import imported_code
 from topdb.config import Profile, method_files
+from topdb.datasets.account import account
 from topdb.datasets.index import Index, Pixels
 from topdb.datasets.layouts import published
 from topdb.errors import UserError
@@ -319,6 +320,7 @@ def import_run(
             "dataset": name,
             "identities": read.identities,
             "index_digest": index.digest if index else None,
+            "data": account(index) if index else None,
             "start_digest": None,
             "weights_digest": digest(files.weights),
             "features_digest": digest(files.features) if extracted else None,

@@ -13,6 +13,7 @@ import torch
 
 from topdb.config import HardwareSettings, ImagenetSettings, Params, Profile
 from topdb.config.variables import deciding
+from topdb.datasets.account import account
 from topdb.datasets.index import Index, Pixels, read_index
 from topdb.engine.batches import resized
 from topdb.engine.checkpoint import Checkpoints, plain_digest
@@ -315,6 +316,7 @@ def _train(
         **parameters_of(run, profile_name, profile, method, network.less),
         "identities": people.counts.people,
         "index_digest": index.digest,
+        "data": account(index),
         "start_digest": decisive["start_digest"],
         "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),

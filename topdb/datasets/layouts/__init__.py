@@ -6,10 +6,11 @@ raises `UserError` where the folder is not what it should be. It may hold more:
 
 - `PUBLISHED`, what each split should hold, for `topdb verify`;
 - `SPLITS` and `read_split(root, number)`, where the layout has several ways to split its people;
-- `read_distractors(folder)`, where there is a folder of further gallery images.
+- `read_distractors(folder)`, where there is a folder of further gallery images;
+- `RELEASES` and `named_release(root)`, where counts do not tell the data set's releases apart.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
@@ -54,6 +55,17 @@ class LayoutWithDistractors(Protocol):
 
     def read_distractors(self, folder: Path) -> list[ImageRecord]:
         """Return a gallery record for each image, junk included; paths are relative to `folder`."""
+        ...
+
+
+@runtime_checkable
+class LayoutOfReleases(Protocol):
+    """A layout whose data set was released several times, with other images and equal counts."""
+
+    RELEASES: Sequence[str]
+
+    def named_release(self, root: Path) -> str | None:
+        """Return the release that a folder's own names tell; None where they tell none."""
         ...
 
 

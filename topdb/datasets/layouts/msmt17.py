@@ -24,9 +24,12 @@ PUBLISHED = {
 FILE_NAME = re.compile(r"\d{4}/\d{4}_\d{3}_(?P<cam>0[1-9]|1[0-5])_\w+\.jpg", re.ASCII)
 """Person/person, image, camera (of 15), time and frame: 0000/0000_000_01_0303morning_0015_0."""
 
+RELEASES = ("V1", "V2")
+"""The second blurs faces, and has the first one's names, people and counts."""
+
 VERSIONS = ("MSMT17_V1", "MSMT17_V2")
 IMAGE_FOLDERS = {"train": ("train", "mask_train_v2"), "test": ("test", "mask_test_v2")}
-"""Folders of the images in version 1, and in version 2, which blurs faces."""
+"""Folders of the images in version 1, and in version 2."""
 
 LISTS: tuple[tuple[str, Split, str], ...] = (
     ("list_train.txt", "train", "train"),
@@ -70,6 +73,29 @@ def read(root: Path) -> list[ImageRecord]:
                 )
             )
     return records
+
+
+def named_release(root: Path) -> str | None:
+    """Return V2 for folders `mask_*_v2`; else what `MSMT17_V1` or `MSMT17_V2` around them tells.
+
+    `train` and `test` alone tell nothing: whoever reads version 2 with code for version 1 renames
+    its folders to that.
+
+    Raises
+    ------
+    UserError
+        The names contradict each other, as where both versions were unpacked into one folder.
+    """
+    base = unpacked_root(root, *VERSIONS)
+    there = [name for both in IMAGE_FOLDERS.values() for name in both if (base / name).is_dir()]
+    masked = [name for name in there if name.startswith("mask_")]
+    outer = RELEASES[VERSIONS.index(base.name)] if base.name in VERSIONS else None
+    if masked and (masked != there or outer == "V1"):
+        raise UserError(
+            f"{base} holds {', '.join(there)}, names of both versions of MSMT17: keep the folders "
+            "of one version there."
+        )
+    return "V2" if masked else outer
 
 
 def _image_folder(base: Path, half: str) -> str:
