@@ -63,6 +63,11 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     """
     profile = params.selected(name)
     for dataset, settings in profile.all_datasets().items():
+        if settings.render is None and settings.root.is_file():
+            raise UserError(
+                f"data set {dataset}: {settings.root} is a file; unpack it with `topdb add "
+                f"{dataset} {settings.root}`, and name the folder as its root in params.yaml."
+            )
         if settings.render is None and not settings.root.is_dir():
             raise UserError(
                 f"data set {dataset}: the folder {settings.root} does not exist; put the images "

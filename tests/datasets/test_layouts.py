@@ -63,8 +63,10 @@ def test_cuhk03(cuhk03: Path, boxes: str) -> None:
 
 def test_what_file_managers_leave_is_passed_over(market: Path) -> None:
     before = load_layout("market1501").read(market)
-    for name in ("Thumbs.db", ".DS_Store", ".hidden.jpg"):
+    for name in ("Thumbs.db", ".DS_Store", ".hidden.jpg", "._0001_c1s1_001051_00.jpg", "Icon\r"):
         (market / "query" / name).write_bytes(b"litter")
+    for name in ("@eaDir", "__MACOSX"):
+        (market / "query" / name).mkdir()
     assert load_layout("market1501").read(market) == before
 
 
@@ -76,7 +78,8 @@ def test_what_file_managers_leave_is_passed_over(market: Path) -> None:
         "0002_c0s1_000451_03.jpg",
         "readme.txt",
         "-2_c1s1_000451_03.jpg",
-        "0002_c1s1_000451_03.png",
+        "0002_c1s1_000451_03.gif",
+        "000002_c1s1_000451_03.jpg",
         "٠٠٠٢_c1s1_000451_03.jpg",
     ],
 )

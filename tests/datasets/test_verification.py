@@ -45,7 +45,7 @@ def test_the_published_counts_are_those_of_the_papers(name: str) -> None:
 
 
 def test_every_layout_of_the_package_has_published_counts() -> None:
-    for name in dropped_in("datasets/layouts"):
+    for name in {*dropped_in("datasets/layouts")} - {"list"}:
         assert isinstance(load_layout(name), PublishedLayout), name
 
 

@@ -16,7 +16,18 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from scipy.io import loadmat
 
-from topdb.datasets.records import SPLITS, ImageRecord, Split, first_repeated, image_names, matched
+from topdb.datasets.records import (
+    CACHE_TAG,
+    SPLITS,
+    ImageRecord,
+    Split,
+    below,
+    first_repeated,
+    image_names,
+    located,
+    matched,
+    told,
+)
 from topdb.errors import UserError
 from topdb.files import digest, one_at_a_time
 
@@ -24,9 +35,6 @@ Boxes = Literal["labeled", "detected"]
 
 VIEWS_BEGIN_ANEW = 5
 """Images of a person by the first view; those of the second are counted on."""
-
-CACHE_TAG = "CACHEDIR.TAG"
-"""Marks a folder that can be made again from its neighbours (bford.info/cachedir)."""
 
 _SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
 _IMAGES = "cuhk-03.mat"
@@ -316,18 +324,21 @@ def read_classic(root: Path, boxes: Boxes, number: int) -> list[ImageRecord]:
     listed = _listed(lists, number - 1)
     views: dict[Split, str] = {"query": "1", "gallery": "2"}
     for split, view in views.items():
-        kept = [name for name in listed[split] if _match(lists, name)["view"] == view]
-        listed[split] = kept
+        matches = matched(FILE_NAME, lists, listed[split])
+        listed[split] = [name for name in listed[split] if matches[name]["view"] == view]
     return _records(base, prefix, boxes, lists, listed)
 
 
 def _extracted(root: Path, boxes: Boxes) -> tuple[Path, str]:
     """Return the folder that holds images and lists, and what leads to it from the root."""
-    there = (root / f"images_{boxes}").exists() or not find_matlab_file(root)
-    if there:
+    base = located(root, f"images_{boxes}")
+    if (base / f"images_{boxes}").exists():
+        return base, below(root, base)
+    home = root if find_matlab_file(root) else located(root, _IMAGES)
+    if not find_matlab_file(home):
         return root, ""
-    folder = extract(root, boxes)
-    return folder, f"{folder.name}/"
+    folder = extract(home, boxes)
+    return folder, below(root, folder)
 
 
 def _records(
@@ -335,29 +346,24 @@ def _records(
 ) -> list[ImageRecord]:
     folder = f"images_{boxes}"
     present = image_names(base / folder)
-    for name in present:
-        _match(base / folder, name)
-    there = set(present)
+    there = matched(FILE_NAME, base / folder, present)
     records = []
     for split, names in listed.items():
         again = first_repeated(names)
         if again is not None:
             raise UserError(f"{lists} names {again} twice in {split}: extract the data set again.")
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise UserError(
+                f"{base / folder / told(missing)} is missing, though {lists.name} lists it in "
+                f"{split}: extract the data set again."
+            )
         for name in names:
-            if name not in there:
-                raise UserError(
-                    f"{base / folder / name} is missing, though {lists.name} lists it in {split}: "
-                    "extract the data set again."
-                )
-            match = _match(base / folder, name)
+            match = there[name]
             pid = person_id(int(match["pair"]), int(match["person"]))
             path = f"{prefix}{folder}/{name}"
             records.append(ImageRecord(split, path, pid, int(match["view"]) - 1))
     return records
-
-
-def _match(folder: Path, name: str) -> re.Match[str]:
-    return matched(FILE_NAME, folder, name)
 
 
 def _listed(lists: Path, position: int) -> dict[Split, list[str]]:

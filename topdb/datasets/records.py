@@ -36,8 +36,8 @@ class Published:
 
     people: int
     images: int | None
+    cameras: int | None
     """None where nobody states it."""
-    cameras: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,35 @@ BOUNDING_BOX_FOLDERS: tuple[tuple[Split, str], ...] = (
 )
 """Folder of each split in the layout that Market-1501 introduced."""
 
-_LITTER = frozenset({"thumbs.db", "desktop.ini"})
+IMAGE_SUFFIX = r"(?i:(?:\.jpg)+|\.jpeg|\.png)"
+"""How a file name of an image may end; some of Market-1501's end in `.jpg.jpg`."""
+
+CACHE_TAG = "CACHEDIR.TAG"
+"""Marks a folder that can be made again from its neighbours (bford.info/cachedir)."""
+
+DEPTH = 2
+"""Levels below a root at which a data set is still found."""
+TOLD = 10
+"""Problems of one kind that a message names; it counts the others."""
+
+_LITTER = frozenset(
+    {
+        *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
+        *("icon\r", "__macosx", "@eadir", "#recycle", "#snapshot", "lost+found"),
+    }
+)
+"""What Windows, macOS and network storage leave in folders, in small letters."""
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that systems leave wherever they look."""
+    return name.startswith(".") or name.lower() in _LITTER
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the names of the files in a folder, sorted, without what file managers leave.
+    """Return the names of the files in a folder, sorted, without litter (`is_litter`).
 
-    Hidden files and Windows' `Thumbs.db` (the released Market-1501 archive holds some) are passed
-    over.
+    The released Market-1501 archive holds some.
 
     Raises
     ------
@@ -88,7 +109,7 @@ def image_names(folder: Path) -> list[str]:
         raise UserError(
             f"the folder {folder} cannot be read ({error.strerror}): mend its permissions."
         ) from None
-    names = sorted(n for n in found if not n.startswith(".") and n.lower() not in _LITTER)
+    names = sorted(name for name in found if not is_litter(name))
     for name in names:
         if found[name]:
             raise UserError(
@@ -99,44 +120,95 @@ def image_names(folder: Path) -> list[str]:
     return names
 
 
-def matched(pattern: re.Pattern[str], folder: Path, name: str) -> re.Match[str]:
-    """Return how the whole name of a file in a folder fits a pattern.
+def matched(
+    pattern: re.Pattern[str], folder: Path, names: Sequence[str]
+) -> dict[str, re.Match[str]]:
+    """Return how the whole name of each file in a folder fits a pattern.
 
     Raises
     ------
     UserError
-        It does not.
+        Some do not; the message names the first ten.
     """
-    match = pattern.fullmatch(name)
-    if match is None:
+    found = {name: pattern.fullmatch(name) for name in names}
+    wrong = [name for name, match in found.items() if match is None]
+    if wrong:
+        verb, what = ("does", "file") if len(wrong) == 1 else ("do", "files")
         raise UserError(
-            f"{folder / name} does not fit the file names of this layout ({pattern.pattern}): "
-            "remove the file, or choose another layout."
+            f"{folder / told(wrong)} {verb} not fit the file names of this layout "
+            f"({pattern.pattern}): remove the {what}, or choose another layout."
         )
-    return match
+    return {name: match for name, match in found.items() if match}
 
 
-def unpacked_root(root: Path, *nested: str) -> Path:
-    """Return the folder that holds the data set: `root`, or the first of `nested` inside it.
+def told(problems: Sequence[str]) -> str:
+    """Return the first ten of some names or phrases, and how many more there are."""
+    more = len(problems) - TOLD
+    listed = ", ".join(problems[:TOLD])
+    return f"{listed} and {more:,} more" if more > 0 else listed
 
-    The published archives unpack into a folder of their own name.
+
+def located(root: Path, *needed: str) -> Path:
+    """Return the folder that holds a data set: `root`, or one at most two levels below it.
+
+    `needed` are names of files or folders that lie in it. Archives unpack into a folder of their
+    own name, and people rename those. Where no folder has any of them it is `root`, so that what
+    reads it names what is missing.
 
     Raises
     ------
     UserError
-        `root` is no folder.
+        `root` is no folder, or several folders below it hold such a data set.
     """
+    if root.is_file():
+        raise UserError(
+            f"the data set's folder {root} is a file: unpack it with `topdb add NAME {root}`, and "
+            "name the folder as its root in params.yaml."
+        )
     if not root.is_dir():
         raise UserError(
             f"the data set's folder {root} is missing: put the data set there, or correct its "
             "root in params.yaml."
         )
-    inner = (root / name for name in nested)
-    return next((folder for folder in inner if folder.is_dir()), root)
+    if all((root / name).exists() for name in needed):
+        return root
+    levels = [[root]]
+    for _ in range(DEPTH):
+        levels.append([folder for each in levels[-1] for folder in _folders(each)])
+    for enough in (all, any):  # an incomplete one is found, too, and its reader says what it lacks
+        for level in levels:
+            found = [each for each in level if enough((each / name).exists() for name in needed)]
+            if len(found) > 1:
+                names = told([str(each) for each in found])
+                raise UserError(f"{root} holds several data sets ({names}): name one as its root.")
+            if found:
+                return found[0]
+    return root
 
 
-def read_bounding_boxes(root: Path, nested: str, pattern: re.Pattern[str]) -> list[ImageRecord]:
-    """Read the folders `bounding_box_train`, `query` and `bounding_box_test`.
+def below(root: Path, folder: Path) -> str:
+    """Return what leads from a root to a folder in it: nothing, or a path that ends in a slash."""
+    return "" if folder == root else f"{folder.relative_to(root).as_posix()}/"
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name for entry in entries if entry.is_dir() and not is_litter(entry.name)
+            ]
+    except OSError:
+        return []
+    inner = (folder / name for name in sorted(names))
+    return [each for each in inner if not (each / CACHE_TAG).exists()]
+
+
+def read_bounding_boxes(
+    root: Path,
+    pattern: re.Pattern[str],
+    folders: Sequence[tuple[Split, str]] = BOUNDING_BOX_FOLDERS,
+) -> list[ImageRecord]:
+    """Read a folder a split, wherever below the root the three lie (`located`).
 
     `pattern` matches a whole file name and has the groups `pid` and `cam`, the latter counted
     from 1. The records are sorted by split, then file name.
@@ -144,20 +216,19 @@ def read_bounding_boxes(root: Path, nested: str, pattern: re.Pattern[str]) -> li
     Raises
     ------
     UserError
-        A folder is missing or empty, a file name fits no pattern, or a distractor lies outside
+        A folder is missing or empty, file names fit no pattern, or a distractor lies outside
         the gallery.
     """
-    base = unpacked_root(root, nested)
-    prefix = "" if base == root else f"{nested}/"
+    base = located(root, *(folder for _, folder in folders))
+    prefix = below(root, base)
     records = []
-    for split, folder in BOUNDING_BOX_FOLDERS:
-        for name in image_names(base / folder):
-            match = matched(pattern, base / folder, name)
+    for split, folder in folders:
+        for name, match in matched(pattern, base / folder, image_names(base / folder)).items():
             pid, camid = int(match["pid"]), int(match["cam"]) - 1
             if pid == DISTRACTOR and split != "gallery":
                 raise UserError(
                     f"{base / folder / name} is a distractor (person {DISTRACTOR}) outside the "
-                    "gallery: move it to bounding_box_test."
+                    "gallery: move it to the gallery's folder."
                 )
             records.append(ImageRecord(split, f"{prefix}{folder}/{name}", pid, camid))
     return records

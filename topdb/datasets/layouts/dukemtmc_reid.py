@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from topdb.datasets.records import ImageRecord, Published, read_bounding_boxes
+from topdb.datasets.records import IMAGE_SUFFIX, ImageRecord, Published, read_bounding_boxes
 
 PROTOCOL = "DukeMTMC-reID, single query"
 
@@ -14,18 +14,18 @@ PUBLISHED = {
 }
 """The gallery's people include 408 who are in no query."""
 
-FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<cam>[1-8])_f\d{7}\.jpg", re.ASCII)
+FILE_NAME = re.compile(r"(?P<pid>\d{4})_c(?P<cam>[1-8])_f\d{7}" + IMAGE_SUFFIX, re.ASCII)
 """Person, camera (of eight), frame: 0005_c2_f0046985."""
 
 
 def read(root: Path) -> list[ImageRecord]:
     """Read `bounding_box_train`, `query` and `bounding_box_test`.
 
-    They lie in `root`, or in `DukeMTMC-reID` inside it, as the archive unpacks.
+    They lie in `root`, or up to two levels below it.
 
     Raises
     ------
     UserError
-        A folder is missing or empty, or a file name fits no pattern.
+        A folder is missing or empty, or file names fit no pattern.
     """
-    return read_bounding_boxes(root, "DukeMTMC-reID", FILE_NAME)
+    return read_bounding_boxes(root, FILE_NAME)

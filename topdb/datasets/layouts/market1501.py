@@ -5,6 +5,7 @@ from pathlib import Path
 
 from topdb.datasets.records import (
     DISTRACTOR,
+    IMAGE_SUFFIX,
     JUNK,
     ImageRecord,
     Published,
@@ -23,24 +24,28 @@ PUBLISHED = {
 }
 """Junk apart; the gallery's images include 2,798 distractors."""
 
-FILE_NAME = re.compile(r"(?P<pid>-1|\d{4})_c(?P<cam>[1-9]\d?)s\d+_\d{6}_\d{2}(?:\.jpg)+", re.ASCII)
+FILE_NAME = re.compile(
+    r"(?P<pid>-1|\d{4,5})_c(?P<cam>[1-9]\d?)s\d+_\d{6}_\d{2}" + IMAGE_SUFFIX, re.ASCII
+)
 """Person, camera, sequence, frame, box; -1 is junk and 0000 a distractor: 0002_c1s1_000451_03."""
 
-DISTRACTOR_NAME = re.compile(r"(?P<pid>-1|\d+)_c(?P<cam>[1-9]\d?)(?!\d)\w*(?:\.jpg)+", re.ASCII)
+DISTRACTOR_NAME = re.compile(
+    r"(?P<pid>-1|\d+)_c(?P<cam>[1-9]\d?)(?!\d)\w*" + IMAGE_SUFFIX, re.ASCII
+)
 """A name among the 500k distractors: number of the person (0, or -1 for junk), camera, the rest."""
 
 
 def read(root: Path) -> list[ImageRecord]:
     """Read `bounding_box_train`, `query` and `bounding_box_test`.
 
-    They lie in `root`, or in `Market-1501-v15.09.15` inside it, as the archive unpacks.
+    They lie in `root`, or up to two levels below it.
 
     Raises
     ------
     UserError
-        A folder is missing or empty, or a file name fits no pattern.
+        A folder is missing or empty, or file names fit no pattern.
     """
-    return read_bounding_boxes(root, "Market-1501-v15.09.15", FILE_NAME)
+    return read_bounding_boxes(root, FILE_NAME)
 
 
 def read_distractors(folder: Path) -> list[ImageRecord]:
@@ -52,8 +57,7 @@ def read_distractors(folder: Path) -> list[ImageRecord]:
         The folder is missing or empty, a file name fits no pattern, or names a person.
     """
     records = []
-    for name in image_names(folder):
-        match = matched(DISTRACTOR_NAME, folder, name)
+    for name, match in matched(DISTRACTOR_NAME, folder, image_names(folder)).items():
         pid = int(match["pid"])
         if pid > DISTRACTOR:
             raise UserError(

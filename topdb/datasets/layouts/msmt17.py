@@ -7,9 +7,11 @@ from topdb.datasets.records import (
     ImageRecord,
     Published,
     Split,
+    below,
     first_repeated,
+    located,
     matched,
-    unpacked_root,
+    told,
 )
 from topdb.errors import UserError
 
@@ -46,7 +48,7 @@ TEST_PEOPLE = 10_000
 def read(root: Path) -> list[ImageRecord]:
     """Read the images that the four lists name, each with its person.
 
-    They lie in `root`, or in `MSMT17_V1` or `MSMT17_V2` inside it. Person ids begin at 1, for
+    They lie in `root`, or up to two levels below it. Person ids begin at 1, for
     train and from 10,001 for test.
 
     Raises
@@ -54,24 +56,23 @@ def read(root: Path) -> list[ImageRecord]:
     UserError
         A folder or list is missing, a line is no file name and number, or an image is not there.
     """
-    base = unpacked_root(root, *VERSIONS)
-    prefix = "" if base == root else f"{base.name}/"
+    base = located(root, *(file for file, _, _ in LISTS))
+    prefix = below(root, base)
     records = []
     for file, split, half in LISTS:
         folder = _image_folder(base, half)
         first = 1 if half == "train" else 1 + TEST_PEOPLE
-        for name, person in _lines(base / file):
-            match = matched(FILE_NAME, base / folder, name)
-            if not (base / folder / name).is_file():
-                raise UserError(
-                    f"{base / folder / name} is missing, though {file} lists it: complete the "
-                    "data set."
-                )
-            records.append(
-                ImageRecord(
-                    split, f"{prefix}{folder}/{name}", person + first, int(match["cam"]) - 1
-                )
+        lines = dict(_lines(base / file))
+        matches = matched(FILE_NAME, base / folder, [*lines])
+        missing = [name for name in lines if not (base / folder / name).is_file()]
+        if missing:
+            raise UserError(
+                f"{base / folder / told(missing)} is missing, though {file} lists it: complete "
+                "the data set."
             )
+        for name, person in lines.items():
+            camera = int(matches[name]["cam"]) - 1
+            records.append(ImageRecord(split, f"{prefix}{folder}/{name}", person + first, camera))
     return records
 
 
