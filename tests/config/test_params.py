@@ -410,7 +410,7 @@ def test_the_shipped_paper_profile_is_the_papers():
     assert {key: hardware[key] for key in fidelity} == fidelity
     assert paper.ranking.model_dump() == {
         "metric": "euclidean",
-            "ap_rule": "step",
+        "ap_rule": "step",
         "variant": "torchreid",
         "k1": 20,
         "k2": 6,

@@ -57,7 +57,7 @@ def _rows(file: Path) -> dict[int, Mapping[str, str]]:
                 raise UserError(
                     f"{file} has no column {lacking[0]}: begin it with {','.join(COLUMNS)}."
                 )
-            rows = {}
+            rows: dict[int, Mapping[str, str]] = {}
             for row in reader:
                 rows[reader.line_num] = {name: row[name].strip() for name in COLUMNS}
     except FileNotFoundError:
