@@ -33,6 +33,7 @@ ROOMS = {
     "examples": {"config", "results", "datasets"} | COMMON,
     "statistics": set(),
     "reporting": {"config", "results", "metrics", "statistics", "evidence"} | COMMON,
+    "models": {"evidence", "runs", "errors"},
     "planning": {"config", "results", "code"} | COMMON,
     "secrets": {"errors"},
     "tracking": {"config", "results", "secrets"} | COMMON,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from topdb.commands.options import known_word
 from topdb.config import DoubtSettings, Ranking, RankingSettings, checked
 from topdb.errors import UserError
 from topdb.evidence.people import Intervals, intervals, write_intervals
@@ -84,10 +85,8 @@ def evaluate(
     allowed = DoubtSettings(least_matched=least_matched, allow_same_paths=allow_same_paths)
     known: dict[str, Ranking] = {"plain": "plain", "rk": "rk"}
     for name in ranking:
-        if name not in known:
-            raise UserError(f"--ranking is '{name}': name plain or rk.")
-    if cameras not in ("required", "ignore"):
-        raise UserError(f"--cameras is '{cameras}': name required or ignore.")
+        known_word("--ranking", name, known)
+    known_word("--cameras", cameras, ("required", "ignore"))
     if len(out) != len(features):
         raise UserError(
             f"--out is given {len(out)} times for {len(features)} files: give it once for each."

@@ -1,5 +1,6 @@
 """What several commands share: their options, and how these name a profile and its folder."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -66,6 +67,16 @@ def layout_of(name: str, params: Path, profile: str | None) -> str:
         f"there is no data set or layout '{name}'{nearest(name, known)}: name one of "
         f"{', '.join(known)}."
     )
+
+
+def known_word(option: str, word: str, known: Iterable[str]) -> str:
+    """Return a word that an option knows; another one is a user's mistake."""
+    words = [*known]
+    if word not in words:
+        last = f" or {words[-1]}" if len(words) > 1 else words[0]
+        listed = f"{', '.join(words[:-1])}{last}"
+        raise UserError(f"{option} is '{word}'{nearest(word, words)}: name {listed}.")
+    return word
 
 
 def device_named(name: str | None) -> Literal["cpu", "cuda"] | None:

@@ -262,10 +262,10 @@ def _render_csv(document: Document) -> str:
     writer = csv.DictWriter(written, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in (*_value_rows(document), *_claim_rows(document), *_difference_rows(document)):
-        writer.writerow({name: _csv_value(value) for name, value in row.items()})
+        writer.writerow({name: csv_value(value) for name, value in row.items()})
     for note in (document.warning, document.answer, document.legend, *document.notes):
         if note:
-            writer.writerow({"part": "note", "reason": _csv_value(plain(note))})
+            writer.writerow({"part": "note", "reason": csv_value(plain(note))})
     return written.getvalue()
 
 
@@ -314,7 +314,7 @@ def _columns(row: Any, **stated: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS if hasattr(row, name)} | stated
 
 
-def _csv_value(value: Any) -> Any:
+def csv_value(value: Any) -> Any:
     """Return a value as CSV has it: nothing for NaN, and no text that a spreadsheet would run."""
     if isinstance(value, str):
         line = " ".join(value.split())

@@ -105,7 +105,7 @@ def score(
         allowed; the message names the array.
     """
     features = given.features if given else read_features(features_path)
-    galleries = _gallery_digests(features)
+    galleries = _gallery_digests(features, ignore_cameras)
     if settings.metric == "cosine":
         features = _of_unit_length(features_path, features)
     if ignore_cameras:
@@ -190,14 +190,14 @@ def _of_unit_length(path: Path, features: Features) -> Features:
         raise UserError(f"{path}: {error}") from None
 
 
-def _gallery_digests(features: Features) -> dict[str, str]:
+def _gallery_digests(features: Features, ignore_cameras: bool) -> dict[str, str]:
     """Return what tells one gallery from another, in whatever order its images stand.
 
     Cameras are numbered in their order, since some toolkits count from 0 and others from 1.
     """
     pids, paths = features.gallery_pids, features.gallery_paths.tolist()
     cameras = np.concatenate([features.gallery_camids, features.query_camids])
-    camids = np.unique(cameras, return_inverse=True)[1][: len(pids)]
+    camids = np.unique(cameras, return_inverse=True)[1][: len(pids)] * (not ignore_cameras)
     people = np.stack([pids, camids], axis=1)[np.lexsort((camids, pids))].astype(np.int64)
     found = {"people": sha256(people.tobytes()).hexdigest()}
     if not are_numbered(paths):
