@@ -156,6 +156,47 @@ def test_a_folder_with_a_link_is_refused(project: Path, market: Path) -> None:
     assert not (project / "data").exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("folder", ".git/config"), ("place", "query/.dvcignore"), ("tar.gz", "bare/HEAD")],
+)
+def test_what_controls_a_tool_is_refused(project: Path, market: Path, name: str, kind: str) -> None:
+    (market / name).parent.mkdir(exist_ok=True)
+    (market / name).write_text("*\n")
+    for folder in ("objects", "refs"):
+        if "HEAD" in name:
+            (market / "bare" / folder).mkdir()
+            (market / "bare" / folder / "x").write_text("")
+    given = market
+    if kind == "place":
+        (project / "data").mkdir()
+        given = market.rename(project / "data/market1501")
+    elif kind == "tar.gz":
+        given = tarred(market, project.parent / "m.tar.gz", "m")
+    said = refusal(given)
+    assert f"{given} holds " in said
+    assert Path(name).name in said or ".git" in said
+    assert not (project / "data/market1501.dvc").exists()
+    assert (project / "data").exists() == (kind == "place")
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_files_that_dvc_would_leave_out_are_missed_before_they_are_lost(
+    project: Path, market: Path, in_place: bool
+) -> None:
+    with (project / ".dvcignore").open("a") as ignored:
+        ignored.write("*_c3s3_*\n")
+    given = market
+    if in_place:
+        (project / "data").mkdir()
+        given = market.rename(project / "data/market1501")
+    said = refusal(given)
+    assert "DVC leaves out 2 of the 10 files of data/market1501 (first bounding_box_train/" in said
+    assert "0007_c3s3_077419_03.jpg` names the pattern in a .dvcignore" in said
+    assert not (project / "data/market1501.dvc").exists()
+    assert (project / "data/market1501").exists() == in_place
+
+
 def test_what_has_the_name_already_is_not_touched(project: Path, market: Path) -> None:
     place = project / "data/market1501"
     place.mkdir(parents=True)

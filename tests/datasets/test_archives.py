@@ -250,6 +250,38 @@ def test_a_zip_whose_path_is_no_text_is_broken(tmp_path: Path) -> None:
     assert "cannot be unpacked" in refusal(path, tmp_path / "out")
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git/config",
+        "set/.git/config",
+        "set/.GIT/config",
+        "set/.g\u200cit/config",
+        "set/\u200c.git/config",
+        "set\\.git\\config",
+        "set/.gitattributes",
+        "set/.dvcignore",
+        "set/.dvc/config",
+        "set/.env",
+        "set/.hg/hgrc",
+        "set/query/dvc.yaml",
+        "set/query.dvc",
+    ],
+)
+def test_what_controls_a_tool_is_refused_and_never_written(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    archive = KINDS[kind](tmp_path / kind, {"set/a.jpg": b"1", name: b"[core] fsmonitor = evil"})
+    assert "by which a tool such as git or DVC is controlled" in refusal(archive, tmp_path / "out")
+    assert set(files_below(tmp_path)) == {kind, "out/set/a.jpg"}
+
+
+def test_what_a_mac_leaves_anywhere_is_left_out(kind: str, tmp_path: Path) -> None:
+    files = {"set/a.jpg": b"1", "set/.DS_Store": b"2", "set/._a.jpg": b"3", "Makefile": b"4"}
+    unpack(KINDS[kind](tmp_path / kind, files), tmp_path / "out")
+    assert set(files_below(tmp_path / "out")) == {"set/a.jpg", "Makefile"}
+
+
 @settings(max_examples=300, deadline=None)
 @given(zipped=st.booleans(), share=st.floats(0, 0.999), value=st.integers(0, 255))
 def test_no_broken_byte_is_a_traceback(

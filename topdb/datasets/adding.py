@@ -16,6 +16,10 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+import yaml
+
+from topdb.datasets.control import control_error, is_control, is_litter, require_no_control
+from topdb.datasets.cuhk03 import CACHE_TAG
 from topdb.datasets.reading import Source, Verification, verify
 from topdb.errors import UserError
 
@@ -30,7 +34,6 @@ MOST_FILES = 2_000_000
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _BLOCK = 512
 _CHUNK = 2**20
-_LITTER = "__MACOSX"
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -42,9 +45,9 @@ def unpack(archive: Path, target: Path) -> None:
     Raises
     ------
     UserError
-        The archive is none or cut short or encrypted, a path in it leads out of the folder or is
-        there twice, it holds a link or a device, or it unpacks to far more than its own size or
-        than the disk has room for. The message names the archive and the path in it.
+        The archive is none or cut short or encrypted, a path in it leads out of the folder, is
+        there twice or controls a tool, it holds a link or a device, or it unpacks to far more than
+        its own size or than the disk has room for. The message names the archive and the path.
     """
     target.mkdir(parents=True)
     with archive.open("rb") as stream:
@@ -68,8 +71,10 @@ class _Writer:
 
     def write(self, name: str, content: IO[bytes]) -> None:
         parts = self._safe_parts(name)
-        if parts[0] == _LITTER:
+        if is_litter(parts):
             return
+        if any(map(is_control, parts)):
+            raise control_error(self._archive, name)
         self._files += 1
         if self._files > MOST_FILES:
             raise self._refusal(f"holds more than {MOST_FILES:,} files")
@@ -187,8 +192,8 @@ def add(
     ------
     UserError
         There is no `dvc` program or no DVC repository, something has the data set's name already,
-        its place lies inside of what is given, the archive is unsafe or broken, the data set does
-        not verify, or `dvc add` fails.
+        its place lies inside of what is given, the archive is unsafe or broken, a file controls a
+        tool, the data set does not verify, or DVC fails or leaves files out.
     """
     target = data / name
     record = data / f"{name}.dvc"
@@ -199,8 +204,14 @@ def add(
     _remove_stale(target)
     source = Source(layout, target)
     if target.exists() and given.resolve() == target.resolve():
+        require_no_control(target, given)
         _verify(name, source, told, allow_partial)
-        _dvc_add(program, target)
+        before = record.read_bytes() if record.exists() else None
+        try:
+            _dvc_add(program, target)
+        except UserError:
+            _forget(program, record, before)
+            raise
         return record
     _require_free(target, record, name)
     if target.resolve().is_relative_to(given.resolve()):
@@ -220,7 +231,7 @@ def add(
         try:
             _dvc_add(program, target)
         except BaseException:
-            record.unlink(missing_ok=True)
+            _forget(program, record, None)
             target.rename(staging / "undone")
             raise
     return record
@@ -235,9 +246,11 @@ def _verify(name: str, source: Source, told: Told, allow_partial: bool) -> None:
 def _brought(given: Path, content: Path) -> Path:
     """Copy or unpack; return the data set's folder, without the folder around it."""
     if given.is_dir():
+        require_no_control(given, given)
         _copy(given, content)
     else:
         unpack(given, content)
+        require_no_control(content, given)
     inside = [entry for entry in content.iterdir() if not entry.name.startswith(".")]
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else content
 
@@ -333,11 +346,58 @@ def _require_repository(program: str, data: Path) -> None:
 
 
 def _dvc_add(program: str, target: Path) -> None:
-    done = _run(program, "add", "--quiet", target.name, folder=target.parent)
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
+    _done(_run(program, "add", "--quiet", target.name, folder=target.parent), f"add {target}")
+    _require_all_recorded(program, target)
+
+
+def _done(run: subprocess.CompletedProcess[str], command: str) -> list[str]:
+    """Return the lines that `dvc` printed; raise a UserError where it failed."""
+    if run.returncode:
+        lines = [line for line in run.stderr.splitlines() if line.strip()]
         reason = lines[0].removeprefix("ERROR: ").rstrip(".") if lines else "no reason given"
-        raise UserError(f"`dvc add {target}` failed ({reason}): mend that and add it again.")
+        raise UserError(f"`dvc {command}` failed ({reason}): mend that and add it again.")
+    return run.stdout.splitlines()
+
+
+def _require_all_recorded(program: str, target: Path) -> None:
+    """Raise a UserError where DVC left out files that a checkout would then lack."""
+    there = _files(target)
+    record = target.with_name(f"{target.name}.dvc")
+    (out,) = yaml.safe_load(record.read_text(encoding="utf-8"))["outs"]
+    if (out.get("nfiles"), out.get("size")) == (len(there), sum(there.values())):
+        return  # listing takes long
+    arguments = ("list", ".", target.name, "--recursive", "--dvc-only")
+    listed = _done(_run(program, *arguments, folder=target.parent), f"list {target}")
+    missing = sorted(set(there) - set(listed))
+    if missing:
+        raise UserError(
+            f"DVC leaves out {len(missing):,} of the {len(there):,} files of {target} (first "
+            f"{missing[0]}), and a checkout would lack them: `dvc check-ignore --details "
+            f"{target / missing[0]}` names the pattern in a .dvcignore; mend it and add it again."
+        )
+
+
+def _files(root: Path) -> dict[str, int]:
+    """Return each file's size by its path, without what follows from others or is unfinished."""
+    found = {}
+    for place, folders, files in os.walk(root):
+        if CACHE_TAG in files and Path(place) != root:
+            folders.clear()
+            continue
+        for name in files:
+            path = Path(place, name)
+            if not name.endswith(".partial"):
+                found[path.relative_to(root).as_posix()] = path.stat().st_size
+    return found
+
+
+def _forget(program: str, record: Path, before: bytes | None) -> None:
+    """Undo what DVC recorded: back to what the record was before, if there was one."""
+    if before is not None:
+        record.write_bytes(before)
+    elif record.exists():
+        _run(program, "remove", "--quiet", record.name, folder=record.parent)
+        record.unlink(missing_ok=True)
 
 
 def _run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
