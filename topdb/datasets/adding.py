@@ -19,8 +19,8 @@ from typing import IO
 import yaml
 
 from topdb.datasets.control import control_error, is_control, is_litter, require_no_control
-from topdb.datasets.cuhk03 import CACHE_TAG
 from topdb.datasets.reading import Source, Verification, verify
+from topdb.datasets.records import CACHE_TAG
 from topdb.errors import UserError
 
 GROWTH = 20

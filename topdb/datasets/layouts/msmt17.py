@@ -87,10 +87,11 @@ def named_release(root: Path) -> str | None:
     UserError
         The names contradict each other, as where both versions were unpacked into one folder.
     """
-    base = unpacked_root(root, *VERSIONS)
+    base = located(root, *(file for file, _, _ in LISTS))
     there = [name for both in IMAGE_FOLDERS.values() for name in both if (base / name).is_dir()]
     masked = [name for name in there if name.startswith("mask_")]
-    outer = RELEASES[VERSIONS.index(base.name)] if base.name in VERSIONS else None
+    around = [root.name, *base.relative_to(root).parts]
+    outer = next((RELEASES[n] for n, name in enumerate(VERSIONS) if name in around), None)
     if masked and (masked != there or outer == "V1"):
         raise UserError(
             f"{base} holds {', '.join(there)}, names of both versions of MSMT17: keep the folders "
