@@ -86,6 +86,8 @@ KEPT = [f"{RESULTS}/kept.json"] if TELLS else []
 
 if held:
     guard.restore(Path(RESULTS))
+    if not FETCHED:  # a storage's files are not looked for here
+        guard.miss(Path(RESULTS), PLAN["batches"], workflow.dryrun)
 if held and not workflow.dryrun:
     drawn = [each["root"] for each in PLAN["render"].values()]
     guard.begin(PLAN, [RESULTS, "reports", *drawn])

@@ -17,12 +17,19 @@ import tarfile
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 HANDED_OVER = Path(".snakemake/topdb-plan.json")
 METADATA = Path(".snakemake/metadata")
 NOTES = Path(".snakemake/topdb-records")
 """Digest of each profile's bundle as this folder last wrote or read it."""
+GONE = "topdb: a file was made, and is gone"
+"""Stands among the parameters in the record of such a file: they are then not those of its job."""
+MARKED = Path(".snakemake/topdb-gone")
+"""The outputs whose records have it."""
+_BEFORE = {"rendered.json", "index.parquet", "pixels.npy"}
+_RUN = ("weights.safetensors", "features.npz", "history.csv", "snapshots.npz", "run.json")
 SKEW = 60.0
 """Seconds by which the clocks of machines that share a disk may differ."""
 
@@ -138,6 +145,59 @@ def restore(results: Path) -> None:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(archive.extractfile(member).read())
     _note(results, digest)
+
+
+def miss(results: Path, batches: Iterable[Iterable[int]], dryrun: bool) -> None:
+    """Have the jobs run again whose files were made and are gone: of runs and of what follows them.
+
+    Snakemake takes a file that no report lacks for one that is not needed. A job makes all of its
+    files anew, so the whole runs of its batch are put where `topdb train` finds them.
+    """
+    records = {_output(os.path.relpath(path, METADATA)): Path(path) for path in _files(METADATA)}
+    gone = [
+        output
+        for output in records
+        if _belongs(output, results) and not _is_before_runs(output) and not os.path.lexists(output)
+    ]
+    told = set(MARKED.read_text().splitlines()) if MARKED.exists() else set()
+    for output in {*gone, *told} & records.keys():
+        _mark(records[output], output in gone)
+    MARKED.write_text("\n".join(gone))
+    lost = sorted(each for each in gone if each.startswith(f"{results}/") and each not in told)
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        _say(f"{lost[0]}{more} was made and is gone: it is made again where it is needed.")
+    for run in {Path(each).parent for each in gone} if not dryrun else ():
+        for batch in ([f"seed-{seed}" for seed in each] for each in batches):
+            for other in batch if run.name in batch else ():
+                _spare(run.with_name(other))
+
+
+def _is_before_runs(output: str) -> bool:
+    """Whether a file comes before runs: a new one counts as changed, and would train them all."""
+    path = Path(output)
+    return path.name in _BEFORE or "pretraining" in path.parts
+
+
+def _mark(record: Path, gone: bool) -> None:
+    content = json.loads(record.read_text())
+    params = [each for each in content.get("params") or [] if each != GONE]
+    content["params"] = [*params, GONE] if gone else params
+    record.write_text(json.dumps(content))
+
+
+def _spare(run: Path) -> None:
+    """Put a whole run below its checkpoints, too: its files under second names."""
+    record = run / "run.json"
+    identity = json.loads(record.read_text()).get("identity") if record.exists() else None
+    if not identity:
+        return
+    spare = run / "checkpoints" / f"{identity[:12]}-whole"
+    spare.mkdir(parents=True, exist_ok=True)
+    for name in _RUN:
+        if (run / name).exists() and not (spare / name).exists():
+            with suppress(OSError):  # no second names here: that run is trained again, too
+                os.link(run / name, spare / name)
 
 
 def save(results: Path) -> None:

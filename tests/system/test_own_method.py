@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from system.conftest import ROOT, Project, tiny_params
 
+from topdb.files import digest
+
 OWN = ROOT / "tests/methods/own/one_stream.py"
 RUN = "results/mini/market1501/{method}/seed-{seed}/run.json"
 COMPARED = "reports/table2.md"
@@ -97,7 +99,34 @@ def test_another_file_beside_it_or_another_part_of_the_package_trains_nothing(pr
     assert planned(project) == []
 
 
+def test_lost_files_are_made_again_and_whole_runs_of_the_same_job_stay(project):
+    results = project.folder / "results/mini/market1501"
+    lost, whole = (results / f"baseline/seed-{seed}" for seed in (1, 2))
+    weights = digest(lost / "weights.safetensors")
+    queries = results / "one-stream/seed-2/plain/queries.parquet"
+    scores, record = queries.read_bytes(), (whole / "run.json").read_bytes()
+    queries.unlink()
+    assert "evaluate" in project.succeed("snakemake", COMPARED, "-n", "--cores", "2")
+    queries.write_bytes(scores)  # as from a backup: then nothing was lost
+    said = project.succeed("snakemake", COMPARED, "-n", "--cores", "2")
+    assert "rule evaluate" not in said
+    queries.unlink()
+    shutil.rmtree(lost)
+    bundled = ("topdb", "bundle", "--out", "reports/bundle.tar.gz", "--profile", "mini")
+    assert "2 of 4 runs" in project.succeed(*bundled)
+    said = project.succeed("snakemake", COMPARED, "--cores", "2")
+    assert "features.npz and 7 more was made and is gone" in said
+    assert digest(lost / "weights.safetensors") == weights
+    assert queries.read_bytes() == scores
+    assert (whole / "run.json").read_bytes() == record
+    assert not (whole / "checkpoints").exists()
+    assert "4 of 4 runs" in project.succeed(*bundled)
+    assert "Nothing to be done" in project.succeed("snakemake", COMPARED, "-n", "--cores", "2")
+
+
 def test_an_edit_is_trained_and_scored_and_the_other_runs_stay(project):
+    run = (project.folder / RUN.format(method="one-stream", seed=1)).parent
+    former = shutil.copytree(run, project.folder / "former")
     theirs = [project.folder / RUN.format(method="baseline", seed=seed) for seed in (1, 2)]
     before = [path.stat().st_mtime_ns for path in theirs]
     code = json.loads(project.text(RUN.format(method="one-stream", seed=1)))["code"]
@@ -106,6 +135,8 @@ def test_an_edit_is_trained_and_scored_and_the_other_runs_stay(project):
     assert [path.stat().st_mtime_ns for path in theirs] == before
     record = json.loads(project.text(RUN.format(method="one-stream", seed=1)))
     assert record["code"] != code
+    compared = project.succeed("topdb", "diff", str(former), str(run))
+    assert f"digest  {code[:16]} -> {record['code'][:16]}" in compared
     assert planned(project) == []
 
 

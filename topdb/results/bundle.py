@@ -102,7 +102,7 @@ def write_bundle(
 
     Returns
     -------
-    Runs that are in it, and runs that the profile has.
+    Runs that are in it with all their files, and runs that the profile has.
 
     Raises
     ------
@@ -114,15 +114,16 @@ def write_bundle(
     for paper in papers:
         files |= {f"papers/{paper.name}/{file.name}": file for file in paper.files}
     wanted = [results / name for name in OF_PROFILE]
-    finished = planned = 0
+    finished = whole = planned = 0
     for run in runs(profile):
         folder = run.folder(results)
         planned += 1
         if not (folder / "run.json").is_file():
             continue
         finished += 1
-        wanted += [folder / name for name in OF_RUN]
-        wanted += [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]
+        scores = [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]
+        whole += all(path.is_file() for path in (folder / "history.csv", *scores))
+        wanted += [*(folder / name for name in OF_RUN), *scores]
     for path in wanted:
         if path.is_file():
             files[f"results/{path.relative_to(results).as_posix()}"] = path
@@ -131,7 +132,7 @@ def write_bundle(
     with tempfile.TemporaryDirectory(prefix="topdb-") as temporary:
         files |= _titles(Path(temporary), params.method_folders)
         _pack(files, profile_name, out)
-    return finished, planned
+    return whole, planned
 
 
 @contextmanager
