@@ -13,6 +13,7 @@ from topdb.config import (
     declared,
     dropped_in,
     load,
+    load_bundled,
     method_files,
 )
 from topdb.config.methods import Declared
@@ -280,6 +281,39 @@ def test_several_mistakes_are_counted(tmp_path):
     path = tiny.write_params(tmp_path, {"scale.epochs": 0, "hardware": {"threads": 0}})
     with pytest.raises(UserError, match=r"scale.epochs.*\(1 more like it"):
         load(path)
+
+
+def test_a_number_of_seeds_is_answered_with_the_list(tmp_path):
+    with pytest.raises(UserError, match=r"5 is no list of seeds; write \[1, 2, 3, 4, 5\]"):
+        load(tiny.write_params(tmp_path, {"profiles.tiny.seeds": 5}))
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_it_leaves_missing(tmp_path):
+    content = tiny.content()
+    profile = content["profiles"]["tiny"]
+    profile["seed"] = profile.pop("seeds")
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(UserError, match=r"unknown key 'profiles.tiny.seed' \(did you mean"):
+        load(path)
+
+
+ROOT_KEY = "profiles.tiny.datasets.market1501.root"
+
+
+@pytest.mark.parametrize("written", ["~/reid", "$HOME/reid", "${HOME}/reid"])
+def test_a_home_in_a_path_is_replaced(written, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    read = load(tiny.write_params(tmp_path, {ROOT_KEY: written}))
+    assert read.selected("tiny").datasets["market1501"].root == Path("/home/ada/reid")
+
+
+@pytest.mark.parametrize("written", ["~nobody-here/x", "$NOT_SET_HERE/x"])
+def test_a_home_that_is_not_known_is_refused_but_not_in_somebodys_bundle(written, tmp_path):
+    path = tiny.write_params(tmp_path, {ROOT_KEY: written})
+    with pytest.raises(UserError, match=r"begins with .* not known here"):
+        load(path)
+    assert load_bundled(path, ()).selected("tiny").datasets["market1501"].root == Path(written)
 
 
 @pytest.mark.parametrize("key", ["recipe", "methods", "seeds", "datasets", "start"])

@@ -1,6 +1,9 @@
 """What all parameters are made of: settings without unknown keys, and checked names."""
 
 import difflib
+import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -28,8 +31,11 @@ Ranking = Literal["plain", "rk"]
 METHOD_FOLDERS = "method_folders"
 """The key of params.yaml that names folders of further methods; while the file is checked, the
 context of the validators holds them under it."""
+ELSEWHERE = "elsewhere"
+"""In that context: whether the file is of another machine, whose folders are not here."""
 _PACKAGE = Path(__file__).parents[1]
 _Thing = TypeVar("_Thing")
+_SHORTHAND = re.compile(r"~.*|\$(?:\w+|\{\w+\})")
 
 
 def dropped_in(room: str) -> list[str]:
@@ -98,7 +104,26 @@ def pick(kind: str, name: str, things: dict[str, _Thing]) -> _Thing:
     return things[name]
 
 
-def _plain_path(path: Path) -> Path:
+def expanded(path: Path) -> Path:
+    """Return a path with `~` and, at its start, a variable such as `$HOME` replaced.
+
+    Raises
+    ------
+    ValueError
+        There is no such user or variable; a folder called `~` would be made otherwise.
+    """
+    first = path.parts[0] if path.parts else ""
+    found = Path(os.path.expandvars(first), *path.parts[1:]) if first.startswith("$") else path
+    with suppress(RuntimeError):  # there is no such user
+        found = found.expanduser()
+    if found == path and _SHORTHAND.fullmatch(first):
+        raise ValueError(f"'{path}' begins with {first}, which is not known here; write it out")
+    return found
+
+
+def _plain_path(path: Path, info: ValidationInfo) -> Path:
+    if not (info.context or {}).get(ELSEWHERE):
+        path = expanded(path)
     if not str(path).isprintable() or "{" in str(path) or "}" in str(path):
         raise ValueError(f"{str(path)!r} may hold no control characters and no braces")
     return path

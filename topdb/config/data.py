@@ -137,7 +137,7 @@ class ImagenetSettings(Settings):
     """Backbones start from published ImageNet weights."""
 
     kind: Literal["imagenet"]
-    weights: dict[BackboneName, Path] = Field(default_factory=dict)
+    weights: dict[BackboneName, PlainPath] = Field(default_factory=dict)
     """The file of each backbone, of whatever name; one path alone is ResNet-50's. Where a file is
     not there, or none is named, torch's cache is looked into."""
 

@@ -3,13 +3,25 @@
 import re
 import reprlib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
-from topdb.config.base import METHOD_FOLDERS, MethodName, MetricName, Name, Settings, nearest, pick
+from topdb.config.base import (
+    ELSEWHERE,
+    METHOD_FOLDERS,
+    MethodName,
+    MetricName,
+    Name,
+    PlainPath,
+    Settings,
+    expanded,
+    nearest,
+    pick,
+)
 from topdb.config.methods import shadowed
 from topdb.config.profile import ExamplesSettings, Profile
 from topdb.errors import UserError
@@ -60,7 +72,7 @@ _Model = TypeVar("_Model", bound=Settings)
 class CheckSettings(Settings):
     """CI's guard: how far means may lie from the committed reference."""
 
-    reference: Path
+    reference: PlainPath
     profile: Name | None = None
     """The profile whose numbers the reference guards; default: whichever is checked."""
     family_error: Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -84,7 +96,7 @@ class TrackingSettings(Settings):
 class Params(Settings):
     """All of `params.yaml`."""
 
-    method_folders: tuple[Path, ...] = ()
+    method_folders: tuple[PlainPath, ...] = ()
     """Folders of methods of one's own, beside the package's: one file a method."""
     profile: Name
     """The profile that commands use when none is named."""
@@ -202,7 +214,7 @@ def load_bundled(path: Path, method_folders: Sequence[Path]) -> Params:
     if isinstance(statistics, dict):
         kept = {key: value for key, value in statistics.items() if key not in MOVED}
         content["statistics"] = kept
-    return validated(Params, path, content, method_folders)
+    return validated(Params, path, content, method_folders, elsewhere=True)
 
 
 def _without_networks(profile: object) -> object:
@@ -237,9 +249,13 @@ def read_yaml(path: Path, remedy: str) -> object:
 
 
 def validated(
-    model: type[_Model], origin: Path | str, content: object, method_folders: Sequence[Path] = ()
+    model: type[_Model],
+    origin: Path | str,
+    content: object,
+    method_folders: Sequence[Path] = (),
+    elsewhere: bool = False,
 ) -> _Model:
-    """Return a parameter object made of a file's content.
+    """Return a parameter object made of a file's content; `elsewhere` is where its folders are.
 
     Raises
     ------
@@ -247,7 +263,8 @@ def validated(
         A key is unknown or missing, or a value is out of range; the message names the key.
     """
     try:
-        return model.model_validate(content, context={METHOD_FOLDERS: tuple(method_folders)})
+        context = {METHOD_FOLDERS: tuple(method_folders), ELSEWHERE: elsewhere}
+        return model.model_validate(content, context=context)
     except ValidationError as error:
         raise UserError(_describe(origin, error, model)) from None
 
@@ -256,7 +273,12 @@ def _folders(content: object) -> tuple[Path, ...]:
     """Return the folders of methods that the file names, before it is checked."""
     named = content.get(METHOD_FOLDERS) if isinstance(content, dict) else None
     listed = named if isinstance(named, list) else []
-    return tuple(Path(each) for each in listed if isinstance(each, str))
+    found = []
+    for each in listed:
+        if isinstance(each, str):
+            with suppress(ValueError):  # which the check of this key tells of
+                found.append(expanded(Path(each)))
+    return tuple(found)
 
 
 def _require_shallow(text: str) -> None:
@@ -317,9 +339,10 @@ def _shown(value: object) -> str:
 
 
 def _describe(path: Path | str, error: ValidationError, model: type[Settings]) -> str:
-    """Turn the first of pydantic's complaints into one sentence; count the others."""
+    """Turn one of pydantic's complaints into a sentence, an unknown key first; count the others."""
     complaints = error.errors(include_url=False)
-    first = complaints[0]
+    # A misspelt key is the reason why another one is missing.
+    first = min(complaints, key=lambda each: each["type"] != "extra_forbidden")
     where = [part for part in first["loc"] if not _is_union_tag(part)]
     if not where and first["type"] == "model_type":
         return f"{path} holds no keys: write those that topdb/config describes."

@@ -4,9 +4,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 
-from topdb.config.base import Fraction, MethodName, Name, Ranking, Recipe, Settings, nearest, pick
+from topdb.config.base import (
+    Fraction,
+    MethodName,
+    Name,
+    PlainPath,
+    Ranking,
+    Recipe,
+    Settings,
+    nearest,
+    pick,
+)
 from topdb.config.data import DatasetSettings, PretrainingSettings, Start
 from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
@@ -193,7 +210,7 @@ class Profile(Settings):
     """What is changed in recipes on purpose: by method, then by data set or `all`."""
     start: Start | None
     """What backbones start from; null for random weights."""
-    weights: dict[Name, dict[MethodName, Path]] = Field(default_factory=dict)
+    weights: dict[Name, dict[MethodName, PlainPath]] = Field(default_factory=dict)
     """The authors' released checkpoint of each data set and method; where there are any, every run
     is made of one and nothing is trained."""
     hardware: HardwareSettings = HardwareSettings()
@@ -201,6 +218,14 @@ class Profile(Settings):
     doubts: DoubtSettings = DoubtSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     resources: ResourceSettings = ResourceSettings()
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _list_of_seeds(cls, value: object) -> object:
+        if isinstance(value, int):
+            wanted = list(range(1, value + 1)) if 1 <= value <= 20 else [1, 2, 3]
+            raise ValueError(f"{value} is no list of seeds; write {wanted}")
+        return value
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":

@@ -48,8 +48,8 @@ TEST_PEOPLE = 10_000
 def read(root: Path) -> list[ImageRecord]:
     """Read the images that the four lists name, each with its person.
 
-    They lie in `root`, or up to two levels below it. Person ids begin at 1, for
-    train and from 10,001 for test.
+    They lie in `root`, or up to two levels below it. Person ids begin at 1 for train, and at
+    10,001 for test.
 
     Raises
     ------
