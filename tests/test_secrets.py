@@ -1,9 +1,13 @@
+import html
+import json
 import subprocess
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus
 
 import pytest
 
 from topdb.errors import UserError
-from topdb.secrets import check_credential_files, redacted
+from topdb.secrets import HIDDEN, check_credential_files, redacted
 
 REMOTE = "['remote \"lab\"']\n    url = s3://lab/topdb\n    secret_access_key = hunter2\n"
 PLACE = "['remote \"lab\"']\n    url = s3://lab/topdb\n"
@@ -54,6 +58,37 @@ def test_values_of_variables_that_hold_secrets_are_left_out(name, monkeypatch):
     assert redacted("login as hunter2 failed") == "login as *** failed"
 
 
+@pytest.mark.parametrize("secret", ["hunter2", 's3cr&t/<ü>+"x"'])
+def test_values_are_left_out_however_they_are_written(secret, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", secret)
+    raw = secret.encode()
+    basic = b64encode(b"someone:" + raw).decode()
+    for told in (
+        *(b64encode(b"x" * n + raw).decode() for n in range(4)),
+        *(urlsafe_b64encode(b"??>" + raw + b"y" * n).decode() for n in range(4)),
+        f"Basic_{basic}",
+        b64encode(raw + b"yy").decode().rstrip("="),
+        raw.hex(),
+        f"a{raw.hex().upper()}f",
+        quote(secret, safe=""),
+        quote(secret),
+        quote_plus(secret),
+        html.escape(secret),
+        json.dumps(secret)[1:-1],
+    ):
+        found = redacted(f"500 no: {told} (login)")
+        assert found.startswith("500 no: ")
+        assert found.endswith(" (login)")
+        assert told.strip("=") not in found
+        assert HIDDEN in found
+
+
+def test_what_stands_for_no_secret_stays(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2")
+    text = "Internal-Server-Error deadbeefdeadbeef aGVsbG8gd29ybGQ= results/mini/market1501/x_y"
+    assert redacted(text) == text
+
+
 def test_the_parts_of_an_address_in_the_environment_are_left_out_alone_too(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:se%2Fcret@host/db?sslpassword=other")
     assert redacted("bad se/cret, se%2Fcret, other") == "bad ***, ***, ***"
@@ -73,6 +108,61 @@ def test_private_and_ignored_credentials_are_fine(project):
 def test_a_file_without_credentials_may_be_open(project):
     write(project / ".dvc/config", PLACE, 0o644)
     write(project / ".dvc/config.local", PLACE, 0o644)
+    check_credential_files(project, project)
+
+
+SECRETS = {
+    ".dvc/config": [
+        "    url = https://someone:hunter2@host/x",
+        "    url = ssh://someone:hunter2@host:22/x",
+        "    url = https://glpat-hunter2hunter2hunter2@host/x",
+        "    url = azure://box/x\n    connection = AccountKey=hunter2==",
+        "    url = https://host/x?sig=hunter2",
+        "; password = hunter2",
+    ],
+    ".env": [
+        "export AWS_SECRET_ACCESS_KEY=hunter2",
+        "  export  AWS_SECRET_ACCESS_KEY='hunter2'",
+        "set -a; AWS_SECRET_ACCESS_KEY=hunter2 make",
+        "#AWS_SECRET_ACCESS_KEY=hunter2",
+        "MLFLOW_TRACKING_URI=postgresql://me:hunter2@host/db",
+        "postgresql://me:hunter2@host/db",
+        "GITHUB=ghp_hunter2hunter2hunter2hunter2",
+        "-----BEGIN OPENSSH PRIVATE KEY-----",
+        "export AWS_SECRET_ACCESS_KEY=hunter2".encode("utf-16").decode("latin-1"),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [(name, each) for name, lines in SECRETS.items() for each in lines]
+)
+def test_credentials_are_seen_in_values_and_behind_other_words(project, name, content):
+    write(project / name, "", 0o644)
+    (project / name).write_bytes(f"{content}\n".encode("latin-1"))
+    with pytest.raises(UserError, match=rf"{name} (is committed and )?holds the cred") as said:
+        check_credential_files(project, project)
+    assert "hunter2" not in str(said.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "url = ssh://someone@host/x",
+        "url = https://host/a@b:c",
+        "ask_password = true",
+        "credentialpath = ~/.aws/credentials",
+        "export AWS_SECRET_ACCESS_KEY=$OTHER",
+        "#MLFLOW_TRACKING_PASSWORD=<yours>",
+        "MLFLOW_TRACKING_PASSWORD=",
+        'MLFLOW_TRACKING_PASSWORD=""',
+        "MLFLOW_TRACKING_URI=https://me:${PASSWORD}@host",
+        "# tokens are given by the environment",
+    ],
+)
+def test_what_only_speaks_of_credentials_is_fine(project, content):
+    write(project / ".dvc/config", content, 0o644)
+    write(project / ".env", content, 0o644)
     check_credential_files(project, project)
 
 
