@@ -1,6 +1,7 @@
 """Which results an edit of a file makes stale: those whose code imports it, and no others."""
 
 import ast
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from topdb.config import declared, load, method_files
 
 MINI = load(tiny.ROOT / "params.yaml").selected("mini")
 METHODS = sorted(method_files())
+REPORTS = {"examples", "compare", "report", "bundle", "reference"}
+"""The steps that read scores."""
 OWN = tiny.ROOT / "tests/methods/own/one_stream.py"
 
 
@@ -42,7 +45,7 @@ def digests(package: Path, own: Path | None = None) -> dict[str, str]:
     found = {name: code.method_code(files[name], backbones[name]) for name in files}
     found |= {f"pretraining {each}": code.pretraining_code(each) for each in backbones.values()}
     steps = planning._SOURCES.items()
-    return found | {step: code.code_digest(starts, planning._ROOMS) for step, starts in steps}
+    return found | {step: code.code_digest(*where) for step, where in steps}
 
 
 @contextmanager
@@ -124,7 +127,6 @@ def test_a_new_method_or_part_is_of_no_other_runs(package):
         "runs/conformance/__init__.py",
         "commands/train.py",
         "cli.py",
-        "config/file.py",
         "tracking/record.py",
         "planning.py",
         "code.py",
@@ -179,13 +181,15 @@ def test_an_edit_of_a_backbone_is_of_the_methods_that_are_built_on_it(package):
 @pytest.mark.parametrize(
     ("name", "steps"),
     [
-        ("metrics/first_match.py", {"evaluate", "compare", "report"}),
-        ("results/runs.py", {"compare", "examples", "report"}),
+        ("metrics/first_match.py", {"evaluate", *REPORTS} - {"examples", "bundle"}),
+        ("results/runs.py", REPORTS),
+        ("config/paper.py", REPORTS),
+        ("commands/options.py", REPORTS),
         ("runs/evaluate.py", {"evaluate"}),
         ("retrieval/ranking.py", {"evaluate"}),
-        ("evidence/comparing.py", {"compare", "report"}),
+        ("evidence/comparing.py", REPORTS - {"examples", "bundle"}),
         ("reporting/page/templates/page.css", {"report"}),
-        ("statistics/permutation.py", {"compare", "report"}),
+        ("statistics/permutation.py", REPORTS - {"examples", "bundle"}),
         ("drawn/people.py", {"render"}),
     ],
 )
@@ -194,13 +198,38 @@ def test_an_edit_of_a_step_is_of_those_that_import_it(name, steps, package):
     found = stale(package, name)
     direct = {
         step
-        for step, starts in planning._SOURCES.items()
+        for step, (starts, _) in planning._SOURCES.items()
         if any((package / name).is_relative_to(package / start) for start in starts)
     }
     assert direct <= found
     assert found & {*METHODS} == set()
     assert found <= steps | direct
     assert found
+
+
+@pytest.mark.parametrize("step", ["evaluate", *sorted(REPORTS)])
+def test_every_file_that_can_change_a_report_is_in_the_digest_of_its_step(step, package):
+    """By what each rule of the workflow runs: never is one report new and another one stale."""
+    text = "".join(path.read_text() for path in (tiny.ROOT / "workflows").glob("*.smk"))
+    rules = [
+        rule
+        for rule in re.split(r"\n *(?:use )?rule\b", text)
+        if f'PLAN["source"]["{step}"]' in rule
+    ]
+    commands = {name for rule in rules for name in re.findall(r'"topdb ([\w-]+)', rule)}
+    assert commands
+    files = [package / f"commands/{name.replace('-', '_')}.py" for name in commands]
+    behind = code._closure(files, ("",))
+    missing = {
+        each.relative_to(package).as_posix()
+        for each in behind - code._closure(*planning._SOURCES[step])
+    }
+    if step == "evaluate":
+        # Snakemake gives it each parameter by itself, and its intervals are not written.
+        given = ("commands", "config", "errors", "files", "evidence", "statistics", "results/runs")
+        stating = {"code.py", "checkout.py", "runs/__init__.py"}
+        missing = {each for each in missing - stating if not each.startswith(given)}
+    assert missing == set()
 
 
 def test_files_of_results_are_of_the_steps_that_import_them(package):
@@ -286,8 +315,7 @@ def test_helpers_of_a_method_of_ones_own_count_wherever_python_finds_them(
 
 
 def test_all_that_scores_come_from_is_in_the_digest_that_they_state(package):
-    starts = planning._SOURCES["evaluate"]
-    behind = code._closure(starts, planning._ROOMS)
+    behind = code._closure(*planning._SOURCES["evaluate"])
     stated = code._closure(code._EVALUATION, ())
     config = {each for each in behind if each.is_relative_to(package / "config")}
     assert (

@@ -35,15 +35,20 @@ _ROOMS = (
     "retrieval",
     "statistics",
 )
+_WHOLE = (*_ROOMS, "commands", "config", "errors.py", "files.py")
+"""Those of steps that read parameters and papers themselves, and cost little to make again."""
 _SOURCES = {
-    "render": ("drawn", "datasets/layouts"),
-    "index": ("datasets",),
-    "evaluate": ("runs/evaluate.py", "formats", "metrics"),
-    "examples": ("examples.py",),
-    "compare": ("evidence/comparing.py", "metrics"),
-    "report": ("reporting", "metrics"),
+    "render": (("drawn", "datasets/layouts"), _ROOMS),
+    "index": (("datasets",), _ROOMS),
+    "evaluate": (("runs/evaluate.py", "formats", "metrics"), _ROOMS),
+    "examples": (("commands/examples.py",), _WHOLE),
+    "compare": (("commands/judge.py", "metrics"), _WHOLE),
+    "report": (("commands/report.py", "commands/figure.py", "reporting", "metrics"), _WHOLE),
+    "bundle": (("commands/bundle.py",), _WHOLE),
+    "reference": (("commands/reference.py", "metrics"), _WHOLE),
 }
-"""Where the code of each step begins; results of other code are not kept for its own."""
+"""Where the code of each step begins, and the rooms in which it is followed; results of other code
+are not kept for its own."""
 
 
 _TOLD = ("CATEGORY", "NEEDS", "FILES")
@@ -105,7 +110,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             }
             for dataset, settings in profile.all_datasets().items()
         },
-        "source": {step: code_digest(starts, _ROOMS) for step, starts in _SOURCES.items()},
+        "source": {step: code_digest(*where) for step, where in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
         "weights": {

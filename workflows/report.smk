@@ -102,7 +102,7 @@ rule bundle:
     params:
         profile=PROFILE,
         settings=PLAN["statistics"],
-        source=PLAN["source"]["report"],
+        source=PLAN["source"]["bundle"],
         results=subpath(input.examples, parent=True),
     shell:
         "topdb bundle --results {params.results:q} --out {output:q} >{log:q} 2>&1"
@@ -199,6 +199,7 @@ rule reference:
         runtime=minutes("report"),
     params:
         profile=PROFILE,
+        source=PLAN["source"]["reference"],
         results=subpath(input[0], ancestor=5),
     shell:
         "topdb reference --results {params.results:q} --out {output:q} >{log:q} 2>&1"
