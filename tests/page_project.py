@@ -10,6 +10,7 @@ import tiny
 from topdb.config import Params
 from topdb.datasets.building import build_index
 from topdb.examples import write_examples
+from topdb.files import digest
 from topdb.reporting.reports import write_report
 from topdb.results.comparisons import write_comparisons
 from topdb.runs.evaluate import evaluate
@@ -84,6 +85,8 @@ class Study:
                     )
                 }
                 path = tiny.write_features(run / "features.npz", **arrays)
+                stated = {"features_digest": digest(path)}
+                tiny.write_run(self.results, "market1501", method, seed, **stated)
                 for ranking in ("plain", "rk"):
                     settings = self.params.selected("tiny").ranking
                     evaluate(path, ranking, settings, run / ranking, threads=1)

@@ -141,6 +141,7 @@ def test_a_run_is_told_what_is_odd_about_its_data(
     told = account(index)
     (leak,) = told.pop("leaks")
     assert leak.startswith("1 query images are in the gallery under another camera")
+    assert told.pop("counts")["query"] == {"images": 3, "people": 2, "cameras": 3}
     assert told == {
         "layout": "market1501",
         "protocol": "Market-1501, single query",

@@ -7,8 +7,9 @@ from pydantic import ValidationError
 
 from topdb.config import RenderSettings
 from topdb.datasets.building import build_index
-from topdb.datasets.index import Index
-from topdb.drawn.rendering import MARKER, SEAL, render
+from topdb.datasets.index import Index, read_index
+from topdb.datasets.records import MARKER, SEAL
+from topdb.drawn.rendering import render
 from topdb.errors import UserError
 
 SMALL = RenderSettings(
@@ -38,6 +39,8 @@ def test_what_is_rendered_reads_back_in_its_layout(tmp_path: Path, layout: str) 
     root = tmp_path / "set"
     counts = render(SMALL, layout, root)
     index = index_of(root, layout)
+    assert index.drawn
+    assert read_index(tmp_path / "index.parquet").drawn
     assert counts == {"train": 16, "query": 8, "gallery": 20, "junk": 0}
     assert {name: c.images for name, c in index.split_counts.items()} == {
         "train": 16,

@@ -5,6 +5,7 @@ import paper_study
 import pytest
 import tiny
 
+from topdb.evidence.answer import answer
 from topdb.results.runs import Run
 
 
@@ -105,3 +106,24 @@ def test_claims_about_re_ranking_take_any_number_of_seeds(tmp_path):
     (part,) = found.parts("rk-over-plain-mAP")
     assert part.test == "sign flips over paired seeds, sampled, one-sided"
     assert 0.0 < part.p < 0.001
+
+
+def test_a_claim_that_no_family_declares_is_exploratory_and_leaves_the_others_alone(
+    study, tmp_path
+):
+    params, results, whole = study
+    root = tiny.change_paper(tmp_path, paper_study.one_family)
+    line = "after,Thought of later,top-db-net,rk,baseline,plain,mAP,all,the results\n"
+    with (root / "top_db_net/claims.csv").open("a") as stream:
+        stream.write(line)
+    found = tiny.compared(params, results, root=root)
+    *others, claim = found.claims
+    assert others == list(whole.claims)
+    assert all(part.low > 0 for part in found.parts("after"))  # it would hold by any measure
+    assert claim.p <= 1 / 252
+    assert (claim.verdict, claim.family) == ("EXPLORATORY", "")
+    assert "No family of paper.yaml declares it" in claim.reason
+    assert math.isnan(claim.adjusted_p)
+    assert "of 8 claims hold" in answer(found)
+    assert "1 is exploratory." in answer(found)
+    assert "after" not in {each.id for each in found.claims if each.verdict == "HOLDS"}

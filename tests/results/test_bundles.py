@@ -119,9 +119,10 @@ def test_a_bundle_names_the_methods_of_ones_own_and_holds_none_of_their_code(
         for name, text in contents(project / "b").items()
         if name.startswith("methods/")
     }
+    network = "    backbone_name = 'resnet50'\n"  # which a verdict asks for
     assert methods == {
-        "methods/my_method.py": 'class Method:\n    title = "It\'s mine"\n',
-        "methods/bare.py": "class Method:\n    pass\n",
+        "methods/my_method.py": 'class Method:\n    title = "It\'s mine"\n' + network,
+        "methods/bare.py": "class Method:\n" + network,
     }
     shutil.rmtree(own)
     assert tiny.topdb(monkeypatch, "verdict", "b", "--out", "again") == 0, capfd.readouterr().err

@@ -139,6 +139,8 @@ def test_the_record_has_the_documented_content(project, processes):
     assert record["backbone"] == "small"
     assert len(record["code"]) == 64
     assert record["rendered"] is False
+    assert record["data"]["layout"] == "market1501"
+    assert record["data"]["counts"]["query"]["people"] == 3
     assert record["start"] is record["start_digest"] is None
     assert "mlflow_run_id" not in record
     recipe = record["recipe"]

@@ -7,7 +7,7 @@ import typer
 
 from topdb.commands.options import PARAMS, DatasetName, ParamsFile, ProfileName
 from topdb.config import load
-from topdb.drawn.rendering import MARKER
+from topdb.datasets.records import MARKER
 from topdb.drawn.rendering import render as draw
 from topdb.errors import UserError
 from topdb.files import replacing

@@ -112,8 +112,8 @@ class PaperFile(Settings):
     """Largest difference to a printed number that still counts as the same, in percentage
     points of every metric alike: by data set, and `default` for all others."""
     families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Claims, by their id, that Holm's method takes together; those that are in none of the
-    families form one together."""
+    """Claims, by their id, that Holm's method takes together. One that is in none of the families
+    was not declared beforehand: it is shown as exploratory, and never holds."""
 
     @field_validator("margins")
     @classmethod
@@ -268,9 +268,8 @@ class Paper:
         return self.file.margins.get(dataset, self.file.margins[DEFAULT])
 
     def families(self) -> dict[str, str]:
-        """Return the name of each claim's family by its id."""
-        named = {claim: name for name, family in self.file.families.items() for claim in family}
-        return {claim.id: named.get(claim.id, "all others") for claim in self.claims}
+        """Return the name of each declared claim's family by its id."""
+        return {claim: name for name, family in self.file.families.items() for claim in family}
 
     def has_row(self, method: str) -> bool:
         """Return whether any table prints a row of a method."""

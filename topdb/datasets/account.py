@@ -11,6 +11,7 @@ def account(index: Index) -> dict[str, Any]:
     """Return, as plain data, what a reader of results has to know about a data set.
 
     protocol, release, content: as in the index; None where an index of format 2 does not tell
+    counts: by split, its images, people and cameras
     conversions: number of images by kind (`topdb.datasets.conversions`); None as above
     copies: by split, how many images are copies of another one there
     leaks: a sentence each
@@ -20,6 +21,7 @@ def account(index: Index) -> dict[str, Any]:
     return {
         "layout": index.layout,
         "protocol": index.protocol,
+        "counts": {split: vars(each) for split, each in index.split_counts.items()},
         "release": index.release,
         "content": index.content,
         "conversions": None if counts is None else dict(sorted(counts.items())),

@@ -19,7 +19,7 @@ from topdb.datasets.index import (
 )
 from topdb.datasets.leaks import find_leaks
 from topdb.datasets.reading import Found, Source, read_source, require_release
-from topdb.datasets.records import ImageRecord
+from topdb.datasets.records import MARKER, SEAL, ImageRecord
 from topdb.errors import UserError
 from topdb.files import one_at_a_time
 
@@ -70,7 +70,10 @@ def build_index(
         with writing_pixels(pixels_path) as sink:
             measured = [_measured(found.files[record.path], sink) for record in records]
             junk = len(found.records) - len(records)
-            index = assemble(name, layout, found.protocol, junk, records, measured, found.release)
+            drawn = (root / MARKER).is_file() or (root / SEAL).is_file()
+            index = assemble(
+                name, layout, found.protocol, junk, records, measured, found.release, drawn
+            )
             _sound(index, content, leaks)
             # An interruption from here on leaves no index, rather than one of other pixels.
             index_path.unlink(missing_ok=True)

@@ -85,6 +85,8 @@ class Index(Rows):
     """What was done to make each image 8-bit RGB, upright (`topdb.datasets.conversions`)."""
     release: str | None = None
     """Which release of its data set it is, where the layout knows several."""
+    drawn: bool = False
+    """Whether `topdb render` drew the images, whatever the parameters say by now."""
 
     @cached_property
     def digest(self) -> str:
@@ -192,6 +194,7 @@ def assemble(
     records: list[ImageRecord],
     measured: list[Measured],
     release: str | None = None,
+    drawn: bool = False,
 ) -> Index:
     """Return the index of records that are in order, and of what decoding told about each."""
     pids = np.array([record.pid for record in records], np.int64)
@@ -215,6 +218,7 @@ def assemble(
         pixels=tuple(image.pixels for image in measured),
         conversions=tuple(image.conversions for image in measured),
         release=release,
+        drawn=drawn,
     )
 
 
@@ -223,13 +227,14 @@ def write_index(index: Index, path: Path) -> None:
     description = {
         "format": _FORMAT,
         "name": index.name,
-        "layout": index.layout,
-        "protocol": index.protocol,
         "junk": index.junk,
         "digest": index.digest,
+        "layout": index.layout,
+        "protocol": index.protocol,
+        "counts": {split: vars(counts) for split, counts in index.split_counts.items()},
+        **({"drawn": True} if index.drawn else {}),
         "content": index.content,
         "release": index.release,
-        "counts": {split: vars(counts) for split, counts in index.split_counts.items()},
     }
     table = pa.table(
         {
@@ -310,6 +315,7 @@ def _from_table(table: "pa.Table") -> Index | None:
         crc32s=numbers["crc32"],
         sha256s=tuple(table["sha256"].to_pylist()),
         **told,
+        drawn=bool(description.get("drawn", False)),
     )
     stated = description["digest"], description.get("content")
     return index if (index.digest, index.content) == stated else None

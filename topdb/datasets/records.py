@@ -20,6 +20,13 @@ DISTRACTOR = 0
 JUNK = -1
 """Person id of a badly cut image, which the protocol tells evaluations to ignore."""
 
+MARKER = "rendered.json"
+"""What was rendered; where it stands in a data set's folder, `topdb render` drew it whole."""
+
+SEAL = ".rendered"
+"""File in every rendered root; a folder without it is somebody's own and never touched. It is not
+the marker, since a workflow removes a step's known outputs before it runs the step again."""
+
 
 @dataclass(frozen=True)
 class Counts:

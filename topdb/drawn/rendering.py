@@ -8,18 +8,11 @@ from pathlib import Path
 from PIL import Image as Pillow
 
 from topdb.config import RenderSettings
-from topdb.datasets.records import DISTRACTOR, JUNK
+from topdb.datasets.records import DISTRACTOR, JUNK, MARKER, SEAL
 from topdb.drawn.people import draw_people
 from topdb.drawn.publishing import Publisher, Shot, plan_shots, publisher
 from topdb.drawn.scenes import BoxKind, draw_cameras, draw_image
 from topdb.errors import UserError
-
-MARKER = "rendered.json"
-"""What was rendered; where it stands, the data set is whole."""
-
-SEAL = ".rendered"
-"""File in every rendered root; a folder without it is somebody's own and never touched. It is not
-the marker, since a workflow removes a step's known outputs before it runs the step again."""
 
 VERSION = 1
 """Raised whenever the same settings would draw other images."""

@@ -8,27 +8,50 @@ from typing import Any
 
 from topdb.config.paper import Owner
 from topdb.files import write_json
-from topdb.results.comparisons import CellComparison, Comparisons
+from topdb.results.comparisons import CellComparison, ClaimComparison, Comparisons
 from topdb.statistics import CellVerdict, ClaimVerdict
 
 RENDERED = "Rendered data: nothing is compared with the paper."
+_TOLD = 3
+"""Reasons that the answer names."""
 OF_THE_PAPER = " of the paper's own methods"
 OF_COMPETITORS = " of the paper's competitors"
 
 
 def answer(comparisons: Comparisons) -> str:
     """Return what the comparisons say of the paper, in one line."""
-    claims = _claims(comparisons)
-    if comparisons.rendered:
-        return f"{RENDERED} Among the measured methods {claims}."
+    of_paper = [each for each in comparisons.claims if not each.withheld]
+    of_ours = [each for each in comparisons.claims if each.withheld]
+    said = notice(comparisons)
     own, others = judged_cells(comparisons, "paper"), judged_cells(comparisons, "competitor")
+    if said and not own and not others:
+        return f"{said} Among the measured methods {_claims(comparisons.claims)}."
     if not others:
-        return f"{_cells(own)}, {claims}."
-    if not own:
-        return f"{_cells(others, OF_COMPETITORS)}, {claims}."
-    same, detail = _counts(others)
-    competitors = f"{same} of {len(others)} of its competitors'{detail}"
-    return f"{_cells(own, OF_THE_PAPER)}, {competitors}, {claims}."
+        cells = _cells(own)
+    elif not own:
+        cells = _cells(others, OF_COMPETITORS)
+    else:
+        same, detail = _counts(others)
+        cells = f"{_cells(own, OF_THE_PAPER)}, {same} of {len(others)} of its competitors'{detail}"
+    found = f"{cells}, {_claims(of_paper)}."
+    if of_ours:
+        found += f" Among methods that are not the paper's {_claims(of_ours)}."
+    return f"{found} {said}".strip()
+
+
+def notice(comparisons: Comparisons) -> str:
+    """Return how many printed cells have no verdict, and why; empty where each has one."""
+    if comparisons.rendered:
+        return RENDERED
+    found = [each for each in comparisons.cells if each.withheld]
+    if not found:
+        return ""
+    counted = Counter(ground for each in found for ground in each.withheld[:-1].split("; "))
+    told = [f"{_small(ground)} ({count})" for ground, count in counted.most_common(_TOLD)]
+    if len(counted) > _TOLD:
+        told.append(_counted(len(counted) - _TOLD, "other reason"))
+    verb = "has" if len(found) == 1 else "have"
+    return f"{_counted(len(found), 'printed cell')} {verb} no verdict: {', '.join(told)}."
 
 
 def judged_cells(comparisons: Comparisons, owner: Owner) -> list[CellComparison]:
@@ -53,6 +76,7 @@ def write_answer(
         "cells": _by_verdict(own),
         "claims": {
             "all": len(comparisons.claims),
+            "not_about_the_paper": sum(bool(each.withheld) for each in comparisons.claims),
             **{each.value: claims[each] for each in ClaimVerdict},
         },
         "cell_verdicts": [_json(asdict(each)) for each in own],
@@ -68,6 +92,21 @@ def write_answer(
             "cell_verdicts": [_json(asdict(each)) for each in others],
         },
         "rebuilt": dict(rebuilt or {}),
+        "without_verdict": {
+            "cells": sum(bool(each.withheld) for each in comparisons.cells),
+            "reason": notice(comparisons),
+            "cell_reasons": [
+                {
+                    "dataset": each.dataset,
+                    "method": each.method,
+                    "ranking": each.ranking,
+                    "quantity": each.quantity,
+                    "reason": each.withheld,
+                }
+                for each in comparisons.cells
+                if each.withheld
+            ],
+        },
     }
     write_json(path, content)
 
@@ -95,17 +134,25 @@ def _counts(judged: Sequence[CellComparison]) -> tuple[int, str]:
     return found[CellVerdict.REPRODUCED], f" ({', '.join(rest)})" if rest else ""
 
 
-def _claims(comparisons: Comparisons) -> str:
-    found = Counter(each.verdict for each in comparisons.claims)
+def _claims(claims: Sequence[ClaimComparison]) -> str:
+    """Say how many of the declared claims hold, and how many others there are."""
+    found = Counter(each.verdict for each in claims)
+    declared = len(claims) - found[ClaimVerdict.EXPLORATORY]
     holds = found[ClaimVerdict.HOLDS]
     rest = [
         f"{found[verdict]} {verdict}"
         for verdict in (ClaimVerdict.FAILS, ClaimVerdict.OPEN)
         if found[verdict]
     ]
-    total = _counted(len(comparisons.claims), "claim")
+    total = _counted(declared, "claim")
     detail = f" ({', '.join(rest)})" if rest else ""
-    return f"{holds} of {total} {'holds' if holds == 1 else 'hold'}{detail}"
+    more = found[ClaimVerdict.EXPLORATORY]
+    exploratory = f", {more} {'is' if more == 1 else 'are'} exploratory" if more else ""
+    return f"{holds} of {total} {'holds' if holds == 1 else 'hold'}{detail}{exploratory}"
+
+
+def _small(text: str) -> str:
+    return text[:1].lower() + text[1:]
 
 
 def _counted(number: int, noun: str) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from topdb.config import Profile, StatisticsSettings
 from topdb.config.paper import Owner, Paper
+from topdb.evidence.grounds import Grounds
 from topdb.results.comparisons import CellComparison
 from topdb.results.runs import Cell, cells
 from topdb.results.scores import Scores
 from topdb.statistics import CellVerdict, cell_verdict, headline
 
-ON_RENDERED_DATA = "The data are rendered: nothing is compared with the paper."
 NOT_PRINTED = "The paper prints no value for this cell."
 REBUILT = "No verdict: a rebuilt method is not the paper's, and no number can confirm it."
 
@@ -58,22 +58,28 @@ def judge_cells(
     scores: Scores,
     paper: Paper,
     metrics: Sequence[str],
+    grounds: Grounds,
     rebuilt: Collection[str] = (),
 ) -> Iterator[CellComparison]:
-    """Yield a row a cell and quantity; its verdict is empty where the paper says nothing of it.
+    """Yield a row a cell and quantity.
 
+    Its verdict is empty where the paper says nothing of it, or where there are grounds against one.
     So is that of a method that was rebuilt: what the paper prints of the original is shown.
     """
-    printed = {} if profile.rendered else printed_values(paper)
+    printed = printed_values(paper)
     for cell in cells(profile):
-        margin = paper.margin(cell.dataset)
+        margin, against = paper.margin(cell.dataset), grounds.sentence(cell)
         for quantity in metrics:
             value = printed.get((cell, quantity))
-            row = _judged(profile, settings, scores, value, margin, cell, quantity)
-            if row.verdict and cell.method in rebuilt:
+            row = _judged(
+                profile, settings, scores, None if against else value, margin, cell, quantity
+            )
+            if value and against:
+                row = replace(row, owner=value.owner, reason=against, withheld=against)
+            elif row.verdict and cell.method in rebuilt:
                 unjudged: dict[str, Any] = dict.fromkeys(_FINDING, math.nan)
                 unjudged |= {"verdict": "", "reason": REBUILT, "seeds_to_settle": None}
-                row = replace(row, **unjudged)
+                row = replace(row, **unjudged, withheld="The method is rebuilt.")
             yield row
 
 
@@ -100,7 +106,7 @@ def _judged(
         sd=summary.sd if summary else math.nan,
         confidence=1.0 - 2.0 * settings.alpha,
         delta=margin,
-        reason=ON_RENDERED_DATA if profile.rendered else NOT_PRINTED,
+        reason=NOT_PRINTED,
     )
     if printed is None:
         return row

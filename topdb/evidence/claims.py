@@ -1,11 +1,13 @@
 """The claims: their parts, data set by data set, and what all parts together say."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from topdb.config import Profile, StatisticsSettings
 from topdb.config.paper import Claim
 from topdb.evidence.cells import Printed, printed_difference
+from topdb.evidence.grounds import Grounds
 from topdb.evidence.pairs import Interval, Pair, seeds_needed, test
 from topdb.results.comparisons import ClaimComparison, ClaimPart
 from topdb.results.runs import Cell
@@ -17,6 +19,8 @@ from topdb.statistics import (
     holm,
     intersection_union,
 )
+
+UNDECLARED = "No family of paper.yaml declares it: it is shown, and not judged."
 
 
 def claimed(profile: Profile, claims: Sequence[Claim]) -> Iterator[Pair]:
@@ -40,7 +44,7 @@ def parts_of_claims(
     family: Mapping[str, str],
 ) -> list[ClaimPart]:
     """Return a row a claim and data set, whether its runs are there or not."""
-    sizes = {name: list(family.values()).count(name) for name in family.values()}
+    sizes = Counter(family.values())
     parts = []
     for claim in claims:
         for pair in claimed(profile, [claim]):
@@ -59,7 +63,12 @@ def parts_of_claims(
                     verdict=verdict,
                     published=published,
                     seeds_to_see=seeds_needed(
-                        settings, pair, scores, published, "greater", sizes[family[claim.id]]
+                        settings,
+                        pair,
+                        scores,
+                        published,
+                        "greater",
+                        sizes[family.get(claim.id, "")] or 1,
                     ),
                 )
             )
@@ -72,8 +81,12 @@ def judge_claims(
     claims: Sequence[Claim],
     family: Mapping[str, str],
     parts: Sequence[ClaimPart],
+    grounds: Grounds,
 ) -> Iterator[ClaimComparison]:
-    """Yield a row a claim; Holm's method takes each family together."""
+    """Yield a row a claim; Holm's method takes each family together.
+
+    A claim that no family declares is exploratory: whatever its numbers, it does not hold.
+    """
     planned = len(profile.seeds)
     own = {claim.id: [part for part in parts if part.id == claim.id] for claim in claims}
     complete = {part: min(part.seeds, part.reference_seeds) == planned for part in parts}
@@ -95,31 +108,40 @@ def judge_claims(
         ]
         finding = claim_verdict(
             compared,
-            adjusted_p=adjusted[claim.id],
-            smallest_adjusted_p=smallest[claim.id],
+            adjusted_p=adjusted.get(claim.id, math.nan),
+            smallest_adjusted_p=smallest.get(claim.id, math.nan),
             alpha=settings.alpha,
         )
         reason = finding.reason
         if finding.verdict == ClaimVerdict.OPEN:
             reason = _not_run(profile, claim) or reason
+        verdict, declared = finding.verdict, claim.id in family
+        if not declared:
+            verdict, reason = ClaimVerdict.EXPLORATORY, UNDECLARED
         first = own[claim.id][0]
+        pairs = claimed(profile, [claim])
+        against = grounds.sentence(*(x for pair in pairs for x in (pair.cell, pair.reference)))
+        if against and not grounds.rendered:
+            reason += f" Not about the paper: {against[0].lower()}{against[1:]}"
         yield ClaimComparison(
             id=claim.id,
             title=claim.title,
             source=claim.source,
-            family=family[claim.id],
+            family=family.get(claim.id, ""),
             method=claim.better_method,
             ranking=claim.better_ranking,
             reference=claim.worse_method,
             reference_ranking=claim.worse_ranking,
             quantity=claim.quantity,
             datasets=" ".join(part.dataset for part in own[claim.id]),
-            test=f"{first.test}; the largest p of the data sets; Holm over the family",
+            test=f"{first.test}; the largest p of the data sets"
+            + ("; Holm over the family" if declared else ""),
             p=p[claim.id],
-            adjusted_p=adjusted[claim.id],
+            adjusted_p=adjusted.get(claim.id, math.nan),
             smallest_possible_p=floor[claim.id],
-            smallest_adjusted_p=smallest[claim.id],
-            verdict=finding.verdict.value,
+            smallest_adjusted_p=smallest.get(claim.id, math.nan),
+            verdict=verdict.value,
+            withheld=against,
             reason=reason,
         )
 

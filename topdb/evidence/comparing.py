@@ -10,6 +10,7 @@ from topdb.config.paper import Claim, Paper, measured
 from topdb.errors import UserError
 from topdb.evidence.cells import Printed, judge_cells, printed_difference, printed_values
 from topdb.evidence.claims import claimed, judge_claims, parts_of_claims
+from topdb.evidence.grounds import find_grounds
 from topdb.evidence.pairs import (
     Interval,
     Pair,
@@ -53,7 +54,8 @@ def compare(
 ) -> Comparisons:
     """Compare every cell of a table whose runs are there, and judge the claims about its methods.
 
-    Where any data set is rendered, the paper's numbers are not looked at. A claim about a method
+    Where there are grounds against a cell's verdict (`find_grounds`), the paper's number for it is
+    not looked at. A claim about a method
     that the profile runs for another table is left to that one, and keeps its place in its family.
 
     Raises
@@ -84,7 +86,8 @@ def compare(
                 "metrics of which more is better, so leave it out of params.yaml."
             )
     family = paper.families()
-    printed: Printed = {} if profile.rendered else printed_values(paper)
+    grounds = find_grounds(profile, results, params.method_folders)
+    printed = {key: x for key, x in printed_values(paper).items() if grounds.allow(key[0])}
     scores = read_scores(profile, results, params.metrics)
     compared = [
         pair
@@ -97,14 +100,16 @@ def compare(
     parts = parts_of_claims(profile, settings, scores, intervals, printed, claims, family)
     return Comparisons(
         profile=profile_name,
-        rendered=profile.rendered,
+        rendered=grounds.rendered,
         paper=paper.name,
         tables=(table,),
-        cells=tuple(judge_cells(profile, settings, scores, paper, params.metrics, rebuilt)),
+        cells=tuple(
+            judge_cells(profile, settings, scores, paper, params.metrics, grounds, rebuilt)
+        ),
         differences=tuple(
             _differences(profile, settings, scores, intervals, printed, params.metrics)
         ),
-        claims=tuple(judge_claims(profile, settings, claims, family, parts)),
+        claims=tuple(judge_claims(profile, settings, claims, family, parts, grounds)),
         claim_parts=tuple(parts),
         one_seed_parts=tuple(_one_seed_parts(profile, settings, scores, claims)),
     )

@@ -10,6 +10,7 @@ from topdb.config.paper import Paper
 from topdb.errors import UserError
 from topdb.evidence.cells import Printed, printed_values
 from topdb.evidence.comparing import statistics_of
+from topdb.evidence.grounds import Grounds, find_grounds
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
 from topdb.results.runs import Cell, Run, RunFiles, runs
@@ -72,9 +73,18 @@ class Evidence:
 
     @cached_property
     def printed(self) -> Printed:
-        """The main paper's values; none where data are rendered."""
-        shown = self.papers[:1] if not self.profile.rendered else ()
-        return {key: value for paper in shown for key, value in printed_values(paper).items()}
+        """The main paper's values, of the cells that may be held against them."""
+        return {
+            key: value
+            for paper in self.papers[:1]
+            for key, value in printed_values(paper).items()
+            if self.grounds.allow(key[0])
+        }
+
+    @cached_property
+    def grounds(self) -> Grounds:
+        """What stands against verdicts, by the runs' own records."""
+        return find_grounds(self.profile, self.results, self.params.method_folders)
 
     def margin(self, dataset: str) -> float:
         """Return how far the main paper's value may lie from ours and count as the same."""
@@ -127,7 +137,7 @@ class Evidence:
         planned = list(runs(self.profile))
         whole = [RunFiles(run.folder(self.results)).record.is_file() for run in planned]
         return (
-            f"{warning if self.profile.rendered else ''}Profile {self.profile_name}, recipe "
+            f"{warning if self.grounds.rendered else ''}Profile {self.profile_name}, recipe "
             f"{self.profile.recipe}."
             + (
                 f" Incomplete: {whole.count(False)} of {len(planned)} runs are missing."

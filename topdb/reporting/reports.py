@@ -10,6 +10,7 @@ from topdb.config.paper import PAPERS, chosen_paper, read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import of_paper, of_table, read_compared
+from topdb.evidence.grounds import find_grounds
 from topdb.files import write_csv, write_json, write_text
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.tables import table_document
@@ -92,7 +93,9 @@ def write_metrics(params: Params, profile_name: str, results: Path, path: Path) 
     Values are in percent.
     """
     profile = params.selected(profile_name)
-    content: dict[str, Any] = {"rendered_data": profile.rendered}
+    content: dict[str, Any] = {
+        "rendered_data": find_grounds(profile, results, params.method_folders).rendered
+    }
     for cell in cells(profile):
         scores = read_cell(profile, results, cell, params.metrics)
         if scores is None:

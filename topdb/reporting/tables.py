@@ -9,7 +9,7 @@ from pathlib import Path
 
 from topdb.config import Params, Profile, Ranking, StatisticsSettings, rebuilt_methods
 from topdb.config.paper import DEFAULT, Paper, PrintedRow, PrintedTable, measured
-from topdb.evidence.answer import answer
+from topdb.evidence.answer import answer, notice
 from topdb.evidence.cells import REBUILT
 from topdb.evidence.comparing import statistics_of
 from topdb.evidence.pairs import to_reference
@@ -27,6 +27,7 @@ from topdb.reporting.documents import (
 from topdb.reporting.notes import notes
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
+from topdb.statistics import ClaimVerdict
 
 WARNING: Text = (
     Strong("Rendered data."),
@@ -106,7 +107,7 @@ def table_document(
         comparisons=comparisons,
         titles=titles_of(params, profile_name, papers, paper),
     )
-    rendered, settings = profile.rendered, frame.settings
+    rendered, settings = comparisons.rendered, frame.settings
     blocks = tuple(_blocks(frame))
     differences = tuple(_differences(frame))
     told: list[Text] = []
@@ -122,13 +123,13 @@ def table_document(
     return Document(
         name=table,
         title=printed.title,
-        warning=WARNING if rendered else (),
+        warning=warning(comparisons),
         answer=(Strong(answer(comparisons)),),
         legend=(_legend(frame),),
         columns=frame.columns,
         blocks=blocks,
         claims_title="Claims on rendered data" if rendered else "Claims",
-        claims_legend=(_claims_legend(settings, rendered=rendered),),
+        claims_legend=(_claims_legend(settings, frame.comparisons),),
         claims=claim_lines(profile, comparisons, printed.rankings),
         differences_title=f"Difference to {frame.titles.of(settings.reference_method)}",
         differences_legend=(
@@ -177,7 +178,7 @@ def _legend(frame: _Frame) -> str:
         f"{listed} in percent. Measured cells: mean ± standard deviation between seeds (number of "
         "seeds)"
     )
-    if frame.profile.rendered:
+    if frame.comparisons.rendered:
         return f"{text}."
     usual = frame.paper.margin(DEFAULT)
     others = "".join(
@@ -193,13 +194,24 @@ def _legend(frame: _Frame) -> str:
     )
 
 
-def _claims_legend(settings: StatisticsSettings, *, rendered: bool) -> str:
+def warning(comparisons: Comparisons) -> Text:
+    """Return what must be read before a table: that data are drawn, or which cells are not judged.
+
+    Empty where every printed cell has a verdict.
+    """
+    told = notice(comparisons)
+    return WARNING if comparisons.rendered else (Strong(told),) if told else ()
+
+
+def _claims_legend(settings: StatisticsSettings, comparisons: Comparisons) -> str:
     text = (
         "A claim holds if its interval lies above 0 on every data set and its p, the largest of "
         "its data sets' one-sided p, adjusted by Holm's method over its family, is at most "
         f"{settings.alpha:g}. It fails if an interval lies below 0."
     )
-    if not rendered:
+    if any(each.verdict == ClaimVerdict.EXPLORATORY for each in comparisons.claims):
+        text += " A claim that no family declares is exploratory: its numbers decide nothing."
+    if not comparisons.rendered:
         return text
     return (
         "What the paper claims of its data sets, asked of the rendered ones: no verdict here is "
@@ -212,9 +224,9 @@ def _blocks(frame: _Frame) -> Iterator[Block]:
     for block in frame.printed.blocks:
         lines = _printed_lines(frame, [printed[name] for name in block.rows])
         yield Block(block.title, False, block.ranking, lines)
-    title = "Measured on rendered data" if frame.profile.rendered else "Measured"
+    title = "Measured on rendered data" if frame.comparisons.rendered else "Measured"
     for ranking in frame.rankings:
-        compares = frame.printed.places and not frame.profile.rendered
+        compares = frame.printed.places and not frame.comparisons.rendered
         peers = frame.rows(ranking) if compares else []
         lines = tuple(
             Line(
@@ -270,7 +282,9 @@ def _measured(
     values = [row.values[key].value for row in peers if key in row.values]
     return Entry(
         value=cell.mean,
-        place=place_of(round(cell.mean, 1), values) if values and cell.seeds else None,
+        place=place_of(round(cell.mean, 1), values)
+        if values and cell.seeds and not cell.withheld
+        else None,
         sd=_known(cell.sd) if cell.seeds else None,
         seeds=cell.seeds,
         verdict=cell.verdict,

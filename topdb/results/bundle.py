@@ -206,9 +206,9 @@ def _titles(folder: Path, method_folders: Sequence[Path]) -> dict[str, Path]:
     for method in method_files(method_folders).keys() - method_files().keys():
         told = declared(method_files(method_folders)[method])
         stub = folder / f"{method.replace('-', '_')}.py"
-        said = {"title": told.title, "rebuilt": told.rebuilt}
+        said = {"title": told.title, "backbone_name": told.backbone, "rebuilt": told.rebuilt}
         lines = [f"    {key} = {text!r}\n" for key, text in said.items() if text]
-        stub.write_text("class Method:\n" + ("".join(lines) or "    pass\n"), encoding="utf-8")
+        stub.write_text("class Method:\n" + "".join(lines), encoding="utf-8")
         files[f"{METHODS}/{stub.name}"] = stub
     return files
 

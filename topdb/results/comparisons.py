@@ -32,9 +32,9 @@ class CellComparison:
     mean: float
     sd: float
     published: float = math.nan
-    """As printed; NaN where the paper prints none, or where data are rendered."""
+    """As printed; NaN where the paper prints none, or where the verdict is withheld."""
     owner: str = ""
-    """Whose method it is, an `Owner`; empty where nothing is compared with the paper."""
+    """Whose method it is, an `Owner`; empty where the paper prints nothing."""
     estimate: float = math.nan
     """Mean minus published."""
     low: float = math.nan
@@ -50,6 +50,8 @@ class CellComparison:
     """Where one more run of ours would fall, 95 %, rounding included."""
     verdict: str = ""
     """A `CellVerdict`; empty where nothing is compared with the paper."""
+    withheld: str = ""
+    """Why a printed cell has no verdict, a sentence; empty where it has one."""
     reason: str
     seeds_to_settle: int | None = None
     """Seeds that would settle an INCONCLUSIVE cell."""
@@ -114,6 +116,8 @@ class ClaimComparison:
     """The smallest adjusted p that the family's seeds can reach."""
     verdict: str
     """A `ClaimVerdict`."""
+    withheld: str
+    """Why it says nothing about the paper, a sentence; empty where it does."""
     reason: str
 
 
@@ -174,7 +178,7 @@ class Comparisons:
 
     profile: str
     rendered: bool
-    """Whether data are drawn: no cell is then compared with the paper."""
+    """Whether any data are drawn: no cell is then compared with the paper."""
     paper: str = ""
     tables: tuple[str, ...] = ()
     """Of the paper, whose methods are compared: differences to the reference method are a family

@@ -173,6 +173,7 @@ def extract_run(
         record["dataset"] = index.name
         record["index_digest"] = index.digest
         record["data"] = account(index)
+        record["rendered"] = index.drawn or bool(record.get("rendered"))
         record["features_digest"] = digest(path)
         record.setdefault("seconds", {})["extract"] = round(seconds, 3)
         record.setdefault("images_per_second", {})["extract"] = round(images / seconds, 1)

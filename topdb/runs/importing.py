@@ -11,7 +11,6 @@ from torch import Tensor
 
 from topdb.code import imported_code
 from topdb.config import Profile, method_files
-from topdb.datasets.account import account
 from topdb.datasets.index import Index, Pixels
 from topdb.datasets.layouts import published
 from topdb.errors import UserError
@@ -27,6 +26,7 @@ from topdb.runs.record import (
     Chosen,
     alone_in,
     chosen,
+    data_of,
     parameters_of,
     save_weights,
 )
@@ -319,8 +319,7 @@ def import_run(
             "code": imported_code(imported.file, imported.backbone),
             "dataset": name,
             "identities": read.identities,
-            "index_digest": index.digest if index else None,
-            "data": account(index) if index else None,
+            **data_of(index, name or "", profile),
             "start_digest": None,
             "weights_digest": digest(files.weights),
             "features_digest": digest(files.features) if extracted else None,

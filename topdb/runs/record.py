@@ -10,6 +10,8 @@ import torch
 
 from topdb.code import method_code
 from topdb.config import EVERYWHERE, Profile, method_files
+from topdb.datasets.account import account
+from topdb.datasets.index import Index
 from topdb.engine.checkpoint import save_tensors
 from topdb.files import one_at_a_time, replacing
 from topdb.methods import find
@@ -69,7 +71,6 @@ def parameters_of(
 
     `less` is what the network lacks of the real method; it joins the recipe's note.
     """
-    dataset = profile.datasets.get(run.dataset)
     changes = profile.changes_of(run.method, run.dataset)
     note = "; ".join(filter(None, (method.recipe.note, less)))
     return {
@@ -77,7 +78,6 @@ def parameters_of(
         "dataset": run.dataset,
         "method": run.method,
         "seed": run.seed,
-        "rendered": dataset is not None and dataset.render is not None,
         "title": method.method.title,
         "recipe": {**plain(method.recipe), "side": method.side, "note": note},
         "scale": profile.scale.model_dump(mode="json"),
@@ -90,11 +90,23 @@ def parameters_of(
     }
 
 
+def data_of(index: Index | None, dataset: str, profile: Profile) -> dict[str, Any]:
+    """Return the part of `run.json` that says what its data hold, and whether they are drawn."""
+    settings = profile.datasets.get(dataset)
+    return {
+        "rendered": bool((settings and settings.render) or (index and index.drawn)),
+        "data": account(index) if index else None,
+        "index_digest": index.digest if index else None,
+    }
+
+
 def _sentences(method: str, dataset: str, profile: Profile) -> Iterator[str]:
     """Say what a profile changes in a method's recipe, for the notes below a table."""
     for where, changes in profile.changes.get(method, {}).items():
         if where in (EVERYWHERE, dataset):
             content = changes.model_dump(mode="json", exclude_defaults=True)
+            if not content:
+                continue
             place = "" if where == EVERYWHERE else f" on {where}"
             yield f"{method}{place}: {', '.join(_told(content))}"
 

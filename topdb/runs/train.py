@@ -13,7 +13,6 @@ import torch
 
 from topdb.config import HardwareSettings, ImagenetSettings, Params, Profile
 from topdb.config.variables import deciding
-from topdb.datasets.account import account
 from topdb.datasets.index import Index, Pixels, read_index
 from topdb.engine.batches import resized
 from topdb.engine.checkpoint import Checkpoints, plain_digest
@@ -40,6 +39,7 @@ from topdb.runs.record import (
     Chosen,
     alone_in,
     chosen,
+    data_of,
     parameters_of,
     save_weights,
 )
@@ -314,9 +314,8 @@ def _train(
     content: dict[str, Any] = {
         "origin": TRAINED,
         **parameters_of(run, profile_name, profile, method, network.less),
+        **data_of(index, run.dataset, profile),
         "identities": people.counts.people,
-        "index_digest": index.digest,
-        "data": account(index),
         "start_digest": decisive["start_digest"],
         "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),

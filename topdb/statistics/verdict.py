@@ -56,6 +56,8 @@ class ClaimVerdict(StrEnum):
     HOLDS = "HOLDS"
     FAILS = "FAILS"
     OPEN = "OPEN"
+    EXPLORATORY = "EXPLORATORY"
+    """Of a claim that was not declared beforehand, which is not judged."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from topdb.evidence.answer import notice
 from topdb.reporting import plots
 from topdb.reporting.evidence import Evidence
 from topdb.statistics import CellVerdict
@@ -28,7 +29,7 @@ def plot(evidence: Evidence) -> plots.Plot:
     found = [
         each
         for each in evidence.comparisons.cells
-        if each.verdict and not math.isnan(each.published) and not evidence.profile.rendered
+        if each.verdict and not math.isnan(each.published)
     ]
     rows = [
         {
@@ -67,8 +68,9 @@ def plot(evidence: Evidence) -> plots.Plot:
         legend=legend,
         otherwise=(
             "Nothing is compared with the paper: the images of this profile are drawn."
-            if evidence.profile.rendered
-            else "The paper prints no number for any cell of this profile."
+            if evidence.comparisons.rendered
+            else notice(evidence.comparisons)
+            or "The paper prints no number for any cell of this profile."
         ),
     )
 

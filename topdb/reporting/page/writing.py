@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from PIL import Image, UnidentifiedImageError
 
 from topdb.errors import UserError
-from topdb.evidence.answer import RENDERED, answer
+from topdb.evidence.answer import answer, notice
 from topdb.files import write_text
 from topdb.metrics import metrics
 from topdb.reporting.documents import Code, Document, Strong, Text
@@ -140,6 +140,7 @@ SIGNS = {
     "HOLDS": "✓",
     "FAILS": "✗",
     "OPEN": "?",
+    "EXPLORATORY": "?",
 }
 """Beside each verdict's word, so that a table is read at a glance without colours."""
 
@@ -224,8 +225,9 @@ def write_page(
         profile=profile,
         profile_name=evidence.profile_name,
         reference=titles.of(reference),
-        rendered=RENDERED if comparisons.rendered else "",
-        answer=answer(comparisons).removeprefix(RENDERED).strip(),
+        notice=notice(comparisons),
+        rendered=comparisons.rendered,
+        answer=answer(comparisons).replace(notice(comparisons), "").strip(),
         tables=tables,
         claims=claim_table(claim_lines(profile, comparisons)),
         open_cells=open_cells(profile, comparisons, titles),
