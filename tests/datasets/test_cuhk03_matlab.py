@@ -215,6 +215,15 @@ def test_other_content_is_named(root: Path) -> None:
     assert "cuhk-03.mat cannot be read" in complaint(root)
 
 
+def test_an_image_that_is_no_colour_image_is_named_and_not_passed_over(root: Path) -> None:
+    with h5py.File(root / "cuhk-03.mat", "r+") as file:
+        cells = file[np.ravel(file["labeled"][()])[0]]
+        rows = cells[()]
+        rows[0, 0] = file.create_dataset("#refs#/grey", data=np.zeros((6, 13), np.uint8)).ref
+        cells[...] = rows
+    assert "image 1_1_1 is not uint8 RGB" in complaint(root)
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -30,6 +30,7 @@ def test_equal_runs_are_said_to_be_the_same_part_by_part(run):
     assert found == {
         "parameters": "parameters: same",
         "data": "data: same, digest 1234567890abcdef",
+        "pixels": "pixels: none in either",
         "start": "start: none in either",
         "code": "code: same, digest fedcba9876543210, commit 0123456789ab",
         "libraries": "libraries: same, torch 2.14.1",
@@ -59,8 +60,10 @@ def test_parameters_are_named_by_their_dotted_keys(run):
 
 def test_data_start_and_weights_are_compared_by_digest(run):
     digests = {"index_digest": "f" * 64, "start_digest": "e" * 64, "weights_digest": "d" * 64}
-    found = lines(run("a"), run("b", **digests))
+    seen = [{"data": {"content": digit * 64}} for digit in "12"]
+    found = lines(run("a", **seen[0]), run("b", **seen[1], **digests))
     assert found["data"] == f"data:\n  digest  1234567890abcdef -> {'f' * 16}"
+    assert found["pixels"] == f"pixels:\n  digest  {'1' * 16} -> {'2' * 16}"
     assert found["start"] == f"start:\n  digest  – -> {'e' * 16}"
     assert found["weights"].endswith(f"-> {'d' * 16}")
 

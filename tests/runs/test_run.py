@@ -123,7 +123,9 @@ def test_the_four_files_say_the_same(project, processes):
     record = json.loads((folder / "run.json").read_text())
     assert record["weights_digest"] == digest(folder / "weights.safetensors")
     assert record["features_digest"] == digest(folder / "features.npz")
-    assert record["index_digest"] == read_index(project / "index.parquet").digest
+    index = read_index(project / "index.parquet")
+    assert record["index_digest"] == index.digest
+    assert record["data"]["content"] == index.content
     with (folder / "history.csv").open(newline="") as stream:
         history = list(csv.DictReader(stream))
     assert [row["epoch"] for row in history] == ["1", "2"]

@@ -130,9 +130,9 @@ class _Cells:
             for person, row in enumerate(self._file[reference][()].T, start=1):
                 for number, image in enumerate(row, start=1):
                     pixels = self._file[image]
-                    if pixels.ndim != 3:  # an empty cell
+                    if pixels.ndim < 2:  # an empty cell, by its dimensions alone
                         continue
-                    if pixels.dtype != np.uint8 or pixels.shape[0] != 3:
+                    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[0] != 3:
                         raise ValueError(f"image {pair}_{person}_{number} is not uint8 RGB")
                     yield pair, person, number, np.ascontiguousarray(pixels[()].T)
 

@@ -51,8 +51,8 @@ def diff_runs(first: Path, second: Path) -> list[Part]:
 
     Returns
     -------
-    Parameters, data, start, code, libraries, hardware, then weights, each ranking's metrics, and
-    training.
+    Parameters, data, pixels, start, code, libraries, hardware, then weights, each ranking's
+    metrics, and training.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def diff_runs(first: Path, second: Path) -> list[Part]:
     return [
         _part("parameters", parameters),
         _digest("data", records, "index_digest"),
+        _digest("pixels", [inner(record, "data") for record in records], "content"),
         _digest("start", records, "start_digest"),
         _code([read_code(each.get("code"), inner(each, "environment")) for each in records]),
         _part("libraries", versions, f"same, {named}"),
