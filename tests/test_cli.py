@@ -59,6 +59,7 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "estimate",
         "diff",
         "compare",
+        "page",
         "judge",
         "examples",
         "figure",

@@ -135,3 +135,20 @@ def test_the_command_writes_all_of_it_and_says_the_answer(tmp_path, monkeypatch,
     assert names == {
         *("comparison.md", "comparison.csv", "comparison.json", "queries.csv", "index.html")
     }
+
+
+def test_a_page_of_one_model_shows_its_best_and_its_worst_queries(tmp_path, monkeypatch, capfd):
+    scores = tmp_path / "scores"
+    file = features(tmp_path, "model", False)
+    with np.load(file) as arrays:
+        other = dict(arrays) | {"query_features": np.array([[0.1], [0.2]], np.float32)}
+    np.savez(file, **other)
+    assert tiny.topdb(monkeypatch, "evaluate", file, "--out", scores, "--quiet") == 0
+    assert tiny.topdb(monkeypatch, "page", scores) == 0
+    said = capfd.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"scores has 75\.0 mAP \[.*\] over people\. .*scores/index\.html", said)
+    text = (scores / "index.html").read_text()
+    best, worst = (text.index(f"{kind} mAP</h2>") for kind in ("Highest", "Lowest"))
+    assert best < text.index("person 1, 1 match") < text.index("AP 100.0") < worst
+    assert text.rindex("AP 50.0") > worst
+    assert "<h2>Differences" not in text

@@ -87,7 +87,7 @@ class PairLine:
 
 @dataclass(frozen=True)
 class QueryLine:
-    """A query's score by the two models that the answer is about, in percent."""
+    """A query's score, in percent, by the two models that the answer is about, NaN without two."""
 
     row: int
     path: str
@@ -113,7 +113,7 @@ class Compared:
     pairs: tuple[PairLine, ...]
     """Both metric by metric; the best first."""
     queries: tuple[QueryLine, ...]
-    """Of the first pair, by difference; the won ones first."""
+    """Of the first pair, by difference; of a model alone by its score. The best come first."""
     people: int
     notes: tuple[str, ...]
     matched: Matched
@@ -149,14 +149,13 @@ def compare_models(matched: Matched, quantities: Sequence[str], *, seed: int = 0
             above[one, other], above[other, one] = p_above, p_below
         pairs += _adjusted([line for line, _, _ in found])
         models += _models(matched, ordered, quantity, rank_sets(above, confidence=CONFIDENCE))
-    queries = tuple(_queries(matched, ordered, main)) if len(ordered) > 1 else ()
     evaluated = matched.people[~np.isnan(ordered[0].by_query[main][0])]
     return Compared(
         sentence=_sentence(main, models, pairs),
         quantities=tuple(quantities),
         models=tuple(models),
         pairs=tuple(pairs),
-        queries=queries,
+        queries=tuple(_queries(matched, ordered, main)),
         people=len(np.unique(evaluated)),
         notes=matched.notes,
         matched=matched,
@@ -250,11 +249,12 @@ def _adjusted(lines: Sequence[PairLine]) -> Iterator[PairLine]:
 
 
 def _queries(matched: Matched, ordered: Sequence[Scores], quantity: str) -> Iterator[QueryLine]:
-    """Yield the queries that the first two models score, those won by most first."""
-    first, second = (each.by_query[quantity].mean(axis=0) for each in ordered[:2])
-    gain: NDArray[np.float64] = first - second
-    for row in np.lexsort((np.arange(len(gain)), -gain)):
-        if not np.isnan(gain[row]):
+    """Yield the queries of the first two models, those won by most first, and of many matches."""
+    first, *others = (each.by_query[quantity].mean(axis=0) for each in ordered[:2])
+    second: NDArray[np.float64] = others[0] if others else np.full_like(first, math.nan)
+    key = first - second if others else first
+    for row in np.lexsort((np.arange(len(key)), -matched.matches, -key)):
+        if not np.isnan(key[row]):
             yield QueryLine(
                 int(row),
                 matched.paths[row],

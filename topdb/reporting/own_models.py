@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ def write_compared(found: Compared, folder: Path) -> None:
     _write_rows(folder / "comparison.csv", found)
     write_json(folder / "comparison.json", _json(found))
     names = ["path", "person", "matches", "score", "reference_score", "difference"]
-    rows = [{**asdict(each), "difference": each.difference} for each in found.queries]
+    rows = [{**vars(each), "difference": each.difference} for each in found.queries]
     if rows:
         kept = [{name: csv_value(row[name]) for name in names} for row in rows]
         write_csv(folder / "queries.csv", names, kept)
@@ -113,7 +113,7 @@ def _write_rows(path: Path, found: Compared) -> None:
         ["part", *(each.name for kind in (PairLine, ModelLine) for each in fields(kind))]
     )
     rows = [
-        {name: csv_value(value) for name, value in {"part": part, **asdict(line)}.items()}
+        {name: csv_value(value) for name, value in {"part": part, **vars(line)}.items()}
         for part, lines in (("model", found.models), ("pair", found.pairs))
         for line in lines
     ]
@@ -128,8 +128,8 @@ def _json(found: Compared) -> dict[str, Any]:
         "confidence": CONFIDENCE,
         "queries": len(found.matched.paths),
         "people": found.people,
-        "models": [_known(asdict(each)) for each in found.models],
-        "pairs": [_known(asdict(each)) for each in found.pairs],
+        "models": [_known(vars(each)) for each in found.models],
+        "pairs": [_known(vars(each)) for each in found.pairs],
         "notes": list(facts(found)),
     }
 
