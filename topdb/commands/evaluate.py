@@ -7,6 +7,7 @@ import typer
 
 from topdb.commands.options import known_word
 from topdb.config import DoubtSettings, Ranking, RankingSettings, checked
+from topdb.datasets.index import read_index
 from topdb.errors import UserError
 from topdb.evidence.people import Intervals, intervals, write_intervals
 from topdb.formats import read
@@ -15,6 +16,7 @@ from topdb.results.features import is_documented
 from topdb.results.runs import forget
 from topdb.retrieval.doubts import ALL_EQUAL
 from topdb.runs.evaluate import evaluate as score
+from topdb.runs.indexed import with_index
 
 PLAIN = ["plain"]
 SHOWN = ("mAP", "R1", "R5", "R10", "mINP")
@@ -59,6 +61,10 @@ def evaluate(
             help="required: a match is under another camera than the query's. ignore: under any."
         ),
     ] = "required",
+    index: Annotated[
+        Path | None,
+        typer.Option(help="A data set's index.parquet, to take paths from and check ids against."),
+    ] = None,
     least_matched: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Share of queries that must have a match."),
@@ -92,7 +98,10 @@ def evaluate(
             f"--out is given {len(out)} times for {len(features)} files: give it once for each."
         )
     for file, folder in zip(features, out, strict=True):
-        given = None if is_documented(file) else read([file], num_query=num_query)
+        documented = is_documented(file)
+        given = None if documented and not index else read([file], num_query=num_query)
+        if given and index:
+            given = with_index(given, read_index(index), str(file))
         if given:
             typer.echo(given.sentence)
         for name in ranking:
