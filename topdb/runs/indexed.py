@@ -42,8 +42,8 @@ def with_index(given: Read, index: Index, source: str) -> Read:
         if len(differ):
             row = differ[0]
             raise UserError(
-                f"{source}: {side} image {row} ({paths[row]}) is person {pids[row]} in the file and "
-                f"{own.pids[rows[side]][row]} in the index, and {len(differ) - 1} more differ: "
+                f"{source}: {side} image {row} ({paths[row]}) is person {pids[row]} in the file "
+                f"and {own.pids[rows[side]][row]} in the index, and {len(differ) - 1} more differ: "
                 "extract in the index's order, or write the data set's own ids."
             )
     camids = query.camids[rows["query"]], gallery.camids[rows["gallery"]]
