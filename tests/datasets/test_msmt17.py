@@ -133,7 +133,8 @@ def test_verification_tells_the_release(msmt: Path) -> None:
         .endswith("release V1, by the names of its folders")
     )
     base = base.rename(msmt / "renamed")
-    assert "release" not in verify("m", Source("msmt17", base)).table()
+    told = verify("m", Source("msmt17", base)).table()
+    assert told.endswith("release unknown: set `release` in params.yaml to V1 or V2")
 
 
 @pytest.mark.parametrize(

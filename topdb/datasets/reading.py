@@ -118,11 +118,14 @@ def require_release(source: Source, found: Found) -> None:
     """Raise a UserError where nothing tells which of several releases a data set is."""
     layout = load_layout(source.layout)
     if found.release is None and isinstance(layout, LayoutOfReleases):
-        known = " or ".join(layout.RELEASES)
         raise UserError(
             f"nothing tells which release {source.root} is, and results of {source.layout} differ "
-            f"by it: set `release` of the data set in params.yaml to {known}."
+            f"by it: set `release` of the data set in params.yaml to {_either(layout)}."
         )
+
+
+def _either(layout: LayoutOfReleases) -> str:
+    return " or ".join(layout.RELEASES)
 
 
 Quantity = Literal["people", "images", "cameras"]
@@ -153,7 +156,8 @@ class Verification:
     name: str
     root: Path
     compared: Sequence[Compared]
-    release: str | None = None
+    release: str = ""
+    """What tells which of several releases it is; empty where there is one alone."""
 
     def table(self) -> str:
         """Return the numbers as lines of text."""
@@ -166,9 +170,7 @@ class Verification:
             f"{split:8}{quantity:8}{published:>10}{found:>10}{difference:>12}".rstrip()
             for split, quantity, published, found, difference in rows
         ]
-        if self.release:
-            lines.append(f"release {self.release}, by the names of its folders")
-        return "\n".join(lines)
+        return "\n".join([*lines, self.release] if self.release else lines)
 
     def require(self, allow_partial: bool) -> None:
         """Raise a UserError that names each difference; of a subset, each number too large."""
@@ -211,7 +213,13 @@ def verify(name: str, source: Source) -> Verification:
         for quantity in QUANTITIES:
             expected = getattr(stated, quantity) if stated else None
             compared.append(Compared(split, quantity, getattr(counts, quantity), expected))
-    return Verification(name, source.root, compared, found.release)
+    release = ""
+    layout = load_layout(source.layout)
+    if isinstance(layout, LayoutOfReleases):
+        unknown = f"release unknown: set `release` in params.yaml to {_either(layout)}"
+        told = f"release {found.release}, by the names of its folders"
+        release = told if found.release else unknown
+    return Verification(name, source.root, compared, release)
 
 
 def _counts(found: Found, split: Split) -> Counts:
