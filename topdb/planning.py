@@ -84,6 +84,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 "distractors there, or correct `distractors` in params.yaml."
             )
     start = profile.start
+    _require_parts(params, profile)
     _require_weights(params, profile)
     hardware = profile.hardware.model_dump(mode="json", exclude=HardwareSettings.WITHOUT_EFFECT)
     backbones = _backbones(params, profile)
@@ -187,6 +188,26 @@ def _figures(profile: Profile) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _require_parts(params: Params, profile: Profile) -> None:
+    """Raise a UserError where a method needs part maps and a data set has none."""
+    files = method_files(params.method_folders)
+    for method in () if profile.weights else profile.methods:  # nothing is trained of weights
+        for dataset, settings in profile.datasets.items():
+            if "parts" not in declared(files[method]).needs:
+                continue
+            if settings.parts is None:
+                raise UserError(
+                    f"{method} trains on part maps, and data set {dataset} has none: name their "
+                    f"folder as datasets.{dataset}.parts in params.yaml, or leave the method out."
+                )
+            if not settings.render and not settings.parts.is_dir():
+                raise UserError(
+                    f"{method} trains on part maps, and the folder {settings.parts} of data set "
+                    f"{dataset} does not exist: put DensePose's IUV maps there, or leave the "
+                    "method out."
+                )
+
+
 def _require_weights(params: Params, profile: Profile) -> None:
     """Raise a UserError where a file of weights is missing that runs are made of or start from."""
     profile.require_weights()
@@ -232,6 +253,9 @@ def _choices(settings: DatasetSettings) -> dict[str, Any]:
     """Return what a data set takes besides its folder; those without have no such keys."""
     chosen = {"split", "release", "content", "leaks"}
     found = settings.model_dump(mode="json", include=chosen, exclude_defaults=True)
+    if settings.parts is not None:
+        found["parts"] = str(settings.parts)
+        found["part_maps"] = None if settings.render else _fingerprint(settings.parts)
     if settings.distractors is not None:
         found["distractors"] = str(settings.distractors)
         found["distractor_images"] = _fingerprint(settings.distractors)

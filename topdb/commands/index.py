@@ -35,6 +35,7 @@ def index(
         release=settings.release,
         content=settings.content,
         leaks=settings.leaks,
+        parts=settings.parts,
     )
     for split, counts in built.split_counts.items():
         typer.echo(

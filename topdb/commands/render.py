@@ -25,7 +25,7 @@ def render(
     settings = load(params).selected(profile).dataset(dataset)
     if settings.render is None:
         raise UserError(f"data set {dataset} is a real one: put its images into {settings.root}.")
-    counts = draw(settings.render, settings.layout, settings.root)
+    counts = draw(settings.render, settings.layout, settings.root, settings.parts)
     marker = settings.root / MARKER
     if out is not None and out.resolve() != marker.resolve():
         with replacing(out) as partial:

@@ -88,6 +88,9 @@ class DatasetSettings(Settings):
     """How to draw it; absent for a real data set."""
     distractors: PlainPath | None = None
     """Folder of further gallery images of nobody (Market-1501's 500k), like `root`."""
+    parts: PlainPath | None = None
+    """Folder of the training images' part maps, DensePose's IUV as PNG, one an image under its
+    name; of a drawn data set a folder in `root`, where they are drawn too."""
     split: Annotated[int, Field(ge=1)] | None = None
     """Which split of a layout that has several (cuhk03-classic-*: 1 to 20); default: the first."""
     release: str | None = None
@@ -103,6 +106,11 @@ class DatasetSettings(Settings):
             key = "distractors" if self.distractors else "split"
             raise ValueError(
                 f"{key} belongs to real data sets, and this one is drawn (render); remove one"
+            )
+        if self.render and self.parts and self.root not in self.parts.parents:
+            raise ValueError(
+                f"parts is {self.parts}, and a drawn data set's maps lie below its root: name "
+                f"{self.root / 'parts'}"
             )
         return self
 

@@ -17,6 +17,8 @@ class Declared:
     backbone: str
     rebuilt: str = ""
     """Why its published number can neither be met nor missed; empty for most."""
+    needs: tuple[str, ...] = ()
+    """What its batches carry beside images: `parts`, or nothing."""
 
 
 def method_files(folders: Sequence[Path] = ()) -> dict[str, Path]:
@@ -52,7 +54,7 @@ def rebuilt_methods(methods: Sequence[str], folders: Sequence[Path] = ()) -> dic
 
 @cache
 def declared(file: Path) -> Declared:
-    """Return what a method's file declares: `title`, `backbone_name` and `rebuilt` of its class.
+    """Return what a method's file declares: `title`, `backbone_name`, `rebuilt` and `needs`.
 
     Files are read as text, since importing them would import torch. What a file inherits from the
     contract is filled in: the backbone is ResNet-50, and nothing is rebuilt.
@@ -62,14 +64,23 @@ def declared(file: Path) -> Declared:
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return Declared(None, "resnet50")
     values: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             for statement in node.body:
                 name, value = _assigned(statement)
                 if name and isinstance(value, ast.Constant) and isinstance(value.value, str):
                     values[name] = value.value
+                elif name == "needs" and isinstance(value, ast.Tuple):
+                    constants = (
+                        each.value for each in value.elts if isinstance(each, ast.Constant)
+                    )
+                    needs = tuple(each for each in constants if isinstance(each, str))
     return Declared(
-        values.get("title"), values.get("backbone_name", "resnet50"), values.get("rebuilt", "")
+        values.get("title"),
+        values.get("backbone_name", "resnet50"),
+        values.get("rebuilt", ""),
+        needs,
     )
 
 

@@ -1,15 +1,19 @@
 """From a folder of images to its index and its cache of pixels, in one pass over the files."""
 
 import hashlib
+import sys
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 from topdb.config import LeakSettings
-from topdb.datasets.decoding import decode
+from topdb.datasets.decoding import content_of, decode
 from topdb.datasets.index import (
     PIXEL_BYTES,
     Index,
     Measured,
+    MeasuredMap,
     PixelSink,
     assemble,
     checked_order,
@@ -18,6 +22,7 @@ from topdb.datasets.index import (
     writing_pixels,
 )
 from topdb.datasets.leaks import find_leaks
+from topdb.datasets.part_maps import PartMaps, find_maps, read_map
 from topdb.datasets.reading import Found, Source, read_source, require_release
 from topdb.datasets.records import MARKER, SEAL, ImageRecord
 from topdb.errors import UserError
@@ -38,6 +43,7 @@ def build_index(
     release: str | None = None,
     content: str | None = None,
     leaks: LeakSettings = LeakSettings(),  # noqa: B008 - it is frozen
+    parts: Path | None = None,
 ) -> Index:
     """Read a data set and write its index and its cache of pixels.
 
@@ -49,6 +55,9 @@ def build_index(
     `distractors` is a folder of further gallery images, `split` counts the layout's splits from 1,
     and `release` names one of its releases, each for layouts that have them. `content` is what the
     index's `content` must begin with, and `leaks` says which copies of images are errors.
+
+    `parts` is a folder of part maps of the training images, which follow the pixels in their cache;
+    on standard error stands how many there are.
 
     Raises
     ------
@@ -63,27 +72,30 @@ def build_index(
         found = read_source(source)
         require_release(source, found)
         records = checked_order(name, root, found.records)
+        maps = find_maps(parts, records) if parts else None
         if waited and _stamp(index_path) not in (before, None):
             others = read_index(index_path)
-            if _describes(others, name, layout, found, records):
+            if _describes(others, name, layout, found, records, maps):
                 return _sound(others, content, leaks)
         with writing_pixels(pixels_path) as sink:
             measured = [_measured(found.files[record.path], sink) for record in records]
             junk = len(found.records) - len(records)
             drawn = (root / MARKER).is_file() or (root / SEAL).is_file()
-            index = assemble(
-                name, layout, found.protocol, junk, records, measured, found.release, drawn
-            )
+            mapped = _mapped(maps, records, measured, sink) if maps else []
+            told = found.release, drawn, mapped
+            index = assemble(name, layout, found.protocol, junk, records, measured, *told)
             _sound(index, content, leaks)
             # An interruption from here on leaves no index, rather than one of other pixels.
             index_path.unlink(missing_ok=True)
         write_index(index, index_path)
+        if maps:
+            print(f"topdb: {name}: {maps.told()}", file=sys.stderr)
         return index
 
 
 def _measured(file: Path, sink: PixelSink) -> Measured:
     """Decode an image into the sink; return what that tells."""
-    content = _content(file)
+    content = content_of(file)
     image, conversions = decode(content, file)
     sink.append(image)
     pixels = image.tobytes()
@@ -95,6 +107,22 @@ def _measured(file: Path, sink: PixelSink) -> Measured:
         pixels=hashlib.blake2b(pixels, digest_size=PIXEL_BYTES).hexdigest(),
         conversions=conversions,
     )
+
+
+def _mapped(
+    maps: PartMaps, records: list[ImageRecord], measured: list[Measured], sink: PixelSink
+) -> list[MeasuredMap]:
+    """Read the training images' maps into the sink, an empty one where there is none."""
+    found = []
+    for record, image in zip(records, measured, strict=True):
+        if record.split == "train":
+            size = image.height, image.width
+            file = maps.files.get(record.path)
+            told, content = read_map(file, size) if file else (np.zeros((*size, 3), np.uint8), b"")
+            sink.append(told)
+            digest = hashlib.sha256(content).hexdigest() if file else ""
+            found.append(MeasuredMap(zlib.crc32(told.tobytes()), digest))
+    return found
 
 
 def _sound(index: Index, content: str | None, leaks: LeakSettings) -> Index:
@@ -114,15 +142,6 @@ def _sound(index: Index, content: str | None, leaks: LeakSettings) -> Index:
     return index
 
 
-def _content(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read ({error.strerror}): restore the file or mend its permissions."
-        ) from None
-
-
 def _stamp(path: Path) -> _Stamp:
     """Return what tells two writings of a file apart; None where there is no file."""
     try:
@@ -133,7 +152,12 @@ def _stamp(path: Path) -> _Stamp:
 
 
 def _describes(
-    index: Index, name: str, layout: str, found: Found, records: list[ImageRecord]
+    index: Index,
+    name: str,
+    layout: str,
+    found: Found,
+    records: list[ImageRecord],
+    maps: PartMaps | None,
 ) -> bool:
     """Whether an index is of just these records."""
     return (
@@ -142,4 +166,5 @@ def _describes(
         and index.splits == tuple(record.split for record in records)
         and index.pids.tolist() == [record.pid for record in records]
         and index.camids.tolist() == [record.camid for record in records]
+        and index.has_parts == (maps is not None)
     )

@@ -45,6 +45,16 @@ _TURNS = {
 """What makes an image upright, by its EXIF orientation; 1 is, and no other number has a meaning."""
 
 
+def content_of(path: Path) -> bytes:
+    """Return a file's bytes; a UserError names one that cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be read ({error.strerror}): restore the file or mend its permissions."
+        ) from None
+
+
 def decode(content: bytes, path: Path) -> tuple[Image, tuple[str, ...]]:
     """Return an image file's pixels, (height, width, 3) uint8, RGB, and what was converted.
 

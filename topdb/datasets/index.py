@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,6 +32,8 @@ _NUMBERS = ("pid", "camid", "label", "width", "height", "crc32")
 _COLUMNS_OF_2 = ("split", "path", *_NUMBERS, "sha256")
 """Those of format 2, which is still read: what it does not say is None."""
 _COLUMNS = (*_COLUMNS_OF_2, "pixels", "conversions")
+_OF_PARTS = ("part_crc32", "part_sha256")
+"""Further columns, where a data set has part maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +89,20 @@ class Index(Rows):
     """Which release of its data set it is, where the layout knows several."""
     drawn: bool = False
     """Whether `topdb render` drew the images, whatever the parameters say by now."""
+    part_crc32s: Integers | None = None
+    """Checksum of each training image's part map; None where the data set has no maps."""
+    part_sha256s: tuple[str, ...] = ()
+    """Digest of each map file's bytes, empty for an image that has none; of training images."""
+
+    @property
+    def has_parts(self) -> bool:
+        """Whether the data set has part maps."""
+        return self.part_crc32s is not None
+
+    @cached_property
+    def parts_digest(self) -> str:
+        """SHA-256 over all part maps; they are no part of `digest`, since few methods see them."""
+        return hashlib.sha256("\n".join(self.part_sha256s).encode()).hexdigest()
 
     @cached_property
     def digest(self) -> str:
@@ -153,6 +169,15 @@ class Measured:
     conversions: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredMap:
+    """What reading a part map tells about it."""
+
+    crc32: int
+    sha256: str
+    """Empty where there is none."""
+
+
 def checked_order(name: str, root: Path, records: list[ImageRecord]) -> list[ImageRecord]:
     """Return the records that are not junk, in the order of the index.
 
@@ -195,8 +220,12 @@ def assemble(
     measured: list[Measured],
     release: str | None = None,
     drawn: bool = False,
+    maps: Sequence[MeasuredMap] = (),
 ) -> Index:
-    """Return the index of records that are in order, and of what decoding told about each."""
+    """Return the index of records that are in order, and of what decoding told about each.
+
+    `maps` has one of each training image, or none at all.
+    """
     pids = np.array([record.pid for record in records], np.int64)
     training = np.array([record.split == "train" for record in records])
     classes = np.unique(pids[training])
@@ -219,6 +248,8 @@ def assemble(
         conversions=tuple(image.conversions for image in measured),
         release=release,
         drawn=drawn,
+        part_crc32s=np.array([each.crc32 for each in maps], np.int64) if maps else None,
+        part_sha256s=tuple(each.sha256 for each in maps),
     )
 
 
@@ -236,21 +267,26 @@ def write_index(index: Index, path: Path) -> None:
         "content": index.content,
         "release": index.release,
     }
-    table = pa.table(
-        {
-            "split": pa.array(index.splits, pa.string()),
-            "path": pa.array(index.paths, pa.string()),
-            "pid": pa.array(index.pids),
-            "camid": pa.array(index.camids),
-            "label": pa.array(index.labels),
-            "width": pa.array(index.widths),
-            "height": pa.array(index.heights),
-            "crc32": pa.array(index.crc32s),
-            "sha256": pa.array(index.sha256s, pa.string()),
-            "pixels": pa.array(index.pixels, pa.string()),
-            "conversions": pa.array(index.conversions, pa.list_(pa.string())),
-        }
-    ).replace_schema_metadata({_METADATA_KEY: json.dumps(description, sort_keys=True)})
+    columns = {
+        "split": pa.array(index.splits, pa.string()),
+        "path": pa.array(index.paths, pa.string()),
+        "pid": pa.array(index.pids),
+        "camid": pa.array(index.camids),
+        "label": pa.array(index.labels),
+        "width": pa.array(index.widths),
+        "height": pa.array(index.heights),
+        "crc32": pa.array(index.crc32s),
+        "sha256": pa.array(index.sha256s, pa.string()),
+        "pixels": pa.array(index.pixels, pa.string()),
+        "conversions": pa.array(index.conversions, pa.list_(pa.string())),
+    }
+    if index.part_crc32s is not None:
+        others = len(index) - len(index.part_crc32s)
+        crc32s = [*index.part_crc32s.tolist(), *[None] * others]
+        columns["part_crc32"] = pa.array(crc32s, pa.int64())
+        columns["part_sha256"] = pa.array([*index.part_sha256s, *[None] * others], pa.string())
+    metadata = {_METADATA_KEY: json.dumps(description, sort_keys=True)}
+    table = pa.table(columns).replace_schema_metadata(metadata)
     with replacing(path) as partial:
         pq.write_table(table, partial, compression="zstd", version="2.6", row_group_size=2**20)
 
@@ -287,7 +323,8 @@ def _from_table(table: "pa.Table") -> Index | None:
     """Return the index that a table holds; None where a digest is not the one stated."""
     description: Mapping[str, Any] = json.loads((table.schema.metadata or {})[_METADATA_KEY])
     columns = {2: _COLUMNS_OF_2, _FORMAT: _COLUMNS}[description["format"]]
-    if tuple(table.column_names) != columns:
+    has_parts = tuple(table.column_names) == columns + _OF_PARTS
+    if not has_parts and tuple(table.column_names) != columns:
         raise ValueError("another version")
     told: dict[str, Any] = {}
     if description["format"] == _FORMAT:
@@ -296,6 +333,11 @@ def _from_table(table: "pa.Table") -> Index | None:
             "conversions": tuple(map(tuple, table["conversions"].to_pylist())),
             "release": description["release"],
         }
+    if has_parts:
+        training = table["split"].to_pylist().count("train")
+        crc32s, sha256s = (table[name].to_pylist()[:training] for name in _OF_PARTS)
+        told["part_crc32s"] = np.array(crc32s, np.int64)
+        told["part_sha256s"] = tuple(map(str, sha256s))
     numbers = {name: np.array(table[name].to_pylist(), np.int64) for name in _NUMBERS}
     if any((numbers[name] < 1).any() for name in ("width", "height")):
         raise ValueError("an image without pixels")
@@ -328,7 +370,8 @@ Image = NDArray[np.uint8]
 class Pixels:
     """All images of an index as one memory-mapped array of bytes, in the index's row order.
 
-    Images keep their native size. Processes that map the same file share its memory.
+    The part maps of the training images, which come first, follow all images. Images keep their
+    native size. Processes that map the same file share its memory.
     """
 
     path: Path
@@ -353,6 +396,8 @@ class Pixels:
         except (OSError, ValueError, EOFError):
             raise UserError(f"{path} is no cache of pixels, or is cut short: {remedy}") from None
         expected = int(index.offsets[-1])
+        if index.part_crc32s is not None:
+            expected += int(index.offsets[len(index.part_crc32s)])
         if values.dtype != np.uint8 or values.shape != (expected,):
             raise UserError(
                 f"{path} holds {values.size} values, and the index of {index.name} calls for "
@@ -372,10 +417,31 @@ class Pixels:
         UserError
             Its bytes are not those that were decoded.
         """
+        return self._image(row, 0, int(self.index.crc32s[row]))
+
+    def parts(self, row: int) -> Image:
+        """Return the part map of a training image, a view of (height, width, 3) uint8: I, U, V.
+
+        Of an image without one all is 0.
+
+        Raises
+        ------
+        UserError
+            The data set has no part maps, or the bytes are not those that were decoded.
+        """
         index = self.index
-        start, end = index.offsets[row], index.offsets[row + 1]
+        if index.part_crc32s is None:
+            raise UserError(
+                f"{self.path} holds no part maps of {index.name}: name their folder as "
+                f"datasets.{index.name}.parts in params.yaml, and run `topdb index` again."
+            )
+        return self._image(row, int(index.offsets[-1]), int(index.part_crc32s[row]))
+
+    def _image(self, row: int, after: int, crc32: int) -> Image:
+        index = self.index
+        start, end = index.offsets[row : row + 2] + after
         image = self.values[start:end]
-        if zlib.crc32(image.data) != index.crc32s[row]:
+        if zlib.crc32(image.data) != crc32:
             raise UserError(
                 f"{self.path} is damaged: it holds other pixels of {index.paths[row]} than were "
                 "decoded; delete it and run `topdb index` again."

@@ -8,6 +8,7 @@ from PIL import ImageDraw
 from topdb.drawn.people import Colour, Person
 
 Point = tuple[float, float]
+Ink = Colour | int
 
 SHOULDER, WAIST, KNEE, ANKLE = 0.185, 0.4, 0.745, 0.95
 """Heights of a body's landmarks, counted down from the crown (0) to the soles (1)."""
@@ -56,7 +57,14 @@ class Brush:
         dx, dy = rx * self.unit, ry * self.unit
         self.draw.ellipse((x - dx, y - dy, x + dx, y + dy), fill=self.lit(colour))
 
-    def lit(self, colour: Colour) -> Colour:
+    def of(self, name: str, turn: int = 0) -> "Brush":
+        """Return a brush for a part of the body; what fills by colour needs no other.
+
+        `turn` is -1 for a limb on the image's left, and 1 for one on its right.
+        """
+        return self
+
+    def lit(self, colour: Colour) -> Ink:
         """Return a colour as it looks in this brush's light."""
         red, green, blue = colour
         return int(red * self.shade), int(green * self.shade), int(blue * self.shade)
@@ -82,7 +90,7 @@ def draw_clothes(brush: Brush, person: Person, breadth: float, front: float, sid
                 (wide, low),
                 (-wide, low),
             )
-    brush.fill(
+    brush.of("torso").fill(
         person.top,
         (-0.04, 0.148),
         (0.04, 0.148),
@@ -178,9 +186,9 @@ def draw_figure(brush: Brush, person: Person, pose: Pose) -> None:
     _draw_bag_behind(brush, person, front, side)
     _draw_legs(brush, person, front, side, swing)
     arms = _arms(person, front, side, swing)
-    _draw_arm(brush.darker(0.78), person, *arms[0])
+    _draw_arm(brush.darker(0.78), person, -1, *arms[0])
     draw_clothes(brush, person, _breadth(person, front, side), front, side)
-    _draw_arm(brush.darker(0.9), person, *arms[1])
+    _draw_arm(brush.darker(0.9), person, 1, *arms[1])
     _draw_head(brush, person, front, side)
     _draw_bag_before(brush, person, front, side, arms[1][2])
 
@@ -203,15 +211,16 @@ def _draw_legs(brush: Brush, person: Person, front: float, side: float, swing: f
         lift = 0.03 * max(0.0, -turn * swing) + 0.01 * max(0.0, -front * turn * swing)
         knee = (hip[0] + 0.55 * shift + 0.012 * side, KNEE - lift / 2)
         ankle = (hip[0] + shift, ANKLE - lift)
-        leg.limb(person.bottom_colour, hip, knee, thick * 1.1, thick * 0.82)
+        upper, lower = leg.of("upper leg", turn), leg.of("lower leg", turn)
+        upper.limb(person.bottom_colour, hip, knee, thick * 1.1, thick * 0.82)
         shin = person.bottom_colour if covered else person.skin
-        leg.limb(shin, knee, ankle, thick * (0.82 if covered else 0.6), thick * 0.55)
+        lower.limb(shin, knee, ankle, thick * (0.82 if covered else 0.6), thick * 0.55)
         if person.seam and covered:
             edge = turn * thick * 0.34 * abs(front)
-            upper, lower = (hip[0] + edge, hip[1] + 0.02), (knee[0] + edge * 0.8, knee[1])
-            leg.limb(person.seam, upper, lower, 0.02, 0.02)
-            leg.limb(person.seam, lower, (ankle[0] + edge * 0.6, ankle[1]), 0.02, 0.02)
-        _draw_shoe(leg, person.shoes, ankle, side, front)
+            high, middle = (hip[0] + edge, hip[1] + 0.02), (knee[0] + edge * 0.8, knee[1])
+            leg.limb(person.seam, high, middle, 0.02, 0.02)
+            leg.limb(person.seam, middle, (ankle[0] + edge * 0.6, ankle[1]), 0.02, 0.02)
+        _draw_shoe(leg.of("foot", turn), person.shoes, ankle, side, front)
 
 
 def _draw_shoe(brush: Brush, colour: Colour, ankle: Point, side: float, front: float) -> None:
@@ -247,14 +256,17 @@ def _arms(
     return arm(-1), arm(1)
 
 
-def _draw_arm(brush: Brush, person: Person, shoulder: Point, elbow: Point, hand: Point) -> None:
+def _draw_arm(
+    brush: Brush, person: Person, turn: int, shoulder: Point, elbow: Point, hand: Point
+) -> None:
     thick = 0.056 * (0.7 + 0.3 * person.build)
     sleeve = person.top if person.pattern != "yoke" else person.top_second
-    brush.limb(sleeve, shoulder, elbow, thick * 1.15, thick)
-    brush.oval(sleeve, shoulder, thick * 0.56, thick * 0.56)
+    upper = brush.of("upper arm", turn)
+    upper.limb(sleeve, shoulder, elbow, thick * 1.15, thick)
+    upper.oval(sleeve, shoulder, thick * 0.56, thick * 0.56)
     lower = sleeve if person.long_sleeves else person.skin
-    brush.limb(lower, elbow, hand, thick * 0.95, thick * 0.62)
-    brush.oval(person.skin, hand, 0.019, 0.022)
+    brush.of("lower arm", turn).limb(lower, elbow, hand, thick * 0.95, thick * 0.62)
+    brush.of("hand", turn).oval(person.skin, hand, 0.019, 0.022)
 
 
 def _draw_head(brush: Brush, person: Person, front: float, side: float) -> None:
@@ -268,7 +280,7 @@ def _draw_head(brush: Brush, person: Person, front: float, side: float) -> None:
         brush.fill(
             person.hair, (x - half, 0.06), (x + half, 0.06), (x + half, length), (x - half, length)
         )
-    brush.oval(person.skin, centre, rx, ry)
+    brush.of("head").oval(person.skin, centre, rx, ry)
     if person.hair_style == "bun":
         brush.oval(person.hair, (centre[0] - 0.05 * side, 0.035), 0.026, 0.026)
     if person.hair_style != "bald":
@@ -303,7 +315,7 @@ def _draw_bag_behind(brush: Brush, person: Person, front: float, side: float) ->
 
 
 def _draw_bag_before(brush: Brush, person: Person, front: float, side: float, hand: Point) -> None:
-    colour = person.bag_colour
+    colour, brush = person.bag_colour, brush.of("cover")
     if person.bag == "backpack":
         if front <= -0.35:
             x = -0.035 * side

@@ -8,10 +8,11 @@ from pathlib import Path
 from PIL import Image as Pillow
 
 from topdb.config import RenderSettings
+from topdb.datasets.part_maps import write_map
 from topdb.datasets.records import DISTRACTOR, JUNK, MARKER, SEAL
 from topdb.drawn.people import draw_people
 from topdb.drawn.publishing import Publisher, Shot, plan_shots, publisher
-from topdb.drawn.scenes import BoxKind, draw_cameras, draw_image
+from topdb.drawn.scenes import BoxKind, draw_cameras, draw_image, draw_parts
 from topdb.errors import UserError
 
 VERSION = 1
@@ -20,8 +21,13 @@ VERSION = 1
 _CAMERAS, _TRAIN, _TEST, _SCENES = 0, 1, 2, 4
 
 
-def render(settings: RenderSettings, layout: str, root: Path) -> dict[str, int]:
+def render(
+    settings: RenderSettings, layout: str, root: Path, parts: Path | None = None
+) -> dict[str, int]:
     """Draw a data set into `root` and return its number of files by split, junk apart.
+
+    With `parts`, a folder in `root`, each training image has a map of its parts there, as
+    DensePose writes them. The images are the same with and without.
 
     The images are drawn beside `root` and renamed into place; a rendered data set that stood
     there is replaced. Equal settings give equal bytes on one machine.
@@ -36,7 +42,8 @@ def render(settings: RenderSettings, layout: str, root: Path) -> dict[str, int]:
     files = publisher(layout, shots)
     partial = root.with_name(f".{root.name}.{os.getpid()}.partial")
     try:
-        _draw(settings, files, shots, partial)
+        inside = parts.relative_to(root) if parts else None
+        _draw(settings, files, shots, partial, partial / inside if inside else None)
         counts = _counts(shots)
         description = {
             "version": VERSION,
@@ -52,7 +59,13 @@ def render(settings: RenderSettings, layout: str, root: Path) -> dict[str, int]:
     return counts
 
 
-def _draw(settings: RenderSettings, files: Publisher, shots: list[Shot], folder: Path) -> None:
+def _draw(
+    settings: RenderSettings,
+    files: Publisher,
+    shots: list[Shot],
+    folder: Path,
+    parts: Path | None,
+) -> None:
     share = settings.near_duplicates
     people = draw_people(settings.seed, _TRAIN, settings.train_people, share)
     people += draw_people(settings.seed, _TEST, settings.test_people, share)
@@ -61,18 +74,22 @@ def _draw(settings: RenderSettings, files: Publisher, shots: list[Shot], folder:
         path = folder / files.path(shot)
         path.parent.mkdir(parents=True, exist_ok=True)
         camera = cameras[shot.camid]
-        pixels = draw_image(
+        scene = (
             people[shot.person],
             camera,
             _box_kind(shot, files),
             (settings.width, settings.height),
             (settings.seed, _SCENES, shot.person, shot.pid + 1, shot.camid, shot.number),
         )
-        image = Pillow.fromarray(pixels)
+        image = Pillow.fromarray(draw_image(*scene))
         if files.image_format == "JPEG":
             image.save(path, "JPEG", quality=camera.quality)
         else:
             image.save(path, "PNG", compress_level=1)
+        if parts and shot.split == "train":
+            path = (parts / files.path(shot)).with_suffix(".png")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_map(draw_parts(*scene), path)
     files.finish(folder, shots)
 
 

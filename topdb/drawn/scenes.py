@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFilter
 
 from topdb.drawn.figure import Brush, Pose, draw_figure
+from topdb.drawn.parts import PartBrush, mapped
 from topdb.drawn.people import Colour, Person
 
 Floats = NDArray[np.float32]
@@ -173,21 +174,70 @@ def draw_image(
     Scene, box and noise have generators of their own, all derived from `key`, so that the same
     scene can be cut by another box.
     """
-    scene = np.random.default_rng([*key, 0])
-    box = place_box(kind, np.random.default_rng([*key, 1]))
-    width, height = size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
-    canvas = _backdrop(camera, box, (width, height), scene)
+    large = size[0] * OVERSAMPLING, size[1] * OVERSAMPLING
+    stage = _staged(person, camera, kind, large, key)
+    canvas = camera.backdrop.resize(large, Pillow.Resampling.NEAREST, box=stage.window)
     draw = ImageDraw.Draw(canvas)
-    unit = height * camera.zoom * person.stature / box.size
-    middle = width * (0.5 - box.right)
-    soles = height * (0.5 + (0.47 - box.down) / box.size)
-    pose = _pose(camera, scene)
-    brush = Brush(draw, middle, soles - unit, unit, pose.lean)
-    obstacle, colour, where = scene.random(), _dull(scene), scene.uniform(-1, 1)
-    draw_figure(brush, person, pose)
-    _obstruct(draw, obstacle, colour, where, brush)
+    brush = Brush(draw, stage.middle, stage.crown, stage.unit, stage.pose.lean)
+    draw_figure(brush, person, stage.pose)
+    _obstruct(draw, stage.obstacle, stage.colour, stage.where, brush)
     values = expose(canvas, camera, size, np.random.default_rng([*key, 2]))
     return values.astype(np.uint8)
+
+
+def draw_parts(
+    person: Person,
+    camera: Camera,
+    kind: BoxKind,
+    size: tuple[int, int],
+    key: tuple[int, ...],
+) -> NDArray[np.uint8]:
+    """Return the map of parts of the image that `draw_image` returns: I, U, V of each pixel."""
+    stage = _staged(person, camera, kind, size, key)
+    canvas = Pillow.new("L", size, 0)
+    draw = ImageDraw.Draw(canvas)
+    behind = math.cos(stage.pose.view) < 0
+    brush = PartBrush(draw, stage.middle, stage.crown, stage.unit, stage.pose.lean, behind=behind)
+    draw_figure(brush, person, stage.pose)
+    _obstruct(draw, stage.obstacle, stage.colour, stage.where, brush.of("cover"))
+    return mapped(np.asarray(canvas), behind)
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Who stands where before which part of the place, in pixels."""
+
+    window: tuple[float, float, float, float]
+    """Of the backdrop."""
+    middle: float
+    crown: float
+    unit: float
+    pose: Pose
+    obstacle: float
+    colour: Colour
+    where: float
+
+
+def _staged(
+    person: Person, camera: Camera, kind: BoxKind, size: tuple[int, int], key: tuple[int, ...]
+) -> _Stage:
+    scene = np.random.default_rng([*key, 0])
+    box = place_box(kind, np.random.default_rng([*key, 1]))
+    width, height = size
+    window = _window(camera, box, size, scene)
+    unit = height * camera.zoom * person.stature / box.size
+    soles = height * (0.5 + (0.47 - box.down) / box.size)
+    pose = _pose(camera, scene)
+    return _Stage(
+        window=window,
+        middle=width * (0.5 - box.right),
+        crown=soles - unit,
+        unit=unit,
+        pose=pose,
+        obstacle=scene.random(),
+        colour=_dull(scene),
+        where=scene.uniform(-1, 1),
+    )
 
 
 def _pose(camera: Camera, rng: Generator) -> Pose:
@@ -201,7 +251,9 @@ def _pose(camera: Camera, rng: Generator) -> Pose:
     )
 
 
-def _backdrop(camera: Camera, box: Box, size: tuple[int, int], rng: Generator) -> Pillow.Image:
+def _window(
+    camera: Camera, box: Box, size: tuple[int, int], rng: Generator
+) -> tuple[float, float, float, float]:
     """Return the part of the camera's place that lies in the box."""
     width, height = size
     wide, high = camera.backdrop.size
@@ -210,8 +262,7 @@ def _backdrop(camera: Camera, box: Box, size: tuple[int, int], rng: Generator) -
     half_x, half_y = 0.35 * width * box.size, 0.35 * height * box.size
     x = min(max(x, half_x), wide - half_x)
     y = min(max(y, half_y), high - half_y)
-    window = (x - half_x, y - half_y, x + half_x, y + half_y)
-    return camera.backdrop.resize(size, Pillow.Resampling.NEAREST, box=window)
+    return x - half_x, y - half_y, x + half_x, y + half_y
 
 
 def _obstruct(
@@ -220,10 +271,10 @@ def _obstruct(
     """Draw, in some scenes, a post, a car, a bush or a passer-by's shoulder before the person."""
     if chance < 0.06:
         (x, _), (y, _) = body.at((0.16 * where, 0)), (0.0, 0)
-        draw.rectangle((x, y, x + 0.05 * body.unit, 4 * body.unit), fill=colour)
+        draw.rectangle((x, y, x + 0.05 * body.unit, 4 * body.unit), fill=body.lit(colour))
     elif chance < 0.13:
         _, y = body.at((0, 0.68 + 0.08 * where))
-        draw.rectangle((0, y, 4 * body.unit, y + 2 * body.unit), fill=colour)
+        draw.rectangle((0, y, 4 * body.unit, y + 2 * body.unit), fill=body.lit(colour))
     elif chance < 0.2:
         body.oval((colour[0] // 2, 90, 50), (0.2 * where, 0.92), 0.22, 0.24)
     elif chance < 0.27:

@@ -47,6 +47,17 @@ def resized(
     return torch.from_numpy(images)
 
 
+def resized_parts(pixels: Pixels, rows: NDArray[np.int64], size: tuple[int, int]) -> Tensor:
+    """Return the part maps of training images as `resized` returns these; parts do not mix."""
+    height, width = size
+    maps = np.empty((len(rows), 3, height, width), dtype=np.uint8)
+    for position, row in enumerate(rows):
+        found = Image.fromarray(pixels.parts(int(row)))
+        resampled = found.resize((width, height), Image.Resampling.NEAREST)
+        maps[position] = np.asarray(resampled).transpose(2, 0, 1)
+    return torch.from_numpy(maps)
+
+
 _Order = TypeVar("_Order")
 _Batch = TypeVar("_Batch")
 

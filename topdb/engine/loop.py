@@ -17,8 +17,10 @@ from topdb.engine.state import Epoch, Optimisers, Position, Randomness, State, r
 from topdb.errors import UserError
 from topdb.methods.contract import Look, Losses, Method, Moment
 from topdb.methods.parts.augmentation import augmented, normalise
+from topdb.methods.parts.part_maps import augmented_together
 
-Forward = Callable[[Tensor, Moment, torch.Generator], dict[str, Tensor]]
+Forward = Callable[..., dict[str, Tensor]]
+"""forward(images, moment, generator, **needed), as a method's own."""
 
 
 def forward_pass(method: Method, hardware: HardwareSettings) -> Forward:
@@ -32,9 +34,11 @@ def forward_pass(method: Method, hardware: HardwareSettings) -> Forward:
         return called
     device = torch.device(hardware.device).type
 
-    def forward(images: Tensor, moment: Moment, generator: torch.Generator) -> dict[str, Tensor]:
+    def forward(
+        images: Tensor, moment: Moment, generator: torch.Generator, **needed: Tensor
+    ) -> dict[str, Tensor]:
         with torch.autocast(device, dtype=torch.bfloat16):
-            outputs = called(images, moment, generator)
+            outputs = called(images, moment, generator, **needed)
         return {
             name: each.float() if each.is_floating_point() else each
             for name, each in outputs.items()
@@ -62,6 +66,7 @@ def train_step(
     people: Tensor,
     moment: Moment,
     drawing: torch.Generator,
+    **needed: Tensor,
 ) -> tuple[Tensor, Losses]:
     """Move the weights once; return the summed loss and every loss by name.
 
@@ -74,8 +79,9 @@ def train_step(
     people : (B,) int64 classes
     moment : decides on rates and on what the method does
     drawing : decides on dropped blocks and whatever else a method draws
+    needed : what the method needs beside images
     """
-    outputs = forward(inputs, moment, drawing)
+    outputs = forward(inputs, moment, drawing, **needed)
     losses = method.losses(outputs, people, moment, drawing)
     loss = torch.stack(list(losses.values())).sum()
     method.zero_grad()
@@ -100,6 +106,7 @@ def fit(
     randomness: Randomness,
     on_epoch: Callable[[Epoch], None],
     *,
+    parts: Tensor | None = None,
     looked_at: Images | None = None,
     draw: Draw | None = None,
     checkpoints: Checkpoints | None = None,
@@ -117,6 +124,7 @@ def fit(
     hardware : device, memory layout, precision
     randomness : decides on batches, augmentation, dropped blocks and dropout
     on_epoch : called after each pass that ends here; not for those of `taken_up`
+    parts : (N, 3, height, width) uint8, their part maps, for a method that needs them
     looked_at : images at the input size, where those for training have another
     draw : draws the batches of a pass in place of the method's own `batches`
     checkpoints : where to write them, as often as the parameters say
@@ -147,9 +155,10 @@ def fit(
     speed = recipe.epochs / passes
     look = _looking(network, looked_at or (lambda rows: images[torch.from_numpy(rows)]), hardware)
 
-    def load(batch: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+    def load(batch: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor | None]:
         positions = torch.from_numpy(batch)
-        return place.pinned(images[positions]), place.pinned(classes[positions])
+        maps = None if parts is None else place.pinned(parts[positions])
+        return place.pinned(images[positions]), place.pinned(classes[positions]), maps
 
     def pause() -> None:
         """Write a checkpoint where one is due, and end where somebody asked for it."""
@@ -178,7 +187,7 @@ def fit(
                         "(lower scale.people in params.yaml or add images)."
                     )
             batches, begun = state.batches, -1
-            for shown, people in loaded(batches[position.step :], load, hardware.workers):
+            for shown, people, maps in loaded(batches[position.step :], load, hardware.workers):
                 step, steps = position.step, len(batches)
                 moment = Moment(
                     number,
@@ -191,9 +200,12 @@ def fit(
                     network.begin(moment)
                     begun = moment.whole
                 torch.manual_seed(randomness.step(number, step))
-                moved = augmented(
-                    place.tensor(shown), recipe.augmentation, state.augmenting, moment
-                )
+                moved, needed = place.tensor(shown), {}
+                by = recipe.augmentation, state.augmenting, moment
+                if maps is None:
+                    moved = augmented(moved, *by)
+                else:
+                    moved, needed["parts"] = augmented_together(moved, place.tensor(maps), *by)
                 loss, losses = train_step(
                     network,
                     forward,
@@ -202,6 +214,7 @@ def fit(
                     place.tensor(people),
                     moment,
                     state.drawing,
+                    **needed,
                 )
                 recorded.add(loss, losses)
                 if (step + 1) % hardware.log_every == 0 or step + 1 == steps:

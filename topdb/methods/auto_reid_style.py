@@ -79,6 +79,7 @@ class AutoReIDStyle(Method):
         own = scale.backbone(self.backbone_name) == self.backbone_name
         choices = {"cells": options.cells} if own else {}  # what stands in has none
         self.backbone = build_backbone(self.backbone_name, scale, **choices)
+        self.less = "" if own else "A small network stands in for the searched cells."
         height = recipe.size[0]
         if own and -(-height // 16) < _PARTS:
             raise UserError(

@@ -190,6 +190,7 @@ def _step_seconds(network: Method, hardware: HardwareSettings, people: int, step
             hardware,
             Randomness("estimate", "noise", 0),
             epochs.append,
+            parts=_noise(len(labels), own.resize or own.size) % 25 if network.needs else None,
             draw=lambda *_: list(order),
         )
     finally:
@@ -221,7 +222,8 @@ def _counted_memory(network: Method, hardware: HardwareSettings) -> int:
     images = place.images(_noise(few, recipe.size).float() / 255.0)
     people = torch.arange(_FEWEST_PEOPLE).repeat_interleave(recipe.images)
     with saved_tensors_hooks(note, lambda tensor: tensor):
-        network.losses(network(images, moment, drawing), people, moment, drawing)
+        needed = {"parts": _noise(few, recipe.size) % 25} if network.needs else {}
+        network.losses(network(images, moment, drawing, **needed), people, moment, drawing)
     parameters = sum(each.numel() * each.element_size() for each in network.parameters())
     return 4 * parameters + sum(kept.values()) * recipe.people * recipe.images // few
 

@@ -14,7 +14,7 @@ import torch
 from topdb.config import HardwareSettings, ImagenetSettings, Params, Profile
 from topdb.config.variables import deciding
 from topdb.datasets.index import Index, Pixels, read_index
-from topdb.engine.batches import resized
+from topdb.engine.batches import resized, resized_parts
 from topdb.engine.checkpoint import Checkpoints, plain_digest
 from topdb.engine.loop import fit, position_of
 from topdb.engine.progress import Stop, stopping, watching
@@ -118,13 +118,19 @@ def said_to(log: Path | None) -> Iterator[None]:
 
 
 def identity(
-    run: Run, profile: Profile, trained: Chosen, index_digest: str, start_digest: str | None
+    run: Run,
+    profile: Profile,
+    trained: Chosen,
+    index_digest: str,
+    start_digest: str | None,
+    needed: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return, as plain data, what a checkpoint has to share with the run that takes it up.
 
     The machine is not among it: a job that is put back in the queue goes on wherever it lands.
     Another kind of processor rounds otherwise, though; `run.json` names every place. Variables that
-    choose other kernels go where the job goes, and are.
+    choose other kernels go where the job goes, and are. `needed` has the digest of what the method
+    needs beside images.
     """
     return {
         "dataset": run.dataset,
@@ -141,6 +147,7 @@ def identity(
         "torch": torch.__version__,
         "numpy": np.__version__,
         "variables": deciding(),
+        **needed,
     }
 
 
@@ -191,7 +198,15 @@ def train_run(
     # A missing file is told by whoever loads it, with what to do.
     there = started_from is not None and started_from.is_file()
     start_digest = digest(started_from) if started_from and there else None
-    decisive = identity(run, profile, trained, index.digest, start_digest)
+    needs_parts = "parts" in trained.method.needs
+    if needs_parts and not index.has_parts:
+        raise UserError(
+            f"{run.method} trains on part maps, and data set {run.dataset} has none: name their "
+            f"folder as datasets.{run.dataset}.parts in params.yaml and run `topdb index` again, "
+            "or leave the method out."
+        )
+    needed = {"parts_digest": index.parts_digest} if needs_parts else {}
+    decisive = identity(run, profile, trained, index.digest, start_digest, needed)
     with alone_in(folder) as waited:
         files = RunFiles(folder)
         watched = profile.watch.includes(run.dataset, run.method, run.seed)
@@ -263,7 +278,9 @@ def _train(
             load_imagenet(network, method.backbone, started_from)
         else:
             load_backbone(network, started_from)
-    images = resized(pixels, people.rows, recipe.resize or recipe.size, recipe.interpolation)
+    size = recipe.resize or recipe.size
+    images = resized(pixels, people.rows, size, recipe.interpolation)
+    parts = resized_parts(pixels, people.rows, size) if "parts" in network.needs else None
     checkpoints = Checkpoints(
         files.folder,
         decisive,
@@ -294,6 +311,7 @@ def _train(
             profile.hardware,
             randomness,
             record,
+            parts=parts,
             looked_at=lambda rows: resized(
                 pixels, people.rows[rows], recipe.size, recipe.interpolation
             ),
@@ -302,7 +320,7 @@ def _train(
             stop=stop,
             progress=progress,
         )
-    del images  # gigabytes at the paper's size
+    del images, parts  # gigabytes at the paper's size
     trained = time.perf_counter()
     extracted = extract_features(files.features, network, index, pixels, profile.hardware)
     done = time.perf_counter()

@@ -35,6 +35,10 @@ class Method(nn.Module, ABC):
     """For a method that cannot be confirmed: what of it is known, what was chosen here, and that
     no number can confirm it; one line for a reader of the tables, and a literal. A method that
     follows released code, or a whole text, has none."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What batches carry beside images, a literal: `("parts",)` for the images' part maps, of data
+    sets that name a folder of them. `forward` is then given `parts`, (B, 3, height, width) uint8:
+    DensePose's I, U and V, augmented with their images, and 0 where an image has none."""
     recipes: ClassVar[Mapping[str, Recipe]]
     """By side: `released` (the authors' code), `described` (their paper), and further variants
     under names of their own."""
@@ -63,7 +67,8 @@ class Method(nn.Module, ABC):
     ) -> dict[str, Tensor]:
         """Run the training pass over images (B, 3, height, width) float32.
 
-        It may be compiled and run under autocast; what it returns goes to `losses` as float32.
+        A method that `needs` something takes it by name. It may be compiled and run under
+        autocast; what it returns goes to `losses` as float32.
         """
 
     @abstractmethod

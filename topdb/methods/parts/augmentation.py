@@ -152,10 +152,12 @@ def flip(images: Tensor, probability: float, generator: torch.Generator) -> Tens
     return torch.where(chosen[:, None, None, None], images.flip(3), images)
 
 
-def enlarge_and_crop(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def enlarge_and_crop(
+    images: Tensor, probability: float, generator: torch.Generator, mode: str = "bilinear"
+) -> Tensor:
     """With a probability, enlarge an image by an eighth and cut a window of its old size.
 
-    Bilinear, and rounded to whole grey levels, as an image library does.
+    Rounded to whole grey levels, as an image library does.
     """
     _, _, height, width = images.shape
     tall, wide = round(height * _ENLARGEMENT), round(width * _ENLARGEMENT)
@@ -163,7 +165,7 @@ def enlarge_and_crop(images: Tensor, probability: float, generator: torch.Genera
     tops = _whole_uniform(len(chosen), tall - height, generator)
     lefts = _whole_uniform(len(chosen), wide - width, generator)
     chosen = sent(chosen, images.device)
-    enlarged = interpolate(images[chosen].float(), (tall, wide), mode="bilinear").round()
+    enlarged = interpolate(images[chosen].float(), (tall, wide), mode=mode).round()
     windows = [
         image[:, top : top + height, left : left + width]
         for image, top, left in zip(enlarged, tops, lefts, strict=True)

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from topdb.runs.conformance.subject import (
     moments,
     nothing_drawn,
     outputs_of,
+    part_maps,
     require,
     same,
 )
@@ -191,11 +193,14 @@ def autocast(subject: Subject) -> None:
     forward = forward_pass(network, HardwareSettings(autocast="bf16"))
     moment = Moment(0, 0.0)
     # What draws batches and images calls the network itself; here it is called by `forward`.
-    seen: list[tuple[Tensor, Moment, torch.Generator]] = []
-    handle = network.register_forward_pre_hook(lambda _, given: seen.append(given))
+    seen: list[tuple[Any, Any]] = []
+    handle = network.register_forward_pre_hook(
+        lambda _, given, named: seen.append((given, named)), with_kwargs=True
+    )
     outputs, people = outputs_of(network, moment)
     handle.remove()
-    outputs = forward(*seen[0])
+    given, named = seen[0]
+    outputs = forward(*given, **named)
     for name, value in network.losses(outputs, people, moment, draws(1)).items():
         require(
             value.dtype == torch.float32 and bool(value.isfinite()),
@@ -318,6 +323,9 @@ def _trained(network: Method, folder: Path | None) -> list[Epoch] | None:
             HardwareSettings(),
             Randomness("check", "method", 0),
             lambda epoch: None,
+            parts=part_maps(len(people), recipe.resize or recipe.size)
+            if "parts" in network.needs
+            else None,
             looked_at=lambda rows: looked_at[torch.from_numpy(rows)],
             checkpoints=checkpoints,
             taken_up=checkpoints.take_up() if checkpoints else None,

@@ -12,6 +12,7 @@ from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Moment, Recipe
 from topdb.methods.contract.resolving import plain, resolved
 from topdb.methods.parts.augmentation import Normalise, augmented
+from topdb.methods.parts.part_maps import augmented_together
 from topdb.runs.conformance.subject import (
     PEOPLE,
     Subject,
@@ -19,6 +20,7 @@ from topdb.runs.conformance.subject import (
     kept,
     moments,
     nothing_drawn,
+    part_maps,
     require,
     same,
 )
@@ -33,10 +35,13 @@ def literals(subject: Subject) -> None:
     require(
         told.title == method.title
         and told.backbone == method.backbone_name
-        and told.rebuilt == method.rebuilt,
-        "title, backbone_name and rebuilt have to be plain strings in the class's body, since the "
-        "plan reads them without importing the file.",
+        and told.rebuilt == method.rebuilt
+        and told.needs == method.needs,
+        "title, backbone_name and rebuilt have to be plain strings in the class's body, and needs "
+        "a tuple of them, since the plan reads them without importing the file.",
     )
+    others = sorted({*method.needs} - {"parts"})
+    require(not others, f"the method needs {others[:1]}: batches carry parts, and nothing else.")
     require(
         not method.rebuilt or _is_line(method.rebuilt),
         "`rebuilt` is not one line of text: write one line.",
@@ -82,7 +87,7 @@ def augmentation(subject: Subject) -> None:
             f"the augmentation holds {len(normalising)} times Normalise: put it in once.",
         )
         for moment in (Moment(0, 0.0), Moment(recipe.epochs - 1, recipe.epochs - 1.0)):
-            _images_fit(recipe, moment)
+            _images_fit(recipe, moment, subject.method.needs)
         off = tuple(each.off() for each in recipe.augmentation)
         require(
             [each.name for each in off] == [each.name for each in recipe.augmentation],
@@ -90,13 +95,18 @@ def augmentation(subject: Subject) -> None:
         )
 
 
-def _images_fit(recipe: Recipe, moment: Moment) -> None:
+def _images_fit(recipe: Recipe, moment: Moment, needs: tuple[str, ...]) -> None:
     size = recipe.resize or recipe.size
     shown = torch.randint(0, 256, (_FEW, 3, *size), dtype=torch.uint8, generator=draws())
     before = shown.clone()
     for transforms in (recipe.augmentation, tuple(each.off() for each in recipe.augmentation)):
         with nothing_drawn("the augmentation"):
             one, other = (augmented(shown, transforms, draws(1), moment) for _ in range(2))
+            if needs:
+                maps = part_maps(_FEW, size)
+                moved, maps = augmented_together(shown, maps, transforms, draws(1), moment)
+                require(torch.equal(moved, one), "images are augmented otherwise beside maps.")
+                require(maps.shape == moved.shape, "maps have another size than their images.")
         require(
             one.dtype == torch.float32 and one.shape == (_FEW, 3, *recipe.size),
             f"the augmentation gives {tuple(one.shape)} {one.dtype}: give float32 images of "

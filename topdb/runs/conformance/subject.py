@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from topdb.config import ScaleSettings
 from topdb.errors import UserError
@@ -116,7 +117,22 @@ def outputs_of(network: Method, moment: Moment) -> tuple[dict[str, Tensor], Tens
     shown = images(network, PEOPLE * IMAGES)[rows]
     network.begin(moment)
     torch.manual_seed(0)  # of dropout, as the training loop does
-    return network(shown, moment, draws()), torch.from_numpy(labels())[rows]
+    return network(shown, moment, draws(), **needed(network, len(rows))), torch.from_numpy(
+        labels()
+    )[rows]
+
+
+def needed(network: Method, count: int) -> dict[str, Tensor]:
+    """Return what the method needs beside images: maps whose parts change every few pixels."""
+    return {"parts": part_maps(count, network.recipe.size)} if "parts" in network.needs else {}
+
+
+def part_maps(count: int, size: tuple[int, int]) -> Tensor:
+    """Return random part maps (count, 3, height, width); the last image has none."""
+    coarse = torch.rand((count, 3, 12, 4), generator=draws(count))
+    coarse *= torch.tensor((25.0, 256.0, 256.0))[:, None, None]
+    coarse[-1] = 0.0
+    return interpolate(coarse.floor(), size).to(torch.uint8)
 
 
 def losses_of(network: Method, moment: Moment) -> Losses:
