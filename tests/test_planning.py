@@ -76,7 +76,7 @@ def test_every_backbone_that_is_built_needs_its_weights_and_no_other_does(here, 
         plan(tiny.params(here, changes | {"methods": ["baseline", "pyramid"]}), None)
     with pytest.raises(UserError, match=r"osnet are not here.*torchreid's.*osnet_x1_0_imagenet"):
         plan(tiny.params(here, changes | {"methods": ["osnet"]}), None)
-    stood_in = changes | {"methods": ["bot", "pyramid"]}
+    stood_in = changes | {"methods": ["bot", "pyramid"], "reference_method": "bot"}
     stood_in["scale.backbones"] = {"resnet101": "resnet50"}
     planned = plan(tiny.params(here, stood_in), None)
     assert planned["backbones"] == {"bot": "resnet50", "pyramid": "resnet50"}
@@ -295,10 +295,20 @@ def test_each_step_is_known_by_its_own_code(here):
     assert all(len(digest) == 64 for digest in known)
 
 
+def test_a_reference_method_that_is_not_run_is_told_before_anything_is(here):
+    (here / "data/market1501").mkdir(parents=True)
+    changes = {"methods": ["bot", "osnet"], "changes": {}}
+    with pytest.raises(UserError, match="reference_method is baseline, which profile tiny does"):
+        plan(tiny.params(here, changes), None)
+    assert plan(tiny.params(here, changes | {"reference_method": "bot"}), None)
+    assert plan(tiny.params(here, changes | {"methods": ["bot"]}), None)  # compared with nothing
+
+
 def test_a_method_is_planned_with_its_side_its_changes_and_its_backbone(here):
     (here / "data/market1501").mkdir(parents=True)
     changes = {
         "methods": ["mgn", "pyramid", "osnet"],
+        "reference_method": "mgn",
         "recipes": {"mgn": "seathiefwang"},
         "changes": {"mgn": {"all": {"epochs": 9}, "market1501": {"epochs": 3}}},
     }

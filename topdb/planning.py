@@ -86,6 +86,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     start = profile.start
     _require_parts(params, profile)
     _require_weights(params, profile)
+    _require_reference(params, name, profile)
     hardware = profile.hardware.model_dump(mode="json", exclude=HardwareSettings.WITHOUT_EFFECT)
     backbones = _backbones(params, profile)
     return {
@@ -221,6 +222,19 @@ def _require_weights(params: Params, profile: Profile) -> None:
     if isinstance(profile.start, ImagenetSettings) and not profile.weights:
         for backbone in sorted(set(_backbones(params, profile).values())):
             profile.start.found(backbone)
+
+
+def _require_reference(params: Params, name: str | None, profile: Profile) -> None:
+    """Raise a UserError where nothing could be compared with the reference once all is trained."""
+    stated = params.statistics_of(name).reference_method
+    for paper in concerning(profile, read_papers(params)) if params.papers else ():
+        if {stated, paper.file.reference_method} & {*profile.methods} or len(profile.methods) == 1:
+            continue
+        raise UserError(
+            f"statistics.reference_method is {stated}, which profile {name or params.profile} does "
+            f"not run: name one of {', '.join(profile.methods)} there, or as the profile's own "
+            "reference_method."
+        )
 
 
 def _backbones(params: Params, profile: Profile) -> dict[str, str]:

@@ -159,6 +159,9 @@ def test_the_mini_profile_has_every_method_that_a_paper_prints():
         (GOOD.replace("A title", ""), "'one'.*'title' is ''"),
         (GOOD.replace("one,", ","), "'id' is ''"),
         (GOOD.replace("baseline", "top-db-net"), "compares a method with itself"),
+        (GOOD.replace(",all,", ",,"), "has no data sets: name some, or 'all'"),
+        (GOOD.replace(",all,", ",market1501 market1501,"), "the data set market1501 twice"),
+        (GOOD.replace(",all,", ",all market1501,"), "'all' among its data sets"),
         ("one,A title", "other columns than the header"),
         (f"{GOOD}\n{GOOD}", "two claims 'one'"),
     ],
@@ -195,6 +198,15 @@ def rows(**changes):
         (lambda c: c["margins"].update(default=0), "greater than 0"),
         (lambda c: c.update(families={"f": ["tow"]}), "the family 'f' has the claim 'tow'"),
         (lambda c: c["families"].update(again=["rk-over-plain-R1"]), "is listed twice"),
+        (lambda c: c["families"].update(none=[]), "the family 'none' has no claim"),
+        (
+            lambda c: c.update(families={"f": ["rk-over-plain-map"]}),
+            "the claim 'rk-over-plain-map' (did you mean 'rk-over-plain-mAP'?)",
+        ),
+        (
+            lambda c: c.update(reference_method="mgm"),
+            "reference_method: 'mgm' is not one of",
+        ),
         (lambda c: c["tables"].update(page=c["tables"]["table1"]), "may not be called 'page'"),
         (lambda c: c.update(tables={}), "at least 1 item"),
         (
@@ -213,6 +225,22 @@ def test_a_paper_that_makes_no_sense_is_named(tmp_path, change, sentence):
     said = str(caught.value)
     assert str(tmp_path) in said
     assert "\n" not in said
+
+
+def test_a_reference_method_that_no_profile_runs_is_named(tmp_path):
+    root = tiny.change_paper(tmp_path, lambda content: content.update(reference_method="mgn"))
+    said = "paper.yaml: reference_method names the method 'mgn'; name one of baseline, top-db-net"
+    with pytest.raises(UserError, match=said):
+        read_papers(tiny.params(tmp_path), root)
+
+
+def test_a_data_set_that_is_misspelt_everywhere_in_a_paper_is_named_with_the_nearest(tmp_path):
+    root = tiny.change_paper(tmp_path)
+    for path in (root / "top_db_net").iterdir():
+        path.write_text(path.read_text().replace("dukemtmc-reid", "dukemtmc-ried"))
+    said = r"columns.datasets names the data set 'dukemtmc-ried' \(did you mean 'dukemtmc-reid'\?\)"
+    with pytest.raises(UserError, match=said):
+        read_papers(tiny.params(tmp_path), root)
 
 
 PRINTED = """method,market1501_mAP,market1501_R1

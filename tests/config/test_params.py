@@ -92,6 +92,52 @@ CASES = {
         {"recipes": {"baselin": "described"}},
         ["recipes.baselin", "did you mean 'baseline'"],
     ),
+    "a side that a method has not": (
+        {"recipes": {"bot": "releesed"}},
+        ["recipes.bot names the side 'releesed' (did you mean 'released'?)", "described"],
+    ),
+    "a variant that a method has not": (
+        {"recipes": {"mgn": "seathefwang"}},
+        ["recipes.mgn names the side 'seathefwang' (did you mean 'seathiefwang'?)"],
+    ),
+    "an augmentation that there is not": (
+        {"scale.without": ["eraze"]},
+        ["scale.without names the augmentation 'eraze' (did you mean 'erase'?)", "jitter"],
+    ),
+    "weights on a data set that no profile has": (
+        {"weights": {"market1510": {"bot": "x"}}},
+        ["profiles.tiny.weights names the data set 'market1510' (did you mean 'market1501'?)"],
+    ),
+    "weights of a method that there is not": (
+        {"weights": {"market1501": {"bott": "x"}}},
+        ["weights.market1501.bott", "did you mean 'bot'"],
+    ),
+    "snapshots of a misspelt data set": (
+        {"snapshots": {"dataset": "market150"}},
+        ["snapshots.dataset names market150", "(did you mean 'market1501'?)"],
+    ),
+    "snapshots of a method that is not run": (
+        {"snapshots": {"methods": ["bot"]}},
+        ["snapshots.methods names bot, which the profile does not run; name one of baseline"],
+    ),
+    "a reference method that no profile runs": (
+        {"statistics.reference_method": "no-drop"},
+        ["statistics.reference_method names the method 'no-drop'; name one of baseline, top-db"],
+    ),
+    "a misspelt reference method of a profile": (
+        {"reference_method": "baselin"},
+        ["reference_method", "did you mean 'baseline'"],
+    ),
+    "a method of the examples that no profile runs": (
+        {"examples": {"method": "mgn"}},
+        ["examples.method names the method 'mgn'; name one of baseline, top-db-net"],
+    ),
+    "a profile that the check has not": (
+        {"check.profile": "tinny"},
+        ["check.profile is 'tinny'", "did you mean 'tiny'"],
+    ),
+    "a metric that there is not": ({"metrics": ["mAPP"]}, ["metrics.0", "did you mean 'mAP'"]),
+    "a misspelt ranking": ({"rankings": ["plan"]}, ["rankings.0", "did you mean 'plain'"]),
     "changes of a method that there is not": (
         {"changes": {"mgm": {}}},
         ["changes.mgm", "did you mean 'mgn'"],
@@ -101,6 +147,7 @@ CASES = {
         ["changes.baseline names the data set 'market' (did you mean 'market1501'?)", "1501, all"],
     ),
     "an unknown recipe": ({"recipe": "new"}, ["recipe", "'new'"]),
+    "a misspelt recipe": ({"recipe": "relased"}, ["recipe", "did you mean 'released'"]),
     "an unknown profile": ({"profile": "tinny"}, ["'tinny'", "did you mean 'tiny'"]),
     "an unknown kind of schedule": (
         {"changes.baseline.all.schedule": {"kind": "linear"}},
@@ -582,6 +629,37 @@ def test_what_a_file_declares_is_read_without_running_it(tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("class (")
     assert declared(broken) == Declared(None, "resnet50")
+
+
+def test_what_another_profile_has_may_be_named(tmp_path):
+    """A profile that inherits another's weights, and a reference that only the other runs."""
+    content = tiny.content({"statistics.reference_method": "bot"})
+    other = {**content["profiles"]["tiny"], "methods": ["bot"], "changes": {}}
+    other["datasets"] = {"cuhk03-labeled": {"layout": "cuhk03-labeled", "root": "x"}}
+    content["profiles"]["other"] = other
+    content["profiles"]["tiny"]["weights"] = {"cuhk03-labeled": {"bot": "x"}}
+    path = tmp_path / "params.yaml"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    found = load(path)
+    assert found.methods() == ["baseline", "top-db-net", "bot"]
+    assert found.datasets() == ["market1501", "cuhk03-labeled"]
+
+
+def test_augmentations_and_sides_of_ones_own_methods_are_known(tmp_path, monkeypatch):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/mine.py").write_text(
+        'class Fog:\n    name = "fog"\nclass A(Method):\n    recipes = {"described": 1, "wet": 2}\n'
+    )
+    changes = {"method_folders": ["own"], "recipes": {"mine": "wet"}, "scale.without": ["fog"]}
+    monkeypatch.chdir(tmp_path)
+    assert tiny.params(tmp_path, changes).selected().side("mine") == "wet"
+    with pytest.raises(UserError, match=r"recipes.mine names the side 'wett' \(did you mean 'wet'"):
+        tiny.params(tmp_path, changes | {"recipes": {"mine": "wett"}})
+
+
+@pytest.mark.parametrize("method", list(method_files()))
+def test_the_sides_that_a_file_declares_are_those_of_its_recipes(method):
+    assert declared(method_files()[method]).sides == tuple(find(method).recipes)
 
 
 def test_lookups_suggest_the_nearest_name(tmp_path):

@@ -107,8 +107,8 @@ def test_a_profile_may_name_its_own_reference(tmp_path, results):
 
 
 def test_the_reference_method_must_be_run(tmp_path, results):
-    params = tiny.params(tmp_path, {"statistics.reference_method": "no-drop"})
-    with pytest.raises(UserError, match="reference_method is no-drop.*baseline, top-db-net"):
+    params = tiny.params(tmp_path, {"methods": ["no-drop", "top-db-net"]})
+    with pytest.raises(UserError, match="reference_method is baseline.*no-drop, top-db-net"):
         differences(params, results)
 
 

@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -71,6 +72,16 @@ def _is_metric(name: str) -> str:
     if name not in known:
         raise ValueError(f"'{name}' is not one of {', '.join(known)}{nearest(name, known)}")
     return name
+
+
+def require_known(key: str, kind: str, name: object, known: Iterable[object]) -> None:
+    """Raise a ValueError where a key names a thing that there is not; it names the nearest."""
+    there = [str(each) for each in known]
+    if str(name) not in there:
+        raise ValueError(
+            f"{key} names the {kind} '{name}'{nearest(str(name), there)}; name one of "
+            f"{', '.join(there)}"
+        )
 
 
 def _plain_name(name: str) -> str:

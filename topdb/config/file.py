@@ -21,6 +21,7 @@ from topdb.config.base import (
     expanded,
     nearest,
     pick,
+    require_known,
 )
 from topdb.config.methods import shadowed
 from topdb.config.profile import ExamplesSettings, Profile
@@ -132,6 +133,7 @@ class Params(Settings):
         for key, values in (("papers", self.papers), ("metrics", self.metrics)):
             if len(set(values)) < len(values):
                 raise ValueError(f"{key} lists {', '.join(values)}; name each once")
+        self._check_names()
         guarded = self.check.profile
         if guarded is not None and guarded not in self.profiles:
             known = sorted(self.profiles)
@@ -140,6 +142,27 @@ class Params(Settings):
                 f"{nearest(guarded, known)}"
             )
         return self
+
+    def _check_names(self) -> None:
+        """Look up names that may be another profile's in all of them."""
+        datasets = self.datasets()
+        for name, profile in self.profiles.items():
+            for dataset in profile.weights:
+                require_known(f"profiles.{name}.weights", "data set", dataset, datasets)
+        for key, method, stated in (
+            ("statistics.reference_method", self.statistics.reference_method, self.statistics),
+            ("examples.method", self.examples.method, self.examples),
+        ):
+            if method is not None and key.partition(".")[2] in stated.model_fields_set:
+                require_known(key, "method", method, self.methods())
+
+    def datasets(self) -> list[str]:
+        """Return the data sets of all profiles."""
+        return list(dict.fromkeys(each for own in self.profiles.values() for each in own.datasets))
+
+    def methods(self) -> list[str]:
+        """Return the methods that any profile runs."""
+        return list(dict.fromkeys(each for own in self.profiles.values() for each in own.methods))
 
     def selected(self, name: str | None = None) -> Profile:
         """Return the named profile, or the one that the file selects.
@@ -357,7 +380,10 @@ def _describe(path: Path | str, error: ValidationError, model: type[Settings]) -
         sentence = f"{path}: {f'{key}: ' if key else ''}{reason}."
     else:
         value = first["input"] if not isinstance(first["input"], dict) else "a mapping"
-        sentence = f"{path}: '{key}' is {_shown(value)}: {first['msg'].lower()}."
+        near = ""
+        if first["type"] == "literal_error":
+            near = nearest(str(value), re.findall("'([^']*)'", first["ctx"]["expected"]))
+        sentence = f"{path}: '{key}' is {_shown(value)}: {first['msg'].lower()}{near}."
     more = len(complaints) - 1
     return _printable(sentence) + (f" ({more} more like it.)" if more else "")
 

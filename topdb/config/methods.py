@@ -19,6 +19,8 @@ class Declared:
     """Why its published number can neither be met nor missed; empty for most."""
     needs: tuple[str, ...] = ()
     """What its batches carry beside images: `parts`, or nothing."""
+    sides: tuple[str, ...] = ()
+    """Of its recipes, variants among them; none where they are not written out as a literal."""
 
 
 def method_files(folders: Sequence[Path] = ()) -> dict[str, Path]:
@@ -54,7 +56,7 @@ def rebuilt_methods(methods: Sequence[str], folders: Sequence[Path] = ()) -> dic
 
 @cache
 def declared(file: Path) -> Declared:
-    """Return what a method's file declares: `title`, `backbone_name`, `rebuilt` and `needs`.
+    """Return what a method's file declares: `title`, `backbone_name`, `rebuilt`, `needs`, recipes.
 
     Files are read as text, since importing them would import torch. What a file inherits from the
     contract is filled in: the backbone is ResNet-50, and nothing is rebuilt.
@@ -65,6 +67,7 @@ def declared(file: Path) -> Declared:
         return Declared(None, "resnet50")
     values: dict[str, str] = {}
     needs: tuple[str, ...] = ()
+    sides: tuple[str, ...] = ()
     for node in tree.body:
         if isinstance(node, ast.ClassDef):
             for statement in node.body:
@@ -76,12 +79,42 @@ def declared(file: Path) -> Declared:
                         each.value for each in value.elts if isinstance(each, ast.Constant)
                     )
                     needs = tuple(each for each in constants if isinstance(each, str))
+                if name == "recipes" and isinstance(value, ast.Dict):
+                    keys = [key.value for key in value.keys if isinstance(key, ast.Constant)]
+                    sides = tuple(map(str, keys)) if len(keys) == len(value.keys) else ()
     return Declared(
         values.get("title"),
         values.get("backbone_name", "resnet50"),
         values.get("rebuilt", ""),
         needs,
+        sides,
     )
+
+
+@cache
+def transforms(file: Path) -> tuple[str, ...]:
+    """Return what a file's augmentations are called: the plain `name` of each class, read as text.
+
+    A file that cannot be read has none.
+    """
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    found = []
+    for node in tree.body:
+        for statement in node.body if isinstance(node, ast.ClassDef) else ():
+            name, value = _assigned(statement)
+            if name == "name" and isinstance(value, ast.Constant):
+                found.append(str(value.value))
+    return tuple(dict.fromkeys(found))
+
+
+def augmentations(folders: Sequence[Path] = ()) -> list[str]:
+    """Return what all augmentations are called, of the package and of methods of one's own."""
+    own = [file for folder in folders for file in sorted(folder.glob("*.py"))]
+    files = [_PACKAGE / "parts/augmentation.py", *own]
+    return sorted({name for file in files for name in transforms(file)})
 
 
 def _assigned(statement: ast.stmt) -> tuple[str | None, ast.expr | None]:

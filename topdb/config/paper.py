@@ -13,7 +13,16 @@ from typing import Literal, get_args
 
 from pydantic import Field, PositiveFloat, field_validator, model_validator
 
-from topdb.config.base import MethodName, MetricName, Name, Ranking, Settings, nearest
+from topdb.config.base import (
+    MethodName,
+    MetricName,
+    Name,
+    Ranking,
+    Settings,
+    dropped_in,
+    nearest,
+    require_known,
+)
 from topdb.config.file import Params, read_yaml, validated
 from topdb.config.profile import Profile
 from topdb.errors import UserError
@@ -129,6 +138,9 @@ class PaperFile(Settings):
         twice = [claim for claim in listed if listed.count(claim) > 1]
         if twice:
             raise ValueError(f"the claim {twice[0]} is listed twice; name each claim once")
+        for name, claims in families.items():
+            if not claims:
+                raise ValueError(f"the family '{name}' has no claim; name its claims, or remove it")
         return families
 
     @field_validator("tables")
@@ -307,7 +319,23 @@ def read_papers(params: Params, root: Path = PAPERS) -> tuple[Paper, ...]:
                 f"papers: there is no paper '{name}' in {root}{nearest(name, there)}: name one of "
                 f"{', '.join(there)}, or the folder above it with --papers."
             )
-    return tuple(read_paper(root / name, params.method_folders) for name in params.papers)
+    papers = tuple(read_paper(root / name, params.method_folders) for name in params.papers)
+    for paper in papers:
+        _require_names(params, paper)
+    return papers
+
+
+def _require_names(params: Params, paper: Paper) -> None:
+    """Look up what a paper names of the parameters, in all profiles and layouts."""
+    datasets = [*dict.fromkeys([*params.datasets(), *dropped_in("datasets/layouts")])]
+    try:
+        for name, table in paper.tables.items():
+            for dataset in table.columns.datasets:
+                require_known(f"tables.{name}.columns.datasets", "data set", dataset, datasets)
+        if reference := paper.file.reference_method:
+            require_known("reference_method", "method", reference, params.methods())
+    except ValueError as error:
+        raise UserError(f"{paper.folder / FILE}: {error}.") from None
 
 
 def read_paper(folder: Path, method_folders: Sequence[Path] = ()) -> Paper:
@@ -483,6 +511,12 @@ def _claims(path: Path, file: PaperFile, method_folders: Sequence[Path]) -> tupl
         named = () if line["datasets"] == EVERYWHERE else tuple(line["datasets"].split())
         origin = f"{path}: the claim '{line['id'] or '?'}'"
         claim = validated(Claim, origin, {**line, "datasets": named}, method_folders)
+        if not named and line["datasets"] != EVERYWHERE:
+            raise UserError(f"{origin} has no data sets: name some, or '{EVERYWHERE}'.")
+        if twice := [each for each in named if named.count(each) > 1]:
+            raise UserError(f"{origin} has the data set {twice[0]} twice: name each once.")
+        if EVERYWHERE in named:
+            raise UserError(f"{origin} has '{EVERYWHERE}' among its data sets: name it alone.")
         for dataset in claim.datasets:
             _require_known(origin, "dataset", dataset, [EVERYWHERE, *file.datasets()])
         if claim.id in found:

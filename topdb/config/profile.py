@@ -2,18 +2,20 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import (
     BeforeValidator,
     Field,
     NonNegativeInt,
     PositiveInt,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from topdb.config.base import (
+    METHOD_FOLDERS,
     Fraction,
     MethodName,
     Name,
@@ -23,8 +25,10 @@ from topdb.config.base import (
     Settings,
     nearest,
     pick,
+    require_known,
 )
 from topdb.config.data import DatasetSettings, PretrainingSettings, Start
+from topdb.config.methods import augmentations, declared, method_files
 from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
 
@@ -239,8 +243,9 @@ class Profile(Settings):
                 raise ValueError(f"{key} lists {', '.join(twice)} twice; name each once")
         if self.reference_method not in (None, *self.methods):
             raise ValueError(
-                f"reference_method is {self.reference_method}, which the profile does not run; "
-                f"name one of {', '.join(self.methods)}"
+                f"reference_method is {self.reference_method}, which the profile does not run"
+                f"{nearest(self.reference_method or '', list(self.methods))}; name one of "
+                f"{', '.join(self.methods)}"
             )
         roots = [dataset.root for dataset in self.all_datasets().values()]
         drawn = [dataset.root for dataset in self.all_datasets().values() if dataset.render]
@@ -271,6 +276,19 @@ class Profile(Settings):
         self._check_snapshots()
         return self
 
+    @model_validator(mode="after")
+    def _check_sides(self, info: ValidationInfo) -> "Profile":
+        """Look up what methods' files alone know: sides of recipes, and augmentations."""
+        folders = (info.context or {}).get(METHOD_FOLDERS, ())
+        files = method_files(folders)
+        for method, side in self.recipes.items():
+            sides = declared(files[method]).sides if method in files else ()
+            if sides:
+                require_known(f"recipes.{method}", "side", side, {*sides, *get_args(Recipe)})
+        for name in self.scale.without:
+            require_known("scale.without", "augmentation", name, augmentations(folders))
+        return self
+
     def _check_snapshots(self) -> None:
         watch = self.watch
         for key, wanted, known in (
@@ -280,9 +298,10 @@ class Profile(Settings):
         ):
             for value in wanted:
                 if value not in known:
+                    names = [str(each) for each in known]
                     raise ValueError(
-                        f"snapshots.{key} names {value}, which the profile does not run; name one "
-                        f"of {', '.join(map(str, known))}"
+                        f"snapshots.{key} names {value}, which the profile does not run"
+                        f"{nearest(str(value), names)}; name one of {', '.join(names)}"
                     )
 
         passes = self.scale.epochs
