@@ -12,13 +12,14 @@ COMMON = {"errors", "files"}
 ROOMS = {
     "errors": set(),
     "checkout": set(),
+    "fingerprint": {"errors", "files"},
     "code": set(),
     "files": {"errors"},
     "config": {"errors", "metrics"},
     "results": {"config", "metrics"} | COMMON,
     "evidence": {"config", "datasets", "results", "metrics", "statistics"} | COMMON,
     "datasets": {"config"} | COMMON,
-    "drawn": {"config", "datasets"} | COMMON,
+    "drawn": {"config", "datasets", "fingerprint"} | COMMON,
     "methods": {"config"} | COMMON,
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
     "runs": {
@@ -34,7 +35,7 @@ ROOMS = {
     "statistics": set(),
     "reporting": {"config", "results", "metrics", "statistics", "evidence"} | COMMON,
     "models": {"evidence", "runs", "errors"},
-    "planning": {"config", "results", "code"} | COMMON,
+    "planning": {"config", "results", "code", "fingerprint", "datasets"} | COMMON,
     "secrets": {"errors"},
     "tracking": {"config", "results", "secrets"} | COMMON,
 }

@@ -1,11 +1,13 @@
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 import tiny
 
 from topdb.config import ImagenetSettings, load
+from topdb.drawn.rendering import render
 from topdb.errors import UserError
 from topdb.planning import plan
 
@@ -37,7 +39,7 @@ def test_the_folder_of_a_real_data_set_must_be_there(here):
 def test_a_file_in_place_of_the_folder_is_no_data_set(here):
     (here / "data").mkdir()
     (here / "data/market1501").write_text("an archive?")
-    with pytest.raises(UserError, match="data/market1501 does not exist"):
+    with pytest.raises(UserError, match="data/market1501 is a file; unpack it"):
         plan(tiny.params(here), None)
 
 
@@ -272,15 +274,32 @@ def test_other_images_of_a_real_data_set_change_the_plan_and_fresh_times_do_not(
     assert len({before, longer, fingerprint()}) == 3
 
 
-def test_a_data_set_under_dvc_is_known_by_its_dvc_file(here):
+def test_a_data_set_under_dvc_is_known_by_its_content_too(here):
     (here / "data/market1501").mkdir(parents=True)
     tracked = here / "data/market1501.dvc"
     tracked.write_text("outs:\n- md5: 1\n")
     before = plan(tiny.params(here), None)["index"]["market1501"]["images"]
-    (here / "data/market1501/new.jpg").write_bytes(b"")
-    assert plan(tiny.params(here), None)["index"]["market1501"]["images"] == before
     tracked.write_text("outs:\n- md5: 2\n")
+    assert plan(tiny.params(here), None)["index"]["market1501"]["images"] == before
+    (here / "data/market1501/new.jpg").write_bytes(b"")
     assert plan(tiny.params(here), None)["index"]["market1501"]["images"] != before
+
+
+def test_drawn_images_that_were_overwritten_are_refused(here):
+    params = tiny.params(here, {"datasets.market1501.render": tiny.RENDER})
+    profile = params.selected(None)
+    settings = profile.dataset("market1501")
+    render(settings.render, settings.layout, settings.root)
+    plan(params, None)
+    shutil.copytree(here / settings.root, here / "copy")
+    shutil.rmtree(here / settings.root)
+    shutil.copytree(here / "copy", here / settings.root)  # as a checkout does, with other times
+    plan(params, None)
+    image = next((here / settings.root).rglob("*.jpg"))
+    content = image.read_bytes()
+    image.write_bytes(content[:-3] + b"\0" + content[-2:])
+    with pytest.raises(UserError, match="others than when it was drawn: delete the folder"):
+        plan(params, None)
 
 
 def test_each_step_is_known_by_its_own_code(here):
@@ -397,7 +416,7 @@ def test_distractors_are_part_of_the_plan(here):
     assert {key: first[key] for key in without} == without
     (here / "data/distractors/0000_c1s1_000001_00.jpg").write_bytes(b"1")
     second = planned()
-    (here / "data/distractors.dvc").write_text("outs:\n- md5: 1\n")
+    (here / "data/distractors/0000_c1s1_000001_00.jpg").write_bytes(b"2")
     digests = {each["distractor_images"] for each in (first, second, planned())}
     assert len(digests) == 3
 

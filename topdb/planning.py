@@ -1,8 +1,7 @@
 """What a profile runs, as plain data for the workflow, checked before anything starts."""
 
 import ast
-import hashlib
-import os
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ from topdb.config import (
 )
 from topdb.config.paper import concerning, measured, read_papers
 from topdb.config.variables import deciding
+from topdb.datasets.records import MARKER
 from topdb.errors import UserError
+from topdb.fingerprint import fingerprint
 
 _ROOMS = (
     "datasets",
@@ -68,6 +69,8 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
     """
     profile = params.selected(name)
     for dataset, settings in profile.all_datasets().items():
+        if settings.render:
+            _require_as_drawn(dataset, settings.root)
         if settings.render is None and settings.root.is_file():
             raise UserError(
                 f"data set {dataset}: {settings.root} is a file; unpack it with `topdb add "
@@ -107,7 +110,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             dataset: {
                 "layout": settings.layout,
                 "root": str(settings.root),
-                "images": None if settings.render else _fingerprint(settings.root),
+                "images": None if settings.render else fingerprint(settings.root),
                 **_choices(settings),
             }
             for dataset, settings in profile.all_datasets().items()
@@ -269,33 +272,22 @@ def _choices(settings: DatasetSettings) -> dict[str, Any]:
     found = settings.model_dump(mode="json", include=chosen, exclude_defaults=True)
     if settings.parts is not None:
         found["parts"] = str(settings.parts)
-        found["part_maps"] = None if settings.render else _fingerprint(settings.parts)
+        found["part_maps"] = None if settings.render else fingerprint(settings.parts)
     if settings.distractors is not None:
         found["distractors"] = str(settings.distractors)
-        found["distractor_images"] = _fingerprint(settings.distractors)
+        found["distractor_images"] = fingerprint(settings.distractors)
     return found
 
 
-def _fingerprint(root: Path) -> str:
-    """Return a digest of the names and sizes of a folder's files.
-
-    Modification times are left out, since a checkout renews them; so is what is still being
-    written, and folders with a CACHEDIR.TAG, whose content follows from the rest.
-    """
-    tracked = root.with_name(root.name + ".dvc")
-    if tracked.is_file():
-        return hashlib.sha256(tracked.read_bytes()).hexdigest()
-    found = hashlib.sha256()
-    for folder, folders, files in os.walk(root):
-        if "CACHEDIR.TAG" in files and Path(folder) != root:
-            folders.clear()
-            continue
-        folders[:] = sorted(name for name in folders if not name.endswith(".partial"))
-        for name in sorted(files):
-            if name.endswith(".partial"):
-                continue
-            path = Path(folder, name)
-            size = path.stat().st_size if path.exists() else -1
-            line = f"{path.relative_to(root).as_posix()}\0{size}\n"
-            found.update(line.encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+def _require_as_drawn(dataset: str, root: Path) -> None:
+    """Raise a UserError where drawn images are others than when they were drawn."""
+    marker = root / MARKER
+    try:
+        drawn = json.loads(marker.read_text(encoding="utf-8")).get("content")
+    except (OSError, ValueError, AttributeError):  # not drawn yet, or being drawn
+        return
+    if drawn and drawn != fingerprint(root, MARKER):
+        raise UserError(
+            f"data set {dataset}: files of {root} are others than when it was drawn: delete the "
+            "folder, and it is drawn again."
+        )

@@ -14,6 +14,7 @@ from topdb.drawn.people import draw_people
 from topdb.drawn.publishing import Publisher, Shot, plan_shots, publisher
 from topdb.drawn.scenes import BoxKind, draw_cameras, draw_image, draw_parts
 from topdb.errors import UserError
+from topdb.fingerprint import fingerprint
 
 VERSION = 1
 """Raised whenever the same settings would draw other images."""
@@ -45,14 +46,15 @@ def render(
         inside = parts.relative_to(root) if parts else None
         _draw(settings, files, shots, partial, partial / inside if inside else None)
         counts = _counts(shots)
+        (partial / SEAL).touch()
         description = {
             "version": VERSION,
             "layout": layout,
             "settings": settings.model_dump(),
             "images": counts,
+            "content": fingerprint(partial, note=False),
         }
         (partial / MARKER).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-        (partial / SEAL).touch()
         _move_into_place(partial, root)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
