@@ -107,3 +107,17 @@ def test_names_are_the_shortest_that_differ(tmp_path):
     assert names_of([paths[0], paths[1], paths[2]]) == ["x/a", "x/b", "y/b"]
     with pytest.raises(UserError, match="given twice"):
         names_of([paths[0], tmp_path / "x/../x/a/plain"])
+
+
+def test_a_collapsed_network_and_damaged_files_are_named(tmp_path):
+    with pytest.raises(
+        UserError, match=r"constant.npz has no score, since all distances are equal"
+    ):
+        read(CASES / "constant.npz")
+    with pytest.raises(UserError, match="paths_object.npz"):
+        read(CASES / "ok.npz", CASES / "paths_object.npz")
+    with pytest.raises(UserError, match="55 of 60 queries have no match"):
+        read(CASES / "mostly_no_match.npz")
+    with pytest.raises(UserError, match=r"one_camera.npz: .*--cameras ignore"):
+        read(CASES / "one_camera.npz")
+    assert read(CASES / "one_camera.npz", ignore_cameras=True)[0].checkpoints

@@ -65,14 +65,14 @@ class Queries:
 def write_queries(path: Path, queries: Queries) -> None:
     """Write `queries.parquet`; NaN becomes a missing value."""
     content = {
-        "path": pa.array(queries.paths, pa.string()),
-        "pid": pa.array(queries.pids, pa.int64()),
-        "camid": pa.array(queries.camids, pa.int64()),
-        "matches": pa.array(queries.matches, pa.int64()),
-        **{name: pa.array(each, from_pandas=True) for name, each in queries.columns.items()},
+        "path": _texts(queries.paths),
+        "pid": _whole(queries.pids),
+        "camid": _whole(queries.camids),
+        "matches": _whole(queries.matches),
+        **{name: _column(each) for name, each in queries.columns.items()},
     }
     names = [*_ORDER, *(name for name in content if name not in _ORDER)]
-    _write(path, pa.table({name: content[name] for name in names}))
+    _write(path, {name: content[name] for name in names})
 
 
 def read_queries(path: Path) -> Queries:
@@ -160,12 +160,12 @@ class Top:
 def write_top(path: Path, top: Top) -> None:
     """Write `top.parquet`."""
     content = {
-        "query": pa.array(top.queries, pa.string()),
-        "rank": pa.array(top.ranks, pa.int64()),
-        "gallery": pa.array(top.galleries, pa.string()),
-        "right": pa.array(top.right, pa.bool_()),
+        "query": _texts(top.queries),
+        "rank": _whole(top.ranks),
+        "gallery": _texts(top.galleries),
+        "right": _column(top.right),
     }
-    _write(path, pa.table(content))
+    _write(path, content)
 
 
 def read_top(path: Path) -> Top:
@@ -261,9 +261,38 @@ def read_metrics(path: Path) -> Summary:
     return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests, made_by)
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, content: Mapping[str, pa.Array]) -> None:
     with replacing(path) as partial:
-        pq.write_table(table, partial)
+        pq.write_table(pa.Table.from_arrays([*content.values()], names=[*content]), partial)
+
+
+# Columns are made of buffers: `pa.array` imports pandas where it is installed, which costs more
+# time than a small evaluation.
+
+
+def _texts(values: Sequence[str]) -> pa.Array:
+    encoded = [value.encode() for value in values]
+    edges = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+    if edges[-1] > np.iinfo(np.int32).max:
+        return pa.array(values, pa.string())
+    buffers = [None, pa.py_buffer(edges.astype(np.int32)), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def _whole(values: NDArray[np.int64]) -> pa.Array:
+    return _column(np.asarray(values, np.int64))
+
+
+def _column(values: NDArray[Any]) -> pa.Array:
+    """Return numbers, or true and false; NaN becomes a missing value."""
+    values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    if values.dtype.kind not in "fiub":
+        return pa.array(values, from_pandas=True)
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(0, np.bool_)
+    known = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    kind = pa.from_numpy_dtype(values.dtype)
+    content = np.packbits(values, bitorder="little") if values.dtype.kind == "b" else values
+    return pa.Array.from_buffers(kind, len(values), [known, pa.py_buffer(content)])
 
 
 def _read(path: Path, needed: Sequence[str], kind: str) -> dict[str, list[Any]]:

@@ -18,6 +18,7 @@ from topdb.results.models import (
     read_checkpoint,
     score_folders,
 )
+from topdb.retrieval.doubts import ALL_EQUAL
 from topdb.runs.evaluate import score
 
 SUFFIXES = (".npz", ".mat", ".h5", ".hdf5", ".pth", ".pt", ".pkl", ".csv", ".safetensors")
@@ -46,10 +47,17 @@ def read_models(paths: Sequence[Path], how: Scoring) -> Iterator[Model]:
     Raises
     ------
     UserError
-        A path is missing, is given twice, holds neither, or a file is broken.
+        A path is missing, is given twice, holds neither, a file is broken, or a run has no score.
     """
     for name, path in zip(names_of(paths), paths, strict=True):
-        yield Model(name, tuple(_checkpoints(path, how)))
+        runs = tuple(_checkpoints(path, how))
+        for run in runs:
+            if ALL_EQUAL in run.summary.doubts:
+                raise UserError(
+                    f"{run.source} has no score, since {ALL_EQUAL}: leave it out, or find out why "
+                    "its network gives all images one feature."
+                )
+        yield Model(name, runs)
 
 
 def _checkpoints(path: Path, how: Scoring) -> Iterator[Checkpoint]:
