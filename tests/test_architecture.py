@@ -16,9 +16,10 @@ ROOMS = {
     "code": set(),
     "files": {"errors"},
     "config": {"errors", "metrics"},
-    "results": {"config", "metrics"} | COMMON,
+    "parquet": set(),
+    "results": {"config", "metrics", "parquet"} | COMMON,
     "evidence": {"config", "datasets", "results", "metrics", "statistics"} | COMMON,
-    "datasets": {"config"} | COMMON,
+    "datasets": {"config", "parquet"} | COMMON,
     "drawn": {"config", "datasets", "fingerprint"} | COMMON,
     "methods": {"config"} | COMMON,
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,
@@ -69,6 +70,12 @@ def topdb_rooms(source: str) -> set[str]:
         elif name.startswith("topdb."):
             rooms.add(name.split(".")[1])
     return rooms
+
+
+def test_parquet_is_read_in_one_place_that_starts_no_thread():
+    reading = ("ParquetFile(", "pq.read_table(")
+    found = [room(each) for each in MODULES if any(word in each.read_text() for word in reading)]
+    assert found == ["parquet"]
 
 
 def libraries(source: str) -> set[str]:

@@ -31,12 +31,16 @@ PRETRAINING = {
     "images": 2,
 }
 TRAIN_AND_LIST_MODULES = """
-import sys
+import os, sys
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 from topdb.cli import main
 try:
     main()
 finally:
     print(*sorted(sys.modules), file=sys.stderr)
+    names = [open(f"/proc/self/task/{each}/comm").read() for each in os.listdir("/proc/self/task")]
+    names = [each for each in names if not each.startswith("jemalloc")]
+    print("threads", len(names), file=sys.stderr)
 """
 
 
@@ -107,6 +111,10 @@ def test_a_training_process_of_a_small_network_imports_no_torchvision(processes)
         assert heavy not in modules
 
 
+def test_a_training_process_ends_without_a_thread_of_a_library(processes):
+    assert processes[0].stderr.split()[-2:] == ["threads", "1"]
+
+
 def test_another_seed_or_method_gives_other_bits(project, processes):
     train(project, seed=2, out="seed-2")
     train(project, method="no-drop", out="no-drop")
@@ -168,6 +176,8 @@ def test_the_record_has_the_documented_content(project, processes):
     assert record["environment"]["threads"] == 1
     assert record["peak_memory_mib"] > 0
     assert record["peak_gpu_memory_mib"] is None
+    assert record["diverged"] is None
+    assert record["loss_limit"] > 10 * np.log(4)
     assert set(record["seconds"]) == {"prepare", "train", "extract"}
     assert set(record["images_per_second"]) == {"train", "extract"}
 
@@ -215,7 +225,8 @@ def test_a_disk_that_takes_no_watched_history_stops_no_training(project, monkeyp
 def test_a_run_that_fails_leaves_no_record_of_an_older_one(project):
     train(project, out="again")
     absurd = {"rules": {"network": {"rate": 1e30}}, "epochs": 4, "images": 2}
-    profile = profile_with(scale__epochs=4, changes={"top-db-net": {"all": absurd}})
+    changes = {"top-db-net": {"all": absurd}}
+    profile = profile_with(scale__epochs=4, changes=changes, divergence={"fails": True})
     with pytest.raises(UserError, match="epoch"):
         train(project, out="again", profile=profile)
     assert not (project / "again/run.json").exists()

@@ -20,6 +20,7 @@ from topdb.datasets.conversions import ALTERING
 from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
 from topdb.files import replacing
+from topdb.parquet import read_table
 
 Integers = NDArray[np.int64]
 
@@ -303,7 +304,7 @@ def read_index(path: Path) -> Index:
     remedy = "delete it and run `topdb index` again."
     try:
         with path.open("rb") as stream:
-            table = pq.ParquetFile(stream).read(use_threads=False)
+            table = read_table(stream)
     except FileNotFoundError:
         raise UserError(f"the index {path} does not exist: run `topdb index` first.") from None
     # pyarrow raises these too on damaged bytes.

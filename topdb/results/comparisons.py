@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from topdb.config import Ranking
 from topdb.errors import UserError
 from topdb.files import replacing
+from topdb.parquet import read_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,7 +272,7 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
         The file is missing or broken, or was written for another profile or by another version.
     """
     try:
-        table = pq.ParquetFile(path).read()
+        table = read_table(path)
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb judge` first.") from None

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from topdb.errors import UserError
 from topdb.files import replacing
+from topdb.parquet import read_table
 
 _TYPES: dict[Any, str] = {
     str: "string",
@@ -74,7 +75,7 @@ def read_example_images(path: Path) -> list[ExampleImage]:
     """
     names = list(_FIELDS)
     try:
-        table = pq.ParquetFile(path).read(names).select(names).cast(_SCHEMA)
+        table = read_table(path, names).select(names).cast(_SCHEMA)
         gaps = [name for name in names if name != "right" and table[name].null_count]
         if gaps:
             raise ValueError(f"{gaps[0]} is missing somewhere")
