@@ -136,6 +136,30 @@ def test_notes_name_data_code_machine_and_evaluator(tmp_path):
     assert "re-ranking `torchreid`, k1 = 20, k2 = 6, lambda = 0.3." in document
 
 
+def test_trainings_that_went_wrong_are_counted_and_named(tmp_path):
+    results = tmp_path / "results"
+    write_results(results)
+    wrong = {"epoch": 2, "what": "loss", "value": 1.7e17, "limit": 38.0}
+    folder = tiny.write_run(results, "market1501", "baseline", 2, diverged=wrong)
+    document = render(tmp_path)
+    assert (
+        "**Diverged**: 1 of 4 trainings, whose scores are part of the means "
+        "(market1501/baseline/seed-2: loss of epoch 2 was 1.7e+17, beyond 38)." in document
+    )
+    # A score of equal features is the gallery's order: no mean, difference or verdict is of it.
+    path = folder / "plain/metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "collapsed": True}))
+    document = render(tmp_path)
+    assert (
+        "**Collapsed** (`plain`): 1 of 4 runs give every image the same features, and their cells "
+        "have no mean (market1501/baseline/seed-2)." in document
+    )
+    assert cells(document, "Baseline")[-1] == ["–<br>INCOMPLETE", "–<br>INCOMPLETE"]
+    assert cells(document, "Top-DB-Net")[-1][0].startswith("65.0 ± 7.1 (2)")
+    assert "52.0" not in document
+    assert "| Market-1501 |" not in document  # a difference to the baseline
+
+
 def test_notes_name_what_is_odd_about_the_data(tmp_path):
     results = tmp_path / "results"
     write_results(results)

@@ -62,7 +62,7 @@ def test_a_run_says_where_it_diverged_and_older_ones_say_nothing(tmp_path, value
     assert found
     assert found.content() == said
     was = "no finite number" if value is None else "1.7e+17, beyond 38"
-    assert str(found) == f"the loss loss of epoch 2 was {was}"
+    assert str(found) == f"loss of epoch 2 was {was}"
     folder = tiny.write_run(tmp_path, "market1501", "baseline", 2)
     assert read_record(folder / "run.json").diverged is None
 

@@ -10,7 +10,7 @@ import torch
 from factories import network as small_network
 from factories import short
 
-from topdb.config import Profile
+from topdb.config import Profile, RankingSettings
 from topdb.datasets.building import build_index
 from topdb.datasets.index import Pixels
 from topdb.engine.batches import resized
@@ -18,9 +18,13 @@ from topdb.engine.progress import Stop
 from topdb.errors import StoppedError, UserError
 from topdb.files import digest
 from topdb.methods.parts.augmentation import normalise
+from topdb.results.evaluation import read_metrics
 from topdb.results.features import read_features
+from topdb.results.records import read_record
 from topdb.results.runs import Run
 from topdb.results.snapshots import read_snapshots
+from topdb.runs.evaluate import evaluate
+from topdb.runs.extraction import extract_run
 from topdb.runs.train import train_run
 from topdb.runs.watching import chosen_queries, look_at
 
@@ -83,6 +87,23 @@ def test_only_the_chosen_seed_is_looked_at(data):
     assert (folder / "snapshots.npz").is_file()
     assert train(data, "once-chosen", seed=2) == folder
     assert not (folder / "snapshots.npz").exists()
+
+
+@pytest.mark.parametrize("rate", [1e8, 1e30])
+def test_a_training_that_diverges_is_looked_at_scored_and_marked(data, rate, capsys):
+    """A finite divergence is scored; where nothing is a number all features are equal."""
+    wild = {"images": 2, "rules": {"network": {"rate": rate}}}
+    folder = train(data, f"wild-{rate}", "baseline", changes={"baseline": {"all": wild}})
+    record = read_record(folder / "run.json")
+    assert record.diverged.epoch == 1
+    assert f"market1501/baseline/seed-1 diverged, for {record.diverged}" in capsys.readouterr().err
+    assert read_snapshots(folder / "snapshots.npz").epochs.tolist() == [1, 2]
+    summary = evaluate(folder / "features.npz", "plain", RankingSettings(), folder / "plain", 1)
+    assert summary.collapsed == (rate == 1e30)
+    assert read_metrics(folder / "plain/metrics.json").collapsed == summary.collapsed
+    features = digest(folder / "features.npz")
+    extract_run(folder, data.index, data.pixels, folder / "again.npz", None)
+    assert digest(folder / "again.npz") == features
 
 
 def test_the_last_snapshot_ranks_as_the_runs_own_features_do(data):

@@ -166,7 +166,7 @@ def test_a_scheduler_that_ends_the_process_ends_it_in_the_run_that_trains(data, 
 
 def test_an_error_ends_the_process_and_is_in_the_log_of_its_run(data, tmp_path, monkeypatch, capfd):
     absurd = {"baseline": {"all": {"images": 2, "rules": {"network": {"rate": 1e30}}}}}
-    folder = project(data, tmp_path / "error", changes=absurd)
+    folder = project(data, tmp_path / "error", changes=absurd, divergence={"fails": True})
     monkeypatch.chdir(folder)
     assert tiny.topdb(monkeypatch, *command()) == 2
     said = capfd.readouterr().err

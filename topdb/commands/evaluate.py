@@ -14,7 +14,6 @@ from topdb.formats import read
 from topdb.results.evaluation import Summary, read_queries
 from topdb.results.features import is_documented
 from topdb.results.runs import forget
-from topdb.retrieval.doubts import ALL_EQUAL
 from topdb.runs.evaluate import evaluate as score
 from topdb.runs.indexed import with_index
 
@@ -124,7 +123,7 @@ def evaluate(
 
 
 def _intervals(folder: Path, found: Summary) -> Intervals:
-    if ALL_EQUAL in found.doubts:
+    if found.collapsed:
         return {}
     over_people = intervals(read_queries(folder / "queries.parquet"), found)
     write_intervals(folder / "intervals.json", over_people)
@@ -133,7 +132,7 @@ def _intervals(folder: Path, found: Summary) -> Intervals:
 
 def _headline(found: Summary, ranking: str, over_people: Intervals) -> str:
     """Return the score in one line, with intervals over people where there are any."""
-    if ALL_EQUAL in found.doubts:
+    if found.collapsed:
         return f"no score  ({ranking})"
     shown = []
     for name in SHOWN if over_people else SHOWN[:2]:

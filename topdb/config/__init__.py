@@ -25,6 +25,7 @@ from topdb.config.methods import declared, method_files, rebuilt_methods
 from topdb.config.profile import (
     EVERYWHERE,
     PRETRAINING,
+    DivergenceSettings,
     DoubtSettings,
     ExamplesSettings,
     HardwareSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "PRETRAINING",
     "CheckSettings",
     "DatasetSettings",
+    "DivergenceSettings",
     "DoubtSettings",
     "ExamplesSettings",
     "HardwareSettings",

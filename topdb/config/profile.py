@@ -196,6 +196,17 @@ class DoubtSettings(Settings):
     """Whether a query's path may be a gallery image's, too."""
 
 
+class DivergenceSettings(Settings):
+    """When a training has gone wrong by its own losses, and what is done. No bit depends on it."""
+
+    factor: Annotated[float, Field(gt=1.0)] = 10.0
+    """How often the untrained network's losses a loss may be at the end of an epoch. Ten times a
+    guess over K people gives the right one a chance of K^-10: surer, and wronger, than to guess."""
+    fails: bool = False
+    """Whether such a training ends in an error. By default its run is kept and marked: a seed that
+    diverges is a result of the method, and another in its place makes the method look better."""
+
+
 class Profile(Settings):
     """Everything that one grid of runs depends on."""
 
@@ -220,6 +231,7 @@ class Profile(Settings):
     hardware: HardwareSettings = HardwareSettings()
     ranking: RankingSettings = RankingSettings()
     doubts: DoubtSettings = DoubtSettings()
+    divergence: DivergenceSettings = DivergenceSettings()
     snapshots: SnapshotSettings = SnapshotSettings()
     resources: ResourceSettings = ResourceSettings()
 

@@ -1,5 +1,6 @@
 """The loop: one step, one epoch, a whole training. It names no method."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from topdb.config import HardwareSettings
 from topdb.engine.batches import Placement, loaded, precision
 from topdb.engine.checkpoint import Checkpoint, Checkpoints
+from topdb.engine.divergence import Divergence
 from topdb.engine.progress import Moment as Shown
 from topdb.engine.progress import Progress, Recorded, Stop, silent
 from topdb.engine.state import Epoch, Optimisers, Position, Randomness, State, read, written
@@ -113,6 +115,7 @@ def fit(
     taken_up: Checkpoint | None = None,
     stop: Stop | None = None,
     progress: Progress = silent,
+    divergence: Divergence | None = None,
 ) -> list[Epoch]:
     """Train a method in place, by its own recipe; return what happened in each pass.
 
@@ -132,12 +135,14 @@ def fit(
         have been without the interruption
     stop : asked after each step; on a request a checkpoint is written and training ends
     progress : told after each step
+    divergence : looks at each epoch's losses; where it keeps what diverges, a training ends early
+        whose losses or weights are no finite numbers
 
     Raises
     ------
     UserError
-        There are too few people or images for a batch, a loss is no longer a finite number, or a
-        checkpoint cannot be written.
+        There are too few people or images for a batch, the training diverges and that is no
+        result, or a checkpoint cannot be written.
     StoppedError
         `stop` asked for it.
     """
@@ -145,9 +150,12 @@ def fit(
     place.network(network)
     network.train()
     state = State.begin(network, Optimisers(network, hardware.fused), randomness)
+    divergence, people_to_know = divergence or Divergence(), int(labels.max()) + 1
     position, recorded = Position(), Recorded(1)
     if taken_up:
         position, recorded = _restore(state, taken_up)
+        for done in position.history:
+            divergence.look(done.number, done.losses, position.untrained, people_to_know)
     forward, draw = forward_pass(network, hardware), draw or network.batches
     classes = torch.from_numpy(labels)
     stop = stop or Stop()
@@ -164,10 +172,11 @@ def fit(
         """Write a checkpoint where one is due, and end where somebody asked for it."""
         # Asked once: a request that comes after this look waits for the next one.
         asked = stop.asked
+        saved = False
         if checkpoints and (asked or checkpoints.due(last=position.epoch == passes)):
-            _save(checkpoints, state, position, recorded)
+            saved = _save(checkpoints, state, position, recorded, must=divergence.fails)
         if asked:
-            stop.end(str(position), saved=checkpoints is not None)
+            stop.end(str(position), saved=saved)
 
     devices = [torch.cuda.current_device()] if place.device.type == "cuda" else []
     with (
@@ -217,22 +226,39 @@ def fit(
                     **needed,
                 )
                 recorded.add(loss, losses)
+                broken = False
                 if (step + 1) % hardware.log_every == 0 or step + 1 == steps:
-                    recorded.values()
+                    if divergence.fails:
+                        recorded.require_finite()
+                    broken = not recorded.finite
                 size, seen = len(people), recorded.latest
                 progress(Shown(number + 1, passes, step + 1, steps, size, seen))
                 position.step, position.clock = step + 1, moment.epoch
                 position.seconds = time.perf_counter() - began
+                if broken:
+                    break
                 if step + 1 < steps:
                     pause()
 
             rate = next(iter(rates(network, moment).values()))
-            count = sum(map(len, batches))
+            count = sum(map(len, batches[: position.step]))
             done = Epoch(number + 1, rate, count, position.seconds, recorded.means())
+            untrained = position.untrained if number else recorded.first
+            divergence.look(number + 1, done.losses, untrained, people_to_know)
             on_epoch(done)
-            position = Position(number + 1, history=[*position.history, done], clock=position.clock)
+            position = Position(
+                number + 1,
+                history=[*position.history, done],
+                clock=position.clock,
+                untrained=untrained,
+            )
             recorded, state.batches = Recorded(number + 2), []
+            if divergence.ended:
+                return position.history
             pause()
+    for name, values in network.state_dict().items():
+        if _broken(values):  # by the last step, after which no loss was computed
+            divergence.mark(position.epoch, name, math.nan)
     if stop.asked:  # after the last look, and before requests were raised at once again
         pause()
     return position.history
@@ -263,11 +289,15 @@ def _looking(network: Method, images: Images, hardware: HardwareSettings) -> Loo
     return look
 
 
-def _save(checkpoints: Checkpoints, state: State, position: Position, recorded: Recorded) -> None:
-    """Write a checkpoint, of finite numbers alone."""
+def _save(
+    checkpoints: Checkpoints, state: State, position: Position, recorded: Recorded, *, must: bool
+) -> bool:
+    """Write a checkpoint, of finite numbers alone; return whether it was, unless it must be."""
     tensors = state.tensors() | {"losses": recorded.values()}
     for name, values in tensors.items():
-        if values.is_floating_point() and values.numel() and not _finite(values):
+        if _broken(values):
+            if not must:
+                return False
             raise UserError(
                 f"{name} is no longer finite after {position}: lower the learning rate (`changes` "
                 "or `scale.rate` in params.yaml), or look for broken images."
@@ -278,12 +308,15 @@ def _save(checkpoints: Checkpoints, state: State, position: Position, recorded: 
         "sampler": state.sampler(),
     }
     checkpoints.save(position.name, tensors, content)
+    return True
 
 
-def _finite(values: Tensor) -> bool:
-    """Whether all values are; the extremes tell without a mask as large as the values."""
+def _broken(values: Tensor) -> bool:
+    """Whether a value is not finite; the extremes tell without a mask as large as the values."""
+    if not (values.is_floating_point() and values.numel()):
+        return False
     smallest, largest = values.aminmax()
-    return bool(smallest.isfinite() and largest.isfinite())
+    return not (smallest.isfinite() and largest.isfinite())
 
 
 def _restore(state: State, checkpoint: Checkpoint) -> tuple[Position, Recorded]:

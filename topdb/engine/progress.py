@@ -127,17 +127,9 @@ class Recorded:
         self.names = ["loss", *losses]
 
     def values(self) -> Tensor:
-        """Return all losses (steps, names) float32 on the CPU.
-
-        Raises
-        ------
-        UserError
-            One is no finite number; the message names epoch, step and loss.
-        """
+        """Return all losses (steps, names) float32 on the CPU."""
         if self._unseen:
-            fresh = torch.stack(self._unseen).cpu()
-            self._require_finite(fresh, sum(map(len, self._seen)))
-            self._seen.append(fresh)
+            self._seen.append(torch.stack(self._unseen).cpu())
             self._unseen = []
         if not self._seen:
             return torch.empty(0, 0)
@@ -150,12 +142,30 @@ class Recorded:
         """The summed loss of the last step that was looked at."""
         return float(self._seen[-1][-1, 0]) if self._seen else None
 
+    @property
+    def first(self) -> float:
+        """Sizes of the first step's losses, added up."""
+        return float(self.values()[0, 1:].abs().double().sum())
+
     def means(self) -> dict[str, float]:
         """Return the mean of each loss over the steps."""
         means = self.values().double().mean(dim=0).tolist()
         return dict(zip(self.names, means, strict=True))
 
-    def _require_finite(self, values: Tensor, steps_before: int) -> None:
+    @property
+    def finite(self) -> bool:
+        """Whether all losses are finite numbers."""
+        return bool(self.values().isfinite().all())
+
+    def require_finite(self) -> None:
+        """Look at all losses.
+
+        Raises
+        ------
+        UserError
+            One is no finite number; the message names epoch, step and loss.
+        """
+        values = self.values()
         broken = ~values.isfinite()
         if not broken.any():
             return
@@ -165,7 +175,7 @@ class Recorded:
         value = values[step][self.names.index(named)].item()
         raise UserError(
             f"the loss {named} became {'NaN' if math.isnan(value) else 'infinite'} in epoch "
-            f"{self._epoch}, step {steps_before + step + 1}: lower the learning rate (`changes` or "
+            f"{self._epoch}, step {step + 1}: lower the learning rate (`changes` or "
             "`scale.rate` in params.yaml), or look for broken images."
         )
 

@@ -197,6 +197,8 @@ class Position:
     """The epochs that are whole."""
     clock: float = -1.0
     """Where the recipe's clock stood at the last step's start; before the first step below 0."""
+    untrained: float = 0.0
+    """Sizes of the first step's losses, added up; known when the first epoch is whole."""
 
     @property
     def name(self) -> str:

@@ -94,7 +94,8 @@ def _judged(
 ) -> CellComparison:
     own, planned = scores[cell], len(profile.seeds)
     values = [] if own is None else own.by_seed(quantity).tolist()
-    summary = headline(values) if values else None
+    unsound = own.unsound if own else ""
+    summary = headline(values) if values and not unsound else None
     row = CellComparison(
         dataset=cell.dataset,
         method=cell.method,
@@ -106,7 +107,7 @@ def _judged(
         sd=summary.sd if summary else math.nan,
         confidence=1.0 - 2.0 * settings.alpha,
         delta=margin,
-        reason=NOT_PRINTED,
+        reason=unsound or NOT_PRINTED,
     )
     if printed is None:
         return row
@@ -115,9 +116,9 @@ def _judged(
         "owner": printed.owner,
         "estimate": row.mean - printed.value,
         "verdict": CellVerdict.INCOMPLETE.value,
-        "reason": "One seed is declared; a verdict needs two.",
+        "reason": unsound or "One seed is declared; a verdict needs two.",
     }
-    if planned < 2:
+    if planned < 2 or unsound:
         return replace(row, **judged)
     finding = cell_verdict(
         values,

@@ -21,6 +21,7 @@ SMALLEST_REFERENCE = 10
 _WITHOUT_EFFECT: dict[str, Any] = {
     **dict.fromkeys(("seeds", "doubts", "snapshots", "resources"), True),
     "hardware": HardwareSettings.WITHOUT_EFFECT,
+    "divergence": True,
 }
 """What a profile holds and no number depends on, beside the seeds."""
 

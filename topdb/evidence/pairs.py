@@ -97,6 +97,8 @@ def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interv
     nothing = Interval(seeds, reference_seeds, confidence=settings.confidence)
     if own is None or reference is None or not seeds or not reference_seeds:
         return nothing
+    if own[0].unsound or reference[0].unsound:
+        return nothing
     first = own[0].of_seeds(own[1], pair.quantity)
     second = reference[0].of_seeds(reference[1], pair.quantity)
     if min(seeds, reference_seeds) < 2:
@@ -130,6 +132,8 @@ def test(
     name = f"{PAIRED if pair.paired else EXACT}, {SIDES[alternative]}"
     if own is None or reference is None or not own[1] or not reference[1]:
         return name, None
+    if own[0].unsound or reference[0].unsound:
+        return name, None
     first = np.nanmean(own[0].of_seeds(own[1], pair.quantity), axis=1)
     second = np.nanmean(reference[0].of_seeds(reference[1], pair.quantity), axis=1)
     rng = generator(settings, pair)
@@ -158,7 +162,7 @@ def seeds_needed(
     own, reference = scores.get(pair.cell), scores.get(pair.reference)
     if own is None or reference is None or pair.paired or math.isnan(published):
         return None
-    if min(len(own.seeds), len(reference.seeds)) < 2:
+    if min(len(own.seeds), len(reference.seeds)) < 2 or own.unsound or reference.unsound:
         return None
     return seeds_to_see(
         published,

@@ -34,6 +34,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     if len(finished) < len(planned):
         missing = f": {len(planned) - len(finished)} of {len(planned)} runs are missing."
         yield (Strong("Incomplete"), missing)
+    yield from _diverged(records)
     yield from _recipes(profile, records)
     imported = [record for record in records if record.checkpoint]
     if imported:
@@ -47,6 +48,20 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         versions = ", ".join(sorted({each.versions.get("torch", "unknown") for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
     yield from _evaluators(profile, results, finished)
+
+
+def _diverged(records: list[RunRecord]) -> Iterator[Text]:
+    """Count the trainings that went wrong by their own losses, and name each."""
+    found = [(each, each.diverged) for each in records if each.diverged]
+    if found:
+        told = "; ".join(
+            f"{run.dataset}/{run.method}/seed-{run.seed}: {wrong}" for run, wrong in found
+        )
+        yield (
+            Strong("Diverged"),
+            f": {len(found)} of {len(records)} trainings, whose scores are part of the means "
+            f"({told}).",
+        )
 
 
 def _recipes(profile: Profile, records: list[RunRecord]) -> Iterator[Text]:
@@ -139,6 +154,7 @@ def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterato
     for ranking in profile.rankings:
         found: dict[Text, None] = {}
         doubts: dict[str, list[Run]] = {}
+        collapsed: list[Run] = []
         for run in finished:
             path = run.metrics(results, ranking)
             if path.is_file():
@@ -149,12 +165,26 @@ def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterato
                     raise lacking(path, error, "run `topdb evaluate` again") from None
                 for doubt in summary.doubts:
                     doubts.setdefault(doubt, []).append(run)
+                collapsed += [run] * summary.collapsed
         for described in found:
             yield ("Evaluator ", Code(ranking), ": ", *described, ".")
+        if collapsed:
+            named = ", ".join(map(_named_run, collapsed))
+            yield (
+                Strong("Collapsed"),
+                " (",
+                Code(ranking),
+                f"): {len(collapsed)} of {len(finished)} runs give every image the same features, "
+                f"and their cells have no mean ({named}).",
+            )
         for doubt, of in doubts.items():
-            first = f"{of[0].dataset}/{of[0].method}/seed-{of[0].seed}"
+            first = _named_run(of[0])
             more = f" and {len(of) - 1} more" if len(of) > 1 else ""
             yield (Strong("Doubtful"), " (", Code(ranking), "), ", Code(first), f"{more}: {doubt}.")
+
+
+def _named_run(run: Run) -> str:
+    return f"{run.dataset}/{run.method}/seed-{run.seed}"
 
 
 def _evaluator(identity: Mapping[str, Any], code: str | None) -> Text:

@@ -90,7 +90,7 @@ def write_report(
 def write_metrics(params: Params, profile_name: str, results: Path, path: Path) -> None:
     """Write mean, deviation and number of seeds of each cell, nested as data set, method, ranking.
 
-    Values are in percent.
+    Values are in percent. A cell of which a run collapsed has no mean, and says how many did.
     """
     profile = params.selected(profile_name)
     content: dict[str, Any] = {
@@ -101,12 +101,14 @@ def write_metrics(params: Params, profile_name: str, results: Path, path: Path) 
         if scores is None:
             continue
         entry: dict[str, float | int] = {}
-        for name in params.metrics:
+        for name in () if scores.unsound else params.metrics:
             found = headline(scores.by_seed(name))
             entry[name] = round(found.mean, 4)
             if not math.isnan(found.sd):
                 entry[f"{name}_sd"] = round(found.sd, 4)
         entry["seeds"] = len(scores.seeds)
+        if scores.collapsed:
+            entry["collapsed"] = len(scores.collapsed)
         by_dataset = content.setdefault(cell.dataset, {})
         by_dataset.setdefault(cell.method, {})[cell.ranking] = entry
     write_json(path, content)

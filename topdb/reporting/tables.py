@@ -280,10 +280,11 @@ def _measured(
         return None
     key = column.dataset, column.quantity
     values = [row.values[key].value for row in peers if key in row.values]
+    known = not math.isnan(cell.mean)  # no run, or one that collapsed
     return Entry(
         value=cell.mean,
         place=place_of(round(cell.mean, 1), values)
-        if values and cell.seeds and not cell.withheld
+        if values and known and not cell.withheld
         else None,
         sd=_known(cell.sd) if cell.seeds else None,
         seeds=cell.seeds,

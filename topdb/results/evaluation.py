@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from topdb.errors import UserError
 from topdb.files import read_json, replacing, write_json
+from topdb.parquet import read_table
 from topdb.results.provenance import Code, read_code
 from topdb.results.records import lacking
 
@@ -202,6 +203,8 @@ class Summary:
     a file written before there were digests, and without `images` where those were numbered."""
     made_by: Mapping[str, Any] = field(default_factory=dict)
     """Digest of the code that ranked and scored, what git has of it, versions and variables."""
+    collapsed: bool = False
+    """Whether all features are one and the same, so that the scores are the gallery's order."""
 
     @property
     def code(self) -> Code:
@@ -224,6 +227,7 @@ class Summary:
             "features_digest": self.features_digest,
             **({"gallery_digests": self.gallery_digests} if self.gallery_digests else {}),
             **({"doubts": list(self.doubts)} if self.doubts else {}),
+            **({"collapsed": True} if self.collapsed else {}),
             **({"made_by": self.made_by} if self.made_by else {}),
         }
 
@@ -253,12 +257,13 @@ def read_metrics(path: Path) -> Summary:
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
         doubts = tuple(map(str, content.pop("doubts", ())))
         gallery_digests = dict(content.pop("gallery_digests", {}))
+        collapsed = bool(content.pop("collapsed", False))
         metrics = {name: float(value) for name, value in (content | cmc).items()}
         for name in ("mAP", "mINP", *(f"R{rank}" for rank in CMC_RANKS)):
             metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise lacking(path, error, "run `topdb evaluate` again") from None
-    return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests, made_by)
+    return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests, made_by, collapsed)
 
 
 def _write(path: Path, content: Mapping[str, pa.Array]) -> None:
@@ -298,7 +303,7 @@ def _column(values: NDArray[Any]) -> pa.Array:
 def _read(path: Path, needed: Sequence[str], kind: str) -> dict[str, list[Any]]:
     """Return all columns of a table, of which some are needed."""
     try:
-        table = pq.ParquetFile(path).read()
+        table = read_table(path)
         missing = [name for name in needed if name not in table.column_names]
         if missing:
             raise KeyError(f"no column {missing[0]}")

@@ -85,9 +85,9 @@ class Diverged:
 
     epoch: int
     what: str
-    """The loss's name."""
+    """`loss` (the sum), or the name of one, or of a weight."""
     value: float
-    """Its mean over the epoch; NaN where it was no finite number, and the training ended."""
+    """The mean over the epoch; NaN where it was no finite number, and the training ended."""
     limit: float
     """What no loss of a sound training exceeds."""
 
@@ -95,7 +95,7 @@ class Diverged:
         was = "no finite number"
         if math.isfinite(self.value):
             was = f"{self.value:.4g}, beyond {self.limit:.4g}"
-        return f"the loss {self.what} of epoch {self.epoch} was {was}"
+        return f"{self.what} of epoch {self.epoch} was {was}"
 
     def content(self) -> dict[str, Any]:
         """Return what `run.json` says; JSON has no NaN."""

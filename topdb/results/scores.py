@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.metrics import Metric, metric
-from topdb.results.evaluation import read_queries
+from topdb.results.evaluation import read_metrics, read_queries
 from topdb.results.runs import Cell, Run, cells
 
 _RANK = "first_match_rank"
@@ -34,6 +34,19 @@ class CellScores:
     """(seeds, Q) rank, from 1, of the first right match; below 1 where there is none."""
     evaluated: NDArray[np.bool_]
     """(Q,) whether a query has a valid match."""
+    collapsed: tuple[int, ...] = ()
+    """Seeds whose features are all one and the same: their scores mean nothing."""
+
+    @property
+    def unsound(self) -> str:
+        """Say why the cell has no mean; empty where it has one."""
+        if not self.collapsed:
+            return ""
+        listed = ", ".join(map(str, self.collapsed))
+        return (
+            f"{len(self.collapsed)} of {len(self.seeds)} runs collapsed to equal features (seed "
+            f"{listed}): there is no mean of scores that are the gallery's order."
+        )
 
     def by_seed(self, metric_name: str) -> NDArray[np.float64]:
         """Return the metric of each run, (seeds,)."""
@@ -97,6 +110,7 @@ def read_cell(
     """
     wanted = [metric(name) for name in metrics]
     seeds: list[int] = []
+    collapsed: list[int] = []
     paths: tuple[str, ...] = ()
     people, evaluated = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     scores: dict[str, list[NDArray[np.float64]]] = {each.name: [] for each in wanted}
@@ -118,6 +132,9 @@ def read_cell(
                 "evaluate` on all of them again."
             )
         paths, people, evaluated = found, person, matched
+        summary = Run(cell.dataset, cell.method, seed).metrics(results, cell.ranking)
+        if summary.is_file() and read_metrics(summary).collapsed:
+            collapsed.append(seed)
         seeds.append(seed)
         ranks.append(queries.columns[_RANK])
         for each in wanted:
@@ -129,7 +146,9 @@ def read_cell(
     if not seeds:
         return None
     by_query = {name: np.stack(each) for name, each in scores.items()}
-    return CellScores(tuple(seeds), people, by_query, paths, np.stack(ranks), evaluated)
+    return CellScores(
+        tuple(seeds), people, by_query, paths, np.stack(ranks), evaluated, tuple(collapsed)
+    )
 
 
 def _percent(

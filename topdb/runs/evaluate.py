@@ -174,6 +174,7 @@ def score(
         features_digest=digest(features_path),
         made_by=_made_by(),
         doubts=(*(given.doubts if given else ()), *found.sentences),
+        collapsed=found.all_equal,
         gallery_digests=galleries,
     )
     return Scored(summary, _queries(features, result), _top(features, result))

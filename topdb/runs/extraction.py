@@ -26,7 +26,7 @@ from topdb.methods.contract import Method
 from topdb.methods.contract.resolving import plain, resolved
 from topdb.methods.parts.augmentation import normalise
 from topdb.results.features import Features, write_features
-from topdb.results.records import read_record, write_record
+from topdb.results.records import Diverged, read_record, write_record
 from topdb.results.runs import RunFiles
 from topdb.runs.environment import has_gpu, prepare
 
@@ -82,8 +82,13 @@ def extract_features(
     index: Index,
     pixels: Pixels,
     settings: HardwareSettings,
+    diverged: Diverged | None = None,
 ) -> int:
-    """Write `features.npz` of the index's query and gallery; return the number of images."""
+    """Write `features.npz` of the index's query and gallery; return the number of images.
+
+    A diverged network's features may be no numbers, or too long to be compared. Then all are
+    written as zeros: it tells nobody apart, and its evaluation says so.
+    """
     arrays: dict[str, Any] = {}
     for split in ("query", "gallery"):
         part = index.split(split)
@@ -91,8 +96,23 @@ def extract_features(
         arrays[f"{split}_pids"] = part.pids
         arrays[f"{split}_camids"] = part.camids
         arrays[f"{split}_paths"] = np.array(part.paths)
+    names = ("query_features", "gallery_features")
+    if diverged and not comparable(*(arrays[name] for name in names)):
+        arrays |= {name: np.zeros_like(arrays[name]) for name in names}
     write_features(path, Features(**arrays))
     return len(arrays["query_pids"]) + len(arrays["gallery_pids"])
+
+
+def comparable(*features: NDArray[np.float32]) -> bool:
+    """Whether distances between features are numbers."""
+    from topdb.retrieval.checks import checked_features  # here: most runs save numba's import
+
+    try:
+        for each in features:
+            checked_features("features", each)
+    except ValueError:
+        return False
+    return True
 
 
 def on_device(
@@ -159,7 +179,8 @@ def extract_run(
         there is no `out`, or there is no GPU where one is asked for.
     """
     files = RunFiles(folder)
-    record = dict(read_record(files.record).content)
+    known = read_record(files.record)
+    record = dict(known.content)
     if out is None:
         _require_own_data(record, index, files)
     network, settings = _load(record, files, index, method_folders)
@@ -167,7 +188,7 @@ def extract_run(
     prepare(settings.device, settings.threads)
     path = out or files.features
     started = time.perf_counter()
-    images = extract_features(path, network, index, pixels, settings)
+    images = extract_features(path, network, index, pixels, settings, known.diverged)
     seconds = time.perf_counter() - started
     if out is None:
         record["dataset"] = index.name

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from topdb.config import PretrainingSettings, Profile, ScaleSettings
+from topdb.config import DivergenceSettings, PretrainingSettings, Profile, ScaleSettings
 from topdb.datasets.index import Index, Pixels
 from topdb.engine.batches import resized
+from topdb.engine.divergence import Divergence
 from topdb.engine.loop import fit
 from topdb.engine.progress import watching
 from topdb.engine.start import write_weights
@@ -90,8 +91,8 @@ def pretrain(index: Index, pixels: Pixels, profile: Profile, backbone: str, fold
     Raises
     ------
     UserError
-        The profile does not pretrain, there are too few people for a batch, or a loss is no
-        longer a finite number.
+        The profile does not pretrain, there are too few people for a batch, or the training
+        diverges.
     """
     start = profile.require_pretraining()
     people = index.split("train")
@@ -108,6 +109,8 @@ def pretrain(index: Index, pixels: Pixels, profile: Profile, backbone: str, fold
             randomness,
             lambda epoch: None,
             progress=progress,
+            # Every run starts from it, so that there is nothing to mark.
+            divergence=Divergence(DivergenceSettings(factor=profile.divergence.factor, fails=True)),
         )
     rows = [epoch.row() for epoch in epochs]
     write_csv(folder / "history.csv", list(rows[0]), rows)

@@ -16,6 +16,7 @@ from topdb.config.variables import deciding
 from topdb.datasets.index import Index, Pixels, read_index
 from topdb.engine.batches import resized, resized_parts
 from topdb.engine.checkpoint import Checkpoints, plain_digest
+from topdb.engine.divergence import Divergence
 from topdb.engine.loop import fit, position_of
 from topdb.engine.progress import Stop, stopping, watching
 from topdb.engine.start import load_backbone, load_imagenet
@@ -268,6 +269,7 @@ def _train(
     keep_spare: bool,
 ) -> None:
     started = time.perf_counter()
+    divergence = Divergence(profile.divergence)
     people = index.split("train")
     randomness = Randomness(run.dataset, run.method, run.seed)
     recipe = method.recipe
@@ -319,10 +321,21 @@ def _train(
             taken_up=taken_up,
             stop=stop,
             progress=progress,
+            divergence=divergence,
         )
     del images, parts  # gigabytes at the paper's size
+    if divergence.found:
+        print(
+            f"topdb: {run.dataset}/{run.method}/seed-{run.seed} diverged, for {divergence.found}: "
+            "the run is kept and marked.",
+            file=sys.stderr,
+        )
+    for number in range(len(epochs) + 1, recipe.whole_passes + 1):
+        look(number, network)  # what was never trained looks as it was left
     trained = time.perf_counter()
-    extracted = extract_features(files.features, network, index, pixels, profile.hardware)
+    extracted = extract_features(
+        files.features, network, index, pixels, profile.hardware, divergence.found
+    )
     done = time.perf_counter()
 
     write_history(files.history, [epoch.row() for epoch in epochs])
@@ -340,6 +353,8 @@ def _train(
         "features_digest": digest(files.features),
         "environment": around,
         "resumed": checkpoints.resumed,
+        "loss_limit": divergence.limit,
+        "diverged": divergence.found.content() if divergence.found else None,
         "seconds": {
             "prepare": round(ready - started, 3),
             "train": round(training_seconds, 3),

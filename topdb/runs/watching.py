@@ -19,7 +19,7 @@ from topdb.methods.parts.augmentation import normalise
 from topdb.methods.parts.drop import activation_map
 from topdb.results.runs import Run
 from topdb.results.snapshots import NO_IMAGE, Snapshots, with_earlier, write_snapshots
-from topdb.runs.extraction import extract_rows
+from topdb.runs.extraction import comparable, extract_rows
 
 SHOWN_RANKS = 3
 POWER = 2.0
@@ -160,6 +160,7 @@ def _maps(
         mask = network.drop_mask(features, torch.Generator().manual_seed(epoch))
         activation = activation_map(features, POWER)
         maps = normalize(activation.flatten(1), dim=1).view_as(activation)
+        maps = maps.nan_to_num(0.0, 0.0, 0.0)  # of a network that diverged
         kept = torch.ones_like(features) if mask is None else mask.expand_as(features)
         keep = kept.bool().any(dim=3).any(dim=1)
     return maps.float().cpu().numpy(), keep.cpu().numpy()
@@ -172,14 +173,21 @@ def _ranked(
     queries: NDArray[np.int64],
     profile: Profile,
 ) -> NDArray[np.int64]:
-    """Return (Q, SHOWN_RANKS) positions in the gallery by the test feature, junk left out."""
+    """Return (Q, SHOWN_RANKS) positions in the gallery by the test feature, junk left out.
+
+    A diverged network, whose features have no distances, ranks none.
+    """
     from topdb.retrieval import top_matches  # here: most runs are not looked at, and save numba
 
     query, gallery = index.split("query"), index.split("gallery")
     hardware = profile.hardware
+    shown = extract_rows(network, pixels, query.rows[queries], hardware)
+    searched = extract_rows(network, pixels, gallery.rows, hardware)
+    if not comparable(shown, searched):
+        return np.full((len(queries), SHOWN_RANKS), NO_IMAGE, np.int64)
     return top_matches(
-        extract_rows(network, pixels, query.rows[queries], hardware),
-        extract_rows(network, pixels, gallery.rows, hardware),
+        shown,
+        searched,
         query.pids[queries],
         gallery.pids,
         query.camids[queries],

@@ -84,7 +84,10 @@ def _loss(rows: plots.Rows) -> alt.Y:
     """Return a logarithmic scale, with plain numbers, where values lie far apart."""
     values = [row[end] for row in rows for end in ("low", "high") if row[end] is not None]
     if plots.logarithmic(values):
-        steps = [step * 10.0**power for power in range(-9, 10) for step in (1, 3)]
+        powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+        apart = max(1, len(powers) // 8)  # a diverged training spans many
+        ticks = (1, 3) if apart == 1 else (1,)
+        steps = [step * 10.0**power for power in powers[::apart] for step in ticks]
         shown = [step for step in steps if min(values) <= step <= max(values)]
         scale, axis = alt.Scale(type="log", nice=False), alt.Axis(values=shown, format="~g")
     else:
