@@ -1,5 +1,7 @@
 """`topdb index`."""
 
+from pathlib import Path
+
 import typer
 
 from topdb.commands.options import (
@@ -13,6 +15,9 @@ from topdb.commands.options import (
 from topdb.config import load
 from topdb.datasets.account import account
 from topdb.datasets.building import build_index
+from topdb.datasets.index import Index, read_index
+from topdb.datasets.since import changes
+from topdb.errors import UserError
 
 
 def index(
@@ -24,6 +29,7 @@ def index(
 ) -> None:
     """Read a data set's images once: write its index and its decoded pixels."""
     settings = load(params).selected(profile).dataset(dataset)
+    before = _before(out)
     built = build_index(
         dataset,
         settings.layout,
@@ -42,6 +48,9 @@ def index(
             f"{dataset} {split}: {counts.images} images of {counts.people} people "
             f"by {counts.cameras} cameras"
         )
+    now = dict(zip(built.paths, built.sha256s, strict=True))
+    if before and (other := changes(before, now)):
+        typer.echo(f"{dataset}: since the index before, {other}.")
     told = account(built)
     typer.echo(f"{dataset}: {told['protocol']}; content {told['content'][:16]}")
     for what in ("conversions", "copies"):
@@ -50,3 +59,11 @@ def index(
             typer.echo(f"  {what}: {listed}")
     for leak in told["leaks"]:
         typer.echo(f"  note: {leak}.")
+
+
+def _before(path: Path) -> Index | None:
+    """Return the index that stands there, if it is one that can be read."""
+    try:
+        return read_index(path)
+    except UserError:
+        return None

@@ -1,14 +1,19 @@
 """`topdb verify`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from topdb.commands.options import PARAMS, AllowPartial, ParamsFile, ProfileName, layout_of
+from topdb.config import load
+from topdb.datasets.index import read_index
 from topdb.datasets.part_maps import verify_maps
 from topdb.datasets.reading import Source, read_source
 from topdb.datasets.reading import verify as verified
+from topdb.datasets.since import changes, digests
+from topdb.errors import UserError
 
 
 def verify(
@@ -31,4 +36,34 @@ def verify(
     typer.echo(found.table())
     if parts:
         typer.echo(verify_maps(parts, root, read_source(source).records).told())
+    _compare_with_index(name, source, params, profile)
     found.require(allow_partial)
+
+
+def _compare_with_index(name: str, source: Source, params: Path, profile: str | None) -> None:
+    """Compare each image with the index that the profile made of this folder, if it made one.
+
+    Raises
+    ------
+    UserError
+        An image is another one than it was, is gone or new.
+    """
+    try:
+        settings = load(params)
+        known = settings.selected(profile).all_datasets()[name]
+    except (UserError, OSError, KeyError):  # none, broken, or of other data sets
+        known = None
+    path = Path()
+    if known and known.root.resolve() == source.root.resolve():
+        path = Path("results", profile or settings.profile, name, "index.parquet")
+    if not known or not path.is_file():
+        typer.echo("content: not compared, since the profile has no index of this folder")
+        return
+    whole = replace(source, distractors=known.distractors, split=known.split)
+    told = changes(read_index(path), digests(read_source(whole)))
+    if told:
+        raise UserError(
+            f"{source.root} is not what {path} was made of: {told}: restore the images, or run "
+            "`topdb index` again."
+        )
+    typer.echo(f"content: each image is the one that {path} was made of")
