@@ -10,7 +10,7 @@ import numpy as np
 from topdb.config import LeakSettings
 from topdb.datasets.decoding import content_of, decode
 from topdb.datasets.index import (
-    PIXEL_BYTES,
+    PIXEL_DIGITS,
     Index,
     Measured,
     MeasuredMap,
@@ -98,13 +98,12 @@ def _measured(file: Path, sink: PixelSink) -> Measured:
     content = content_of(file)
     image, conversions = decode(content, file)
     sink.append(image)
-    pixels = image.tobytes()
     return Measured(
         width=image.shape[1],
         height=image.shape[0],
-        crc32=zlib.crc32(pixels),
+        crc32=zlib.crc32(image.data),
         sha256=hashlib.sha256(content).hexdigest(),
-        pixels=hashlib.blake2b(pixels, digest_size=PIXEL_BYTES).hexdigest(),
+        pixels=hashlib.sha256(image.data).hexdigest()[:PIXEL_DIGITS],
         conversions=conversions,
     )
 

@@ -26,8 +26,8 @@ Integers = NDArray[np.int64]
 
 CHANNELS = 3
 _METADATA_KEY = b"topdb.index"
-PIXEL_BYTES = 16
-"""Of the digest of an image's pixels."""
+PIXEL_DIGITS = 32
+"""Of the SHA-256 of an image's pixels, that are kept: enough against accidents."""
 _FORMAT = 3
 _NUMBERS = ("pid", "camid", "label", "width", "height", "crc32")
 _COLUMNS_OF_2 = ("split", "path", *_NUMBERS, "sha256")
@@ -464,7 +464,7 @@ class _Appender:
         self.written = 0
 
     def append(self, image: Image) -> None:
-        self._stream.write(image.tobytes())
+        self._stream.write(image.data)
         self.written += image.size
 
 
