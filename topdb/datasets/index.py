@@ -464,7 +464,7 @@ class _Appender:
         self.written = 0
 
     def append(self, image: Image) -> None:
-        self._stream.write(image.data)
+        self._stream.write(np.ascontiguousarray(image).data)
         self.written += image.size
 
 
