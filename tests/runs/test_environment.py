@@ -2,13 +2,18 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 
 import topdb
 from topdb.code import own_libraries
 from topdb.config.variables import DECIDING
 from topdb.errors import UserError
+from topdb.planning import plan
+from topdb.results.runs import Run
 from topdb.runs.environment import describe, peak_gpu_memory_mib, peak_memory_mib, prepare
+from topdb.runs.record import chosen
+from topdb.runs.train import identity
 
 STATUS = Path("/proc/self/status")
 
@@ -33,6 +38,26 @@ def test_variables_that_decide_on_bits_are_told(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     told = {"ATEN_CPU_CAPABILITY": "avx2", "CUBLAS_WORKSPACE_CONFIG": ":16:8"}
     assert describe("cpu", 1)["variables"] == told
+
+
+def test_they_are_part_of_what_identifies_a_run_and_of_its_plan(tmp_path, monkeypatch):
+    for name in DECIDING:
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "papers").symlink_to(tiny.PAPERS)
+    monkeypatch.chdir(tmp_path)
+    params = tiny.params(tmp_path, {"datasets.market1501.render": tiny.RENDER})
+    profile = params.selected(None)
+    trained = chosen(profile, "market1501", "baseline")
+
+    def decisive() -> tuple[dict, dict]:
+        run = Run("market1501", "baseline", 1)
+        return identity(run, profile, trained, "index", None, {}), plan(params, None)["train"]
+
+    before = decisive()
+    assert decisive() == before
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    for one, other in zip(before, decisive(), strict=True):
+        assert other == one | {"variables": {"ONEDNN_MAX_CPU_ISA": "AVX2"}}
 
 
 def test_a_library_that_a_method_of_ones_own_imports_has_its_version_told(tmp_path):

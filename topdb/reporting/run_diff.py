@@ -14,7 +14,7 @@ from topdb.results.runs import RunFiles
 
 _ABSENT = "–"
 _PARAMETERS = (
-    *("origin", "profile", "dataset", "method", "seed", "recipe", "changes", "scale"),
+    *("origin", "profile", "dataset", "method", "seed", "recipe", "changes", "scale", "extraction"),
     *("identities", "backbone", "network", "start", "training", "hardware", "checkpoint"),
 )
 

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from topdb.config import HardwareSettings, RecipeChanges, ScaleSettings
+from topdb.code import method_code
+from topdb.config import HardwareSettings, RecipeChanges, ScaleSettings, method_files
 from topdb.datasets.account import account
 from topdb.datasets.index import Index, Pixels
 from topdb.engine.batches import Placement, loaded, precision, resized
@@ -28,7 +29,7 @@ from topdb.methods.parts.augmentation import normalise
 from topdb.results.features import Features, write_features
 from topdb.results.records import Diverged, read_record, write_record
 from topdb.results.runs import RunFiles
-from topdb.runs.environment import has_gpu, prepare
+from topdb.runs.environment import describe, has_gpu, prepare
 
 
 def extract(network: Method, images: Tensor, settings: HardwareSettings) -> NDArray[np.float32]:
@@ -162,7 +163,8 @@ def extract_run(
     """Extract the test features of a run's query and gallery, one forward pass a batch.
 
     Into the run's own folder go features of its own data set, and `run.json` then states their
-    digest and speed. With `out`, any data set will do, and the run stays as it is.
+    digest and speed, and the code and machine that they come from. With `out`, any data set will
+    do, and the run stays as it is.
 
     Parameters
     ----------
@@ -188,6 +190,8 @@ def extract_run(
     prepare(settings.device, settings.threads)
     path = out or files.features
     started = time.perf_counter()
+    file = method_files(method_folders)[str(record["method"])]
+    surroundings = describe(settings.device, settings.threads, file)
     images = extract_features(path, network, index, pixels, settings, known.diverged)
     seconds = time.perf_counter() - started
     if out is None:
@@ -196,6 +200,9 @@ def extract_run(
         record["data"] = account(index)
         record["rendered"] = index.drawn or bool(record.get("rendered"))
         record["features_digest"] = digest(path)
+        scale = ScaleSettings.model_validate(record["scale"])
+        code = method_code(file, scale.backbone(network.backbone_name))
+        record["extraction"] = {"code": code, "environment": surroundings}
         record.setdefault("seconds", {})["extract"] = round(seconds, 3)
         record.setdefault("images_per_second", {})["extract"] = round(images / seconds, 1)
         write_record(files.record, record)

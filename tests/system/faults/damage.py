@@ -163,6 +163,7 @@ FAULTS = [
     Fault("parameters cut short in an editor", _broken_parameters, MESSAGE),
     Fault("published numbers of no bytes", _broken_published, MESSAGE, always=False),
     Fault("a run's folder lost", _lost(VICTIM)),
+    Fault("scores of a run lost", _lost(f"{VICTIM}/plain/queries.parquet")),
     Fault("weights lost", _lost(f"{VICTIM}/weights.safetensors"), always=False),
     Fault("index lost", _lost(f"{MARKET}/index.parquet"), always=False),
     Fault("drawn images lost", _lost("data/mini/market1501"), always=False),
