@@ -158,7 +158,7 @@ def test_nothing_but_the_finder_names_a_method_that_is_in_no_list():
 
 def test_evidence_goes_one_way():
     """Scores to pairs, to cells and claims, to comparisons, to the answer."""
-    order = ["grounds", "pairs", "cells", "claims", "comparing", "answer"]
+    order = ["grounds", "pairs", "looks", "instability", "cells", "claims", "comparing", "answer"]
     for number, name in enumerate(order):
         names = imported((PACKAGE / f"evidence/{name}.py").read_text())
         known = {each.split(".")[2] for each in names if each.startswith("topdb.evidence.")}

@@ -23,6 +23,7 @@ from topdb.config.variables import deciding
 from topdb.datasets.records import MARKER
 from topdb.errors import UserError
 from topdb.fingerprint import fingerprint
+from topdb.results.planned import read_planned
 
 _ROOMS = (
     "datasets",
@@ -99,6 +100,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "figures": _figures(profile),
         "metrics": params.metrics,
         "seeds": profile.seeds,
+        "planned_seeds": read_planned(Path("results", name or params.profile)) or profile.seeds,
         "rankings": profile.rankings,
         "datasets": list(profile.datasets),
         "render": {

@@ -90,7 +90,7 @@ if held:
         guard.miss(Path(RESULTS), PLAN["batches"], workflow.dryrun)
 if held and not workflow.dryrun:
     drawn = [each["root"] for each in PLAN["render"].values()]
-    guard.begin(PLAN, [RESULTS, "reports", *drawn])
+    guard.begin(PLAN, Path(RESULTS), [RESULTS, "reports", *drawn])
 
 following = []  # holds what it names until the end
 

@@ -77,9 +77,18 @@ def planned(main_process, command, profile):
     return json.loads(done.stdout)
 
 
-def begin(plan, folders):
-    """Hand the plan over to jobs on nodes, and bring files from the future to the present."""
+def begin(plan, results, folders):
+    """Hand the plan over to jobs on nodes, and bring files from the future to the present.
+
+    The seeds that a grid was first planned with are written beside its runs, once.
+    """
     HANDED_OVER.write_text(json.dumps(plan))
+    first = results / "planned.json"
+    if not first.exists():
+        results.mkdir(parents=True, exist_ok=True)
+        partial = results / f".planned.json.{os.getpid()}.partial"
+        partial.write_text(json.dumps({"seeds": plan["planned_seeds"]}) + "\n")
+        partial.replace(first)
     late = set_right(map(Path, folders))
     if late:
         _say(f"the clock was set back: {late} files from the future are of now.")

@@ -27,9 +27,10 @@ rule compare:
             PLAN["rankings"],
         ],
         rendered=sorted(PLAN["render"]),
+        planned=[f"--planned-seed {seed}" for seed in PLAN["planned_seeds"]],
         results=lambda wildcards, output: below_results(wildcards, output[0]),
     shell:
-        "topdb judge --paper {params.paper:q} --table {wildcards.table:q} "
+        "topdb judge --paper {params.paper:q} --table {wildcards.table:q} {params.planned} "
         "--results {params.results:q} --out {output:q} >{log:q} 2>&1"
 
 

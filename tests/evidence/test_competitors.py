@@ -20,6 +20,7 @@ from topdb.evidence.cells import printed_values
 from topdb.reporting.reports import write_report
 from topdb.results.comparisons import write_comparisons
 from topdb.results.runs import Cell
+from topdb.statistics import hommel
 
 OWN = paper_study.CHANGES["methods"]
 
@@ -81,11 +82,11 @@ def test_the_answer_counts_the_papers_own_cells_and_its_competitors_apart(study)
     assert answer(compared["table2"]) == (
         "10 of 40 cells of the paper's own methods reproduce (10 EXCEEDS, 10 BELOW, "
         "10 INCONCLUSIVE), 6 of 16 of its competitors' (6 EXCEEDS, 2 BELOW, 2 INCONCLUSIVE), "
-        "2 of 8 claims hold (6 OPEN)."
+        "2 of 8 claims hold (6 OPEN). 0.3 BELOW or EXCEEDS are expected by chance."
     )
     assert answer(compared["table1"]) == (
         "10 of 40 cells reproduce (10 EXCEEDS, 10 BELOW, 10 INCONCLUSIVE), "
-        "2 of 8 claims hold (6 OPEN)."
+        "2 of 8 claims hold (6 OPEN). 0.3 BELOW or EXCEEDS are expected by chance."
     )
     others = [each for each in compared["table2"].cells if each.owner == "competitor"]
     alone = replace(compared["table2"], cells=tuple(others[:1]))
@@ -102,6 +103,7 @@ def test_the_answer_counts_the_papers_own_cells_and_its_competitors_apart(study)
         "BELOW": 2,
         "INCONCLUSIVE": 2,
         "INCOMPLETE": 0,
+        "expected_by_chance": competitors["cells"]["expected_by_chance"],
     }
     assert {each["method"] for each in competitors["cell_verdicts"]} == {"bot", "mgn"}
 
@@ -153,12 +155,11 @@ def test_a_claim_about_a_competitor_is_left_to_table_2_and_keeps_its_place(study
     whole = tiny.compared(params, results, "table2", root)
     assert len(whole.claims) == 9
     assert [each.id for each in first.claims] == [each.id for each in compared["table1"].claims]
-    # One family of nine: the smallest p is multiplied by nine in both.
-    smallest = min(first.claims, key=lambda claim: claim.p)
-    assert smallest.adjusted_p == pytest.approx(9 * smallest.p)
-    assert smallest.adjusted_p >= max(
-        each.adjusted_p for each in whole.claims if each.id == smallest.id
-    )
+    # One family of nine in both: the ninth counts as p = 1 where it is not judged.
+    expected = hommel([*(each.p for each in first.claims), math.nan])[:8]
+    assert [each.adjusted_p for each in first.claims] == pytest.approx(expected.tolist())
+    expected = hommel([each.p for each in whole.claims])
+    assert [each.adjusted_p for each in whole.claims] == pytest.approx(expected.tolist())
 
 
 def rows(text, part="value"):
@@ -170,7 +171,7 @@ def test_table_2_has_a_measured_row_of_each_method_under_its_published_title(stu
     lines = [line for line in text.splitlines() if line.startswith("| BoT (Luo 2019) |")]
     published, measured = (line.strip("| ").split(" | ")[1:] for line in lines)
     assert published[0] == "85.9<sub>6</sub>†"
-    assert measured[0] == "85.9 ± 0.1 (5)<sub>6</sub><br>REPRODUCED"
+    assert measured[0] == "85.9 ± 0.1 (5)<sub>6</sub><br>REPRODUCED, ±0.2"
     assert re.fullmatch(r"[\d.]+ ± 0\.1 \(5\)<sub>9</sub>", measured[4])  # printed nowhere
     for title in ("BoT+RK (Luo 2019)", "MGN (Wang 2018)", "MGN+RK (Wang 2018)"):
         assert any(line.startswith(f"| {title} |") and "±" in line for line in text.splitlines())

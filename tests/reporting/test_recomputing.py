@@ -15,6 +15,7 @@ from topdb.reporting.recomputing import recompute
 from topdb.results.bundle import write_bundle
 from topdb.results.comparisons import read_comparisons
 from topdb.results.runs import Run
+from topdb.statistics import CellVerdict
 
 WITHOUT_TORCH = """
 import sys
@@ -62,7 +63,9 @@ def test_the_summary_for_machines_counts_every_verdict(study):
     folder, _, _ = study
     summary = json.loads((folder / "out/verdict.json").read_text())
     cells = summary["cells"]
-    assert cells["all"] == 40 == sum(count for name, count in cells.items() if name != "all")
+    assert cells["all"] == 40 == sum(cells[each] for each in CellVerdict)
+    chances = [each["false_alarm"] or 0.0 for each in summary["cell_verdicts"]]
+    assert cells["expected_by_chance"] == round(sum(chances), 3) > 0
     assert cells["REPRODUCED"] == 8
     assert cells["INCOMPLETE"] == 2
     assert summary["claims"]["all"] == 8

@@ -39,16 +39,17 @@ def cells(document: str, method: str) -> list[list[str]]:
 def test_measured_cells_show_mean_deviation_and_seeds(tmp_path):
     write_results(tmp_path / "results")
     document = render(tmp_path)
-    # 50 and 54: mean 52, deviation 2.8; three of four queries right in both.
+    # 50 and 54: mean 52, deviation 2.8; three of four queries right in both. Behind the verdict the
+    # margin that would do: the difference and 7.92, t at 0.96 with one degree, times 2.8 / sqrt(2).
     assert cells(document, "Baseline")[-1] == [
-        "52.0 ± 2.8 (2)<br>INCONCLUSIVE (3 seeds)",
-        "75.0 ± 0.0 (2)<br>BELOW",
+        "52.0 ± 2.8 (2)<br>INCONCLUSIVE (3 seeds), ±49.1",
+        "75.0 ± 0.0 (2)<br>BELOW, ±19.1",
     ]
     # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22. Three would show that
     # the mean is beyond the margin, and nine that the published run is none of these.
     assert cells(document, "Top-DB-Net")[-1] == [
-        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (9 seeds)",
-        "75.0 ± 0.0 (2)<br>BELOW",
+        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (9 seeds), ±60.4",
+        "75.0 ± 0.0 (2)<br>BELOW, ±19.9",
     ]
     assert cells(document, "Top-DB-Net")[0] == ["85.8", "94.9"]  # the published row
     assert "Incomplete" not in document
@@ -110,8 +111,8 @@ def test_table_2_shows_recomputed_places_and_marks_the_papers_oddities(tmp_path)
     assert cells(document, "Top-DB-Net+RK (Ours)")[0][0].startswith("94.1<sub>2</sub>")
     # Its mean would be the fourth of the block's three different values.
     assert cells(document, "Top-DB-Net+RK")[0] == [
-        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (5 seeds)",
-        "75.0 ± 0.0 (2)<sub>4</sub><br>BELOW",
+        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (5 seeds), ±68.7",
+        "75.0 ± 0.0 (2)<sub>4</sub><br>BELOW, ±20.5",
     ]
 
 
@@ -154,7 +155,10 @@ def test_trainings_that_went_wrong_are_counted_and_named(tmp_path):
         "**Collapsed** (`plain`): 1 of 4 runs give every image the same features, and their cells "
         "have no mean (market1501/baseline/seed-2)." in document
     )
-    assert cells(document, "Baseline")[-1] == ["–<br>INCOMPLETE", "–<br>INCOMPLETE"]
+    assert cells(document, "Baseline")[-1] == [
+        "–<br>INCOMPLETE (one of 2 runs collapsed)",
+        "–<br>INCOMPLETE (one of 2 runs collapsed)",
+    ]
     assert cells(document, "Top-DB-Net")[-1][0].startswith("65.0 ± 7.1 (2)")
     assert "52.0" not in document
     assert "| Market-1501 |" not in document  # a difference to the baseline
@@ -290,16 +294,16 @@ def test_a_profile_of_re_ranking_alone_has_its_rows_in_table_1(tmp_path):
     write_results(tmp_path / "results", rankings=("rk",))
     document = render(tmp_path, changes={"rankings": ["rk"]})
     assert cells(document, "Baseline+RK")[0] == ["52.0 ± 2.8 (2)", "75.0 ± 0.0 (2)"]
-    assert cells(document, "Top-DB-Net+RK")[0][1] == "75.0 ± 0.0 (2)<br>BELOW"
+    assert cells(document, "Top-DB-Net+RK")[0][1] == "75.0 ± 0.0 (2)<br>BELOW, ±20.5"
     assert "The profile has no plain ranking" in document
 
 
 def test_the_answer_stands_above_the_table(tmp_path):
     write_results(tmp_path / "results")
     answer = render(tmp_path).splitlines()[2]
-    assert (
-        answer
-        == "**0 of 6 cells reproduce (3 BELOW, 3 INCONCLUSIVE), 0 of 8 claims hold (8 OPEN).**"
+    assert answer == (
+        "**0 of 6 cells reproduce (3 BELOW, 3 INCONCLUSIVE), 0 of 8 claims hold (8 OPEN). 0.1 "
+        "BELOW or EXCEEDS are expected by chance.**"
     )
 
 

@@ -75,8 +75,7 @@ def bench(tmp_path_factory) -> Bench:
 def test_sound_runs_stay_within_the_tolerance(bench, tmp_path):
     drifted, lines = bench.drifted(bench.index, tmp_path)
     assert not drifted, "\n".join(lines)
-    assert [line.split()[0] for line in lines] == ["ok"] * len(lines)
-    assert sum(f"{DATASET}/{METHOD}/" in line for line in lines) >= 2
+    assert sum(line.startswith("ok") and f"{DATASET}/{METHOD}/" in line for line in lines) >= 2
 
 
 def test_shuffled_labels_are_found(bench, tmp_path):

@@ -31,10 +31,18 @@ def judge(
     params: ParamsFile = PARAMS,
     profile: ProfileName = None,
     results: ResultsFolder = None,
+    planned_seed: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--planned-seed",
+            help="A seed that the grid was first planned with; default: of RESULTS/planned.json.",
+        ),
+    ] = None,
 ) -> None:
     """Compare cells with the paper and with each other, and judge the paper's claims."""
     settings, name, folder = chosen(params, profile, results)
     known = read_papers(settings, papers)
     wanted = chosen_paper(known, paper)
     last = table or list(wanted.tables)[-1]
-    write_comparisons(compare(settings, name, folder, known, wanted, last), out)
+    found = compare(settings, name, folder, known, wanted, last, planned_seed or None)
+    write_comparisons(found, out)

@@ -15,6 +15,7 @@ from topdb.commands.options import (
 )
 from topdb.config import load
 from topdb.errors import UserError
+from topdb.results.planned import record_planned
 from topdb.runs.train import train_runs
 
 
@@ -50,6 +51,9 @@ def train(
     chosen.dataset(dataset)
     chosen.require_method(method)
     chosen.require_backbone(backbone)
+    for number, folder in zip(seed, out, strict=True):
+        if folder.parts[-3:] == (dataset, method, f"seed-{number}"):  # where the grid's runs lie
+            record_planned(folder.parents[2], chosen.seeds)
 
     train_runs(
         settings,

@@ -44,9 +44,13 @@ class StatisticsSettings(Settings):
     rounding: Annotated[float, Field(ge=0.0)] = 0.05
     """Half a unit of the published numbers' last digit, in percentage points."""
     alpha: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.05
-    """Level of the tests of cells (each) and of claims (within each family)."""
+    """Level of the tests of cells (each) and of claims (within each family, for and against), over
+    all looks at a grid that grows."""
+    smallest_advantage: Annotated[float, Field(ge=0.0)] = 0.0
+    """The smallest advantage that counts, in percentage points: a claim fails where less is shown.
+    0, since the papers claim to be better, and do not say by how much."""
     power: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
-    """With which the seeds that are said to be needed would do."""
+    """With which the seeds that are said to settle a cell would do."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,5 +1,6 @@
 """The answer in one line, and `verdict.json`: how many cells reproduce, how many claims hold."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -33,7 +34,7 @@ def answer(comparisons: Comparisons) -> str:
     else:
         same, detail = _counts(others)
         cells = f"{_cells(own, OF_THE_PAPER)}, {same} of {len(others)} of its competitors'{detail}"
-    found = f"{cells}, {_claims(of_paper)}."
+    found = f"{cells}, {_claims(of_paper)}.{_chance([*own, *others])}"
     if of_ours:
         found += f" Among methods that are not the paper's {_claims(of_ours)}."
     return f"{found} {said}".strip()
@@ -52,6 +53,29 @@ def notice(comparisons: Comparisons) -> str:
         told.append(_counted(len(counted) - _TOLD, "other reason"))
     verb = "has" if len(found) == 1 else "have"
     return f"{_counted(len(found), 'printed cell')} {verb} no verdict: {', '.join(told)}."
+
+
+def by_chance(judged: Sequence[CellComparison]) -> float:
+    """Return how many BELOW and EXCEEDS chance gives among cells that are truly the same."""
+    return math.fsum(each.false_alarm for each in judged if each.false_alarm == each.false_alarm)
+
+
+def _chance(judged: Sequence[CellComparison]) -> str:
+    if not any(each.false_alarm == each.false_alarm for each in judged):
+        return ""
+    return f" {by_chance(judged):.1f} BELOW or EXCEEDS are expected by chance."
+
+
+def if_best_of(judged: Sequence[CellComparison], runs: int) -> str:
+    """Say how many cells would reproduce if each printed number were the best of so many runs.
+
+    Empty where no cell has such a verdict.
+    """
+    found = [str(getattr(each, f"if_best_of_{runs}")) for each in judged]
+    known = [verdict for verdict in found if verdict]
+    if not known:
+        return ""
+    return f"{known.count(CellVerdict.REPRODUCED)} of {len(known)}{_others(Counter(known))}"
 
 
 def judged_cells(comparisons: Comparisons, owner: Owner) -> list[CellComparison]:
@@ -111,9 +135,13 @@ def write_answer(
     write_json(path, content)
 
 
-def _by_verdict(judged: Sequence[CellComparison]) -> dict[str, int]:
-    found = Counter(each.verdict for each in judged)
-    return {"all": len(judged), **{each.value: found[each] for each in CellVerdict}}
+def _by_verdict(judged: Sequence[CellComparison]) -> dict[str, float]:
+    found: Counter[str] = Counter(each.verdict for each in judged)
+    return {
+        "all": len(judged),
+        **{each.value: found[each] for each in CellVerdict},
+        "expected_by_chance": round(by_chance(judged), 3),
+    }
 
 
 def _cells(judged: Sequence[CellComparison], whose: str = "") -> str:
@@ -125,13 +153,18 @@ def _cells(judged: Sequence[CellComparison], whose: str = "") -> str:
 
 def _counts(judged: Sequence[CellComparison]) -> tuple[int, str]:
     """Return how many reproduce, and the other verdicts with their counts, in brackets."""
-    found = Counter(each.verdict for each in judged)
+    found: Counter[str] = Counter(each.verdict for each in judged)
+    return found[CellVerdict.REPRODUCED], _others(found)
+
+
+def _others(found: Counter[str]) -> str:
+    """Return the counts of all verdicts but REPRODUCED, in brackets."""
     rest = [
         f"{found[verdict]} {verdict}"
         for verdict in CellVerdict
         if verdict != CellVerdict.REPRODUCED and found[verdict]
     ]
-    return found[CellVerdict.REPRODUCED], f" ({', '.join(rest)})" if rest else ""
+    return f" ({', '.join(rest)})" if rest else ""
 
 
 def _claims(claims: Sequence[ClaimComparison]) -> str:

@@ -8,10 +8,19 @@ from typing import Any
 from topdb.config import Profile, StatisticsSettings
 from topdb.config.paper import Owner, Paper
 from topdb.evidence.grounds import Grounds
+from topdb.evidence.instability import Marks
+from topdb.evidence.looks import Look
 from topdb.results.comparisons import CellComparison
 from topdb.results.runs import Cell, cells
 from topdb.results.scores import Scores
-from topdb.statistics import CellVerdict, cell_verdict, headline
+from topdb.statistics import (
+    CellVerdict,
+    cell_verdict,
+    false_cells,
+    headline,
+    smallest_delta,
+    verdicts_if_selected,
+)
 
 NOT_PRINTED = "The paper prints no value for this cell."
 REBUILT = "No verdict: a rebuilt method is not the paper's, and no number can confirm it."
@@ -26,8 +35,18 @@ class PaperValue:
     owner: Owner
 
 
-_FINDING = ("low", "high", "p", "prediction_low", "prediction_high")
+_FINDING = (
+    "low",
+    "high",
+    "p",
+    "prediction_low",
+    "prediction_high",
+    "smallest_delta",
+    "false_alarm",
+)
 """Of a cell's comparison, what a verdict rests on."""
+_WORDS = ("verdict", "if_best_of_3", "if_best_of_5")
+"""Its verdicts."""
 
 Printed = dict[tuple[Cell, str], PaperValue]
 """By cell and metric."""
@@ -59,6 +78,8 @@ def judge_cells(
     paper: Paper,
     metrics: Sequence[str],
     grounds: Grounds,
+    look: Look,
+    marks: Marks,
     rebuilt: Collection[str] = (),
 ) -> Iterator[CellComparison]:
     """Yield a row a cell and quantity.
@@ -72,15 +93,17 @@ def judge_cells(
         for quantity in metrics:
             value = printed.get((cell, quantity))
             row = _judged(
-                profile, settings, scores, None if against else value, margin, cell, quantity
+                *(profile, settings, scores, None if against else value, margin),
+                *(cell, quantity, look),
             )
             if value and against:
                 row = replace(row, owner=value.owner, reason=against, withheld=against)
             elif row.verdict and cell.method in rebuilt:
                 unjudged: dict[str, Any] = dict.fromkeys(_FINDING, math.nan)
-                unjudged |= {"verdict": "", "reason": REBUILT, "seeds_to_settle": None}
+                unjudged |= dict.fromkeys(_WORDS, "")
+                unjudged |= {"reason": REBUILT, "seeds_to_settle": None}
                 row = replace(row, **unjudged, withheld="The method is rebuilt.")
-            yield row
+            yield _barred(row, look, marks.get((cell, quantity), ""))
 
 
 def _judged(
@@ -91,8 +114,9 @@ def _judged(
     margin: float,
     cell: Cell,
     quantity: str,
+    look: Look,
 ) -> CellComparison:
-    own, planned = scores[cell], len(profile.seeds)
+    own, alpha = scores[cell], look.level(settings.alpha)
     values = [] if own is None else own.by_seed(quantity).tolist()
     unsound = own.unsound if own else ""
     summary = headline(values) if values and not unsound else None
@@ -102,12 +126,13 @@ def _judged(
         ranking=cell.ranking,
         quantity=quantity,
         seeds=len(values),
-        planned_seeds=planned,
+        planned_seeds=look.seeds,
         mean=summary.mean if summary else math.nan,
         sd=summary.sd if summary else math.nan,
-        confidence=1.0 - 2.0 * settings.alpha,
+        confidence=1.0 - 2.0 * alpha,
         delta=margin,
         reason=unsound or NOT_PRINTED,
+        extended=look.note,
     )
     if printed is None:
         return row
@@ -118,20 +143,44 @@ def _judged(
         "verdict": CellVerdict.INCOMPLETE.value,
         "reason": unsound or "One seed is declared; a verdict needs two.",
     }
-    if planned < 2 or unsound:
+    if look.seeds < 2 or unsound:
         return replace(row, **judged)
-    finding = cell_verdict(
-        values,
-        printed.value,
-        seeds=planned,
-        delta=margin,
-        rounding=settings.rounding,
-        alpha=settings.alpha,
-    )
+    rule: dict[str, Any] = {
+        "seeds": look.seeds,
+        "delta": margin,
+        "rounding": settings.rounding,
+        "alpha": alpha,
+    }
+    finding = cell_verdict(values, printed.value, **rule, power=settings.power)
     judged |= {"verdict": finding.verdict.value, "reason": finding.reason}
     judged |= {"seeds_to_settle": finding.seeds_to_settle}
     if equal := finding.equivalence:
         judged |= {"low": equal.low, "high": equal.high, "p": equal.p}
+        judged |= {"smallest_delta": smallest_delta(values, printed.value, alpha=alpha)}
+        chance = false_cells(
+            [row.sd], seeds=len(values), deltas=margin, rounding=settings.rounding, alpha=alpha
+        )
+        judged |= {"false_alarm": chance.expected}
     if next_run := finding.prediction:
         judged |= {"prediction_low": next_run.low, "prediction_high": next_run.high}
+    if finding.verdict != CellVerdict.INCOMPLETE:
+        best = verdicts_if_selected(values, printed.value, **rule, runs=(3, 5))
+        judged |= {f"if_best_of_{each.k}": each.finding.verdict.value for each in best}
     return replace(row, **judged)
+
+
+def _barred(row: CellComparison, look: Look, mark: str) -> CellComparison:
+    """Return a row without the verdicts that an unstable run, or a grid that grew too far, bars."""
+    row = replace(row, unstable=mark)
+    if row.verdict in ("", CellVerdict.INCOMPLETE) or not (mark or look.closed):
+        return row
+    barred = {
+        name: CellVerdict.INCONCLUSIVE.value
+        for name in _WORDS
+        if look.closed or getattr(row, name) == CellVerdict.REPRODUCED
+    }
+    said = look.closed or f"{mark[0].upper()}{mark[1:]}."
+    if "verdict" not in barred:
+        said = f"{row.reason} {said}"
+    barred["reason"] = said
+    return replace(row, seeds_to_settle=None, **barred)  # type: ignore[arg-type]

@@ -1,26 +1,34 @@
 """The claims: their parts, data set by data set, and what all parts together say."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 from topdb.config import Profile, StatisticsSettings
 from topdb.config.paper import Claim
 from topdb.evidence.cells import Printed, printed_difference
 from topdb.evidence.grounds import Grounds
-from topdb.evidence.pairs import Interval, Pair, seeds_needed, test
+from topdb.evidence.instability import Marks
+from topdb.evidence.looks import Look
+from topdb.evidence.pairs import Interval, Pair, test, two_way
 from topdb.results.comparisons import ClaimComparison, ClaimPart
 from topdb.results.runs import Cell
 from topdb.results.scores import Scores
 from topdb.statistics import (
+    ClaimPartEvidence,
     ClaimVerdict,
-    Comparison,
-    claim_verdict,
-    holm,
+    DifferenceInterval,
+    FamilyFinding,
+    claim_part_p,
     intersection_union,
+    judge_family,
+    pooled_difference,
 )
 
 UNDECLARED = "No family of paper.yaml declares it: it is shown, and not judged."
+People = Mapping[str, str]
+"""By data set, a word for its query people: the same where they are the same people."""
 
 
 def claimed(profile: Profile, claims: Sequence[Claim]) -> Iterator[Pair]:
@@ -41,38 +49,41 @@ def parts_of_claims(
     intervals: Mapping[Pair, Interval],
     printed: Printed,
     claims: Sequence[Claim],
-    family: Mapping[str, str],
+    marks: Marks,
 ) -> list[ClaimPart]:
     """Return a row a claim and data set, whether its runs are there or not."""
-    sizes = Counter(family.values())
     parts = []
     for claim in claims:
         for pair in claimed(profile, [claim]):
             found = intervals[pair]
-            name, result = test(settings, pair, scores, "greater")
-            published = printed_difference(printed, pair.cell, pair.reference, pair.quantity)
-            verdict = "for" if found.low > 0 else "against" if found.high < 0 else "open"
+            name, over_seeds = test(settings, pair, scores, "greater")
+            both = two_way(settings, pair, scores)
+            p = over_seeds.p if over_seeds else math.nan
             parts.append(
                 ClaimPart(
                     id=claim.id,
                     **pair.names,
                     **vars(found),
-                    test=name,
-                    p=result.p if result else math.nan,
-                    smallest_possible_p=result.smallest_possible_p if result else math.nan,
-                    verdict=verdict,
-                    published=published,
-                    seeds_to_see=seeds_needed(
-                        settings,
-                        pair,
-                        scores,
-                        published,
-                        "greater",
-                        sizes[family.get(claim.id, "")] or 1,
-                    ),
+                    test=f"{name}, and a two-way t test over seeds and people",
+                    p=claim_part_p(p, both.p_above if both else math.nan),
+                    p_over_seeds=p,
+                    p_two_way=both.p_above if both else math.nan,
+                    p_against=both.p_below if both else math.nan,
+                    smallest_possible_p=over_seeds.smallest_possible_p if over_seeds else math.nan,
+                    unstable=_unstable(pair, marks),
+                    verdict="for" if found.low > 0 else "against" if found.high < 0 else "open",
+                    published=printed_difference(printed, pair.cell, pair.reference, pair.quantity),
                 )
             )
     return parts
+
+
+def _unstable(pair: Pair, marks: Marks) -> str:
+    """Say which runs of either side are unlike the others of their cell."""
+    sides = {cell: marks.get((cell, pair.quantity), "") for cell in (pair.cell, pair.reference)}
+    return "; ".join(
+        f"{mark} ({cell.method} {cell.ranking})" for cell, mark in sides.items() if mark
+    )
 
 
 def judge_claims(
@@ -82,47 +93,47 @@ def judge_claims(
     family: Mapping[str, str],
     parts: Sequence[ClaimPart],
     grounds: Grounds,
+    look: Look,
+    people: People,
 ) -> Iterator[ClaimComparison]:
-    """Yield a row a claim; Holm's method takes each family together.
+    """Yield a row a claim; each family is judged together, for and against.
 
     A claim that no family declares is exploratory: whatever its numbers, it does not hold.
     """
-    planned = len(profile.seeds)
     own = {claim.id: [part for part in parts if part.id == claim.id] for claim in claims}
-    complete = {part: min(part.seeds, part.reference_seeds) == planned for part in parts}
-    p: dict[str, float] = {}
-    floor: dict[str, float] = {}
+    alpha = look.level(settings.alpha)
+    findings: dict[str, FamilyFinding] = {}
+    families = [
+        [each for each in family if family[each] == name] for name in dict.fromkeys(family.values())
+    ]
+    families += [[claim.id] for claim in claims if claim.id not in family]
+    for members in families:
+        judged = {
+            claim: [_evidence(profile, part, look) for part in own[claim]] if claim in own else None
+            for claim in members
+        }
+        findings |= judge_family(judged, alpha=alpha, confident=look.confident(settings))
     for claim in claims:
-        whole = all(complete[part] for part in own[claim.id])
-        p[claim.id] = intersection_union([x.p for x in own[claim.id]]) if whole else math.nan
-        floor[claim.id] = intersection_union([x.smallest_possible_p for x in own[claim.id]])
-    adjusted, smallest = _adjusted(p, family), _adjusted(floor, family)
-    for claim in claims:
-        compared = [
-            Comparison(
-                profile.title(part.dataset),
-                part.low if complete[part] else math.nan,
-                part.high if complete[part] else math.nan,
-            )
-            for part in own[claim.id]
-        ]
-        finding = claim_verdict(
-            compared,
-            adjusted_p=adjusted.get(claim.id, math.nan),
-            smallest_adjusted_p=smallest.get(claim.id, math.nan),
-            alpha=settings.alpha,
-        )
-        reason = finding.reason
-        if finding.verdict == ClaimVerdict.OPEN:
+        finding = findings[claim.id]
+        verdict, reason = finding.verdict, finding.reason
+        if look.closed:
+            verdict, reason = ClaimVerdict.OPEN, look.closed
+        elif verdict == ClaimVerdict.OPEN:
             reason = _not_run(profile, claim) or reason
-        verdict, declared = finding.verdict, claim.id in family
+        declared = claim.id in family
         if not declared:
             verdict, reason = ClaimVerdict.EXPLORATORY, UNDECLARED
-        first = own[claim.id][0]
+            finding = replace(
+                finding,
+                adjusted_p_for=math.nan,
+                adjusted_p_against=math.nan,
+                smallest_adjusted_p=math.nan,
+            )
         pairs = claimed(profile, [claim])
         against = grounds.sentence(*(x for pair in pairs for x in (pair.cell, pair.reference)))
         if against and not grounds.rendered:
             reason += f" Not about the paper: {against[0].lower()}{against[1:]}"
+        floor = intersection_union([part.smallest_possible_p for part in own[claim.id]])
         yield ClaimComparison(
             id=claim.id,
             title=claim.title,
@@ -134,26 +145,60 @@ def judge_claims(
             reference_ranking=claim.worse_ranking,
             quantity=claim.quantity,
             datasets=" ".join(part.dataset for part in own[claim.id]),
-            test=f"{first.test}; the largest p of the data sets"
-            + ("; Holm over the family" if declared else ""),
-            p=p[claim.id],
-            adjusted_p=adjusted.get(claim.id, math.nan),
-            smallest_possible_p=floor[claim.id],
-            smallest_adjusted_p=smallest.get(claim.id, math.nan),
+            test=f"{own[claim.id][0].test}; the largest p of the data sets"
+            + ("; Hommel over the family" if declared else ""),
+            p=finding.p_for,
+            adjusted_p=finding.adjusted_p_for,
+            p_against=finding.p_against,
+            adjusted_p_against=finding.adjusted_p_against,
+            smallest_possible_p=floor,
+            smallest_adjusted_p=finding.smallest_adjusted_p,
+            alpha=alpha,
+            **_pooled(own[claim.id], settings.confidence, look, people),
             verdict=verdict.value,
             withheld=against,
             reason=reason,
+            extended=look.note,
         )
 
 
-def _adjusted(p: Mapping[str, float], family: Mapping[str, str]) -> dict[str, float]:
-    """Adjust within each family; a member that is not judged here keeps its place."""
-    found: dict[str, float] = {}
-    for name in dict.fromkeys(family.values()):
-        members = [claim for claim, own in family.items() if own == name]
-        adjusted = holm([p.get(claim, math.nan) for claim in members]).tolist()
-        found |= dict(zip(members, adjusted, strict=True))
-    return found
+def _whole(part: ClaimPart, look: Look) -> bool:
+    return min(part.seeds, part.reference_seeds) == look.seeds > 1
+
+
+def _evidence(profile: Profile, part: ClaimPart, look: Look) -> ClaimPartEvidence:
+    """Return what a part says; nothing where runs are missing."""
+    title = profile.title(part.dataset)
+    if not _whole(part, look):
+        nan = math.nan
+        floor = part.smallest_possible_p
+        return ClaimPartEvidence(title, nan, nan, nan, nan, floor, barred=part.unstable)
+    return ClaimPartEvidence(
+        title,
+        low=part.low,
+        high=part.high,
+        p_above=part.p,
+        p_below=part.p_against,
+        smallest_p_above=part.smallest_possible_p,
+        p_two_way=part.p_two_way,
+        barred=part.unstable,
+    )
+
+
+def _pooled(
+    parts: Sequence[ClaimPart], confidence: float, look: Look, people: People
+) -> dict[str, Any]:
+    """Return the fields of the mean difference over the data sets of a claim that needs several."""
+    found = dict.fromkeys(("estimate", "low", "high"), math.nan) | {"confidence": confidence}
+    if len(parts) < 2 or not all(_whole(part, look) for part in parts):
+        return found
+    names = [each.name for each in fields(DifferenceInterval)]
+    pooled = pooled_difference(
+        [DifferenceInterval(**{name: getattr(part, name) for name in names}) for part in parts],
+        same_people=[people[part.dataset] for part in parts],
+        confidence=confidence,
+    )
+    return found | {name: getattr(pooled, name) for name in ("estimate", "low", "high")}
 
 
 def _not_run(profile: Profile, claim: Claim) -> str:

@@ -11,12 +11,13 @@ from topdb.errors import UserError
 from topdb.evidence.cells import Printed, judge_cells, printed_difference, printed_values
 from topdb.evidence.claims import claimed, judge_claims, parts_of_claims
 from topdb.evidence.grounds import find_grounds
+from topdb.evidence.instability import unstable_cells
+from topdb.evidence.looks import look
 from topdb.evidence.pairs import (
     Interval,
     Pair,
     generator,
     interval,
-    seeds_needed,
     test,
     to_reference,
 )
@@ -28,6 +29,7 @@ from topdb.results.comparisons import (
     gathered,
     read_comparisons,
 )
+from topdb.results.planned import read_planned
 from topdb.results.scores import Scores, read_scores
 from topdb.statistics import holm, sign_flip
 
@@ -51,12 +53,14 @@ def compare(
     papers: Sequence[Paper],
     paper: Paper,
     table: str,
+    planned: Sequence[int] | None = None,
 ) -> Comparisons:
     """Compare every cell of a table whose runs are there, and judge the claims about its methods.
 
-    Where there are grounds against a cell's verdict (`find_grounds`), the paper's number for it is
-    not looked at. A claim about a method
-    that the profile runs for another table is left to that one, and keeps its place in its family.
+    `planned` are the seeds that the grid was first planned with; default: as recorded beside its
+    runs. Where there are grounds against a cell's verdict (`find_grounds`), the paper's number for
+    it is not looked at. A claim about a method that the profile runs for another table is left to
+    that one, and keeps its place in its family.
 
     Raises
     ------
@@ -97,19 +101,27 @@ def compare(
     wanted = [*compared, *claimed(profile, claims)]
     intervals = {pair: interval(settings, pair, scores) for pair in dict.fromkeys(wanted)}
     rebuilt = rebuilt_methods(profile.methods, params.method_folders)
-    parts = parts_of_claims(profile, settings, scores, intervals, printed, claims, family)
+    seen = look(read_planned(results) if planned is None else planned, whole.seeds)
+    marks = unstable_cells(scores, params.metrics)
+    parts = parts_of_claims(profile, settings, scores, intervals, printed, claims, marks)
+    # Data sets whose query people have the same numbers count as of the same people (CUHK03's two
+    # do): at the worst a mean over data sets has too wide an interval.
+    people = {c.dataset: str(sorted({*own.people.tolist()})) for c, own in scores.items() if own}
     return Comparisons(
         profile=profile_name,
         rendered=grounds.rendered,
         paper=paper.name,
         tables=(table,),
         cells=tuple(
-            judge_cells(profile, settings, scores, paper, params.metrics, grounds, rebuilt)
+            judge_cells(
+                *(profile, settings, scores, paper, params.metrics),
+                *(grounds, seen, marks, rebuilt),
+            )
         ),
         differences=tuple(
             _differences(profile, settings, scores, intervals, printed, params.metrics)
         ),
-        claims=tuple(judge_claims(profile, settings, claims, family, parts, grounds)),
+        claims=tuple(judge_claims(profile, settings, claims, family, parts, grounds, seen, people)),
         claim_parts=tuple(parts),
         one_seed_parts=tuple(_one_seed_parts(profile, settings, scores, claims)),
     )
@@ -201,7 +213,6 @@ def _differences(
                 adjusted_p=float(p),
                 verdict=side if p <= settings.alpha else "open",
                 published=published,
-                seeds_to_see=seeds_needed(settings, pair, scores, published, "two-sided", 1),
             )
 
 

@@ -1,4 +1,4 @@
-"""Two cells of one data set side by side: interval, test, and the seeds that would show more."""
+"""Two cells of one data set side by side: interval, and tests over seeds and over people."""
 
 import hashlib
 import math
@@ -13,10 +13,11 @@ from topdb.results.runs import Cell, cells
 from topdb.results.scores import CellScores, Scores
 from topdb.statistics import (
     PermutationTest,
+    TwoWayTest,
     difference_interval,
     exact_label_permutation,
     exact_paired_permutation,
-    seeds_to_see,
+    two_way_test,
 )
 from topdb.statistics.checks import Alternative
 
@@ -81,6 +82,8 @@ class Interval:
     seed_share: float = math.nan
     people_share: float = math.nan
     interaction_share: float = math.nan
+    standard_error: float = math.nan
+    degrees_of_freedom: float = math.nan
 
 
 def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interval:
@@ -113,14 +116,27 @@ def interval(settings: StatisticsSettings, pair: Pair, scores: Scores) -> Interv
         paired_seeds=pair.paired,
         rng=generator(settings, pair),
     )
+    freedom = found.degrees_of_freedom
     return replace(
         nothing,
-        estimate=found.estimate,
-        low=found.low,
-        high=found.high,
-        seed_share=found.seed_share,
-        people_share=found.people_share,
-        interaction_share=found.interaction_share,
+        **vars(found) | {"degrees_of_freedom": math.nan if math.isinf(freedom) else freedom},
+    )
+
+
+def two_way(settings: StatisticsSettings, pair: Pair, scores: Scores) -> TwoWayTest | None:
+    """Test the pair over seeds and people at once; None where either has fewer than two runs."""
+    own, reference = _matched(pair, scores)
+    if own is None or reference is None or min(len(own[1]), len(reference[1])) < 2:
+        return None
+    if own[0].unsound or reference[0].unsound:
+        return None
+    own[0].require_people(pair.cell.dataset)
+    return two_way_test(
+        own[0].of_seeds(own[1], pair.quantity),
+        reference[0].of_seeds(reference[1], pair.quantity),
+        own[0].people,
+        smallest_advantage=settings.smallest_advantage,
+        paired_seeds=pair.paired,
     )
 
 
@@ -144,35 +160,6 @@ def test(
         found = exact_label_permutation(first, second, alternative=alternative, rng=rng)
         names = EXACT, SAMPLED
     return f"{names[0] if found.exact else names[1]}, {SIDES[alternative]}", found
-
-
-def seeds_needed(
-    settings: StatisticsSettings,
-    pair: Pair,
-    scores: Scores,
-    published: float,
-    alternative: Alternative,
-    comparisons: int,
-) -> int | None:
-    """Seeds of each method that would show the published difference at the measured spread.
-
-    None where the paper prints no such difference, where it points the other way, where a method
-    has fewer than two runs, where the seeds are paired, and where more than 1,000 are needed.
-    """
-    own, reference = scores.get(pair.cell), scores.get(pair.reference)
-    if own is None or reference is None or pair.paired or math.isnan(published):
-        return None
-    if min(len(own.seeds), len(reference.seeds)) < 2 or own.unsound or reference.unsound:
-        return None
-    return seeds_to_see(
-        published,
-        float(np.std(own.by_seed(pair.quantity), ddof=1)),
-        float(np.std(reference.by_seed(pair.quantity), ddof=1)),
-        power=settings.power,
-        alpha=settings.alpha,
-        comparisons=comparisons,
-        alternative=alternative,
-    )
 
 
 def generator(settings: StatisticsSettings, pair: Pair) -> np.random.Generator:

@@ -50,6 +50,11 @@ class Entry:
     published: float | None = None
     delta: float | None = None
     seeds_to_settle: int | None = None
+    smallest_delta: float | None = None
+    if_best_of_3: str = ""
+    if_best_of_5: str = ""
+    unstable: str = ""
+    extended: str = ""
 
     @property
     def misprinted(self) -> bool:
@@ -121,6 +126,4 @@ class Document:
     """What so few seeds cannot show."""
     confidence: float = 0.95
     """Of all intervals of differences."""
-    power: float = 0.8
-    """With which the seeds that are said to be needed would do."""
     notes: tuple[Text, ...] = field(default=())

@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from topdb.metrics import metric
 from topdb.reporting.documents import ClaimLine, Code, Document, Entry, Strong, Text
-from topdb.results.comparisons import ClaimPart, Difference
+from topdb.results.comparisons import ClaimComparison, ClaimPart, Difference
 
 DASH = "–"
 FORMATS = (".md", ".csv", ".tex")
@@ -65,6 +65,8 @@ COLUMNS = (
     "high",
     "p",
     "adjusted_p",
+    "p_against",
+    "adjusted_p_against",
     "smallest_possible_p",
     "place",
     "printed_place",
@@ -72,7 +74,12 @@ COLUMNS = (
     "delta",
     "verdict",
     "reason",
-    "seeds_needed",
+    "seeds_needed",  # of a new grid
+    "smallest_delta",
+    "if_best_of_3",
+    "if_best_of_5",
+    "unstable",
+    "extended",
 )
 
 
@@ -185,27 +192,28 @@ def summary(entry: Entry) -> str:
 
 
 def verdict(entry: Entry) -> str:
-    """Return an entry's verdict, with the number of seeds that would settle an open one."""
+    """Return an entry's verdict, and what stands beside it.
+
+    The seeds of a new grid that would settle an open one, the smallest margin that would give
+    REPRODUCED, and which runs are unlike the others or were added.
+    """
     seeds = "" if entry.seeds_to_settle is None else f" ({entry.seeds_to_settle} seeds)"
-    return entry.verdict + seeds
+    margin = "" if entry.smallest_delta is None else f", ±{rounded_up(entry.smallest_delta)}"
+    marks = "; ".join(each for each in (entry.unstable, entry.extended) if each)
+    return f"{entry.verdict}{seeds}{margin}{f' ({marks})' if marks else ''}".lstrip()
 
 
-def reason(line: ClaimLine, power: float) -> str:
-    """Return why a claim has its verdict, and how many seeds its published differences need."""
-    needed = [
-        f"{title} {part.seeds_to_see}"
-        for title, part in zip(line.datasets, line.parts, strict=True)
-        if part.seeds_to_see is not None
-    ]
-    if not needed:
-        return line.claim.reason
-    return (
-        f"{line.claim.reason} Seeds of each method that show the published difference with "
-        f"{100 * power:g} % power: {', '.join(needed)}."
-    )
+def rounded_up(margin: float) -> str:
+    """Return a margin with one digit, which is not smaller than it is."""
+    return f"{math.ceil(10 * margin - 1e-9) / 10:.1f}"
 
 
-def difference(each: Difference | ClaimPart) -> str:
+def reason(line: ClaimLine) -> str:
+    """Return why a claim has its verdict, and whether its grid grew."""
+    return f"{line.claim.reason}{f' ({line.claim.extended})' if line.claim.extended else ''}"
+
+
+def difference(each: Difference | ClaimPart | ClaimComparison) -> str:
     """Return an estimate with its interval; a dash without runs."""
     if math.isnan(each.estimate):
         return DASH
@@ -244,15 +252,17 @@ def claims(document: Document) -> tuple[list[str], list[list[str]]]:
         for line in document.claims
         for part, title in zip(line.parts, line.datasets, strict=True)
     }
-    header = ["Claim", "Verdict", "p", "p (Holm)"]
+    header = ["Claim", "Verdict", "p", "adjusted p"]
     header += [f"{title} Δ [{percent}]" for title in titles.values()]
+    pooled = any(line.claim.estimate == line.claim.estimate for line in document.claims)
+    header += [f"Mean Δ [{percent}]"] * pooled
     rows = []
     for line in document.claims:
         parts = {part.dataset: part for part in line.parts}
         claim = line.claim
         row = [claim.title, claim.verdict, p_value(claim.p), p_value(claim.adjusted_p)]
         row += [difference(parts[name]) if name in parts else DASH for name in titles]
-        rows.append(row)
+        rows.append(row + [difference(claim)] * pooled)
     return header, rows
 
 
@@ -296,16 +306,16 @@ def _value_rows(document: Document) -> Iterator[dict[str, Any]]:
 def _claim_rows(document: Document) -> Iterator[dict[str, Any]]:
     for line in document.claims:
         names = {"block": line.claim.family, "name": line.claim.title}
-        yield _columns(line.claim, part="claim", **names)
+        yield _columns(line.claim, part="claim", value=line.claim.estimate, **names)
         for part in line.parts:
-            shown = {"value": part.estimate, "seeds_needed": part.seeds_to_see}
+            shown = {"value": part.estimate}
             yield _columns(part, part="claim_part", **names, **shown)
 
 
 def _difference_rows(document: Document) -> Iterator[dict[str, Any]]:
     for line in document.differences:
         for each in line.differences:
-            shown = {"value": each.estimate, "seeds_needed": each.seeds_to_see}
+            shown = {"value": each.estimate}
             yield _columns(each, part="difference", name=line.method, **shown)
 
 

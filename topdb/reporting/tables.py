@@ -9,9 +9,10 @@ from pathlib import Path
 
 from topdb.config import Params, Profile, Ranking, StatisticsSettings, rebuilt_methods
 from topdb.config.paper import DEFAULT, Paper, PrintedRow, PrintedTable, measured
-from topdb.evidence.answer import answer, notice
+from topdb.evidence.answer import answer, if_best_of, notice
 from topdb.evidence.cells import REBUILT
 from topdb.evidence.comparing import statistics_of
+from topdb.evidence.looks import look
 from topdb.evidence.pairs import to_reference
 from topdb.reporting.documents import (
     Block,
@@ -27,6 +28,7 @@ from topdb.reporting.documents import (
 from topdb.reporting.notes import notes
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
+from topdb.results.planned import read_planned
 from topdb.statistics import ClaimVerdict
 
 WARNING: Text = (
@@ -129,7 +131,7 @@ def table_document(
         columns=frame.columns,
         blocks=blocks,
         claims_title="Claims on rendered data" if rendered else "Claims",
-        claims_legend=(_claims_legend(settings, frame.comparisons),),
+        claims_legend=(_claims_legend(comparisons),),
         claims=claim_lines(profile, comparisons, printed.rankings),
         differences_title=f"Difference to {frame.titles.of(settings.reference_method)}",
         differences_legend=(
@@ -140,8 +142,12 @@ def table_document(
         differences=differences,
         differences_floor=tuple(_floors(frame)),
         confidence=settings.confidence,
-        power=settings.power,
-        notes=(*told, *notes(profile, profile_name, results)),
+        notes=(
+            *told,
+            *_sensitivity(comparisons),
+            *_planned(results, profile),
+            *notes(profile, profile_name, results),
+        ),
     )
 
 
@@ -181,16 +187,18 @@ def _legend(frame: _Frame) -> str:
     if frame.comparisons.rendered:
         return f"{text}."
     usual = frame.paper.margin(DEFAULT)
+    intervals = {each.confidence for each in frame.comparisons.cells}
+    shown = ", ".join(f"{100 * each:.3g}" for each in sorted(intervals))
     others = "".join(
         f", {value:g} on {frame.profile.title(name)}"
         for name in frame.profile.datasets
         if (value := frame.paper.margin(name)) != usual
     )
     return (
-        f"{text}, then the verdict: REPRODUCED if the {100 * (1 - 2 * frame.settings.alpha):g} % "
-        f"interval of the difference to the published value lies within ±{usual:g} points{others}; "
-        "INCONCLUSIVE with the number of seeds that would settle it. docs/verdicts.md explains "
-        "them all."
+        f"{text}, then the verdict: REPRODUCED if the {shown} % interval of the difference to the "
+        f"published value lies within ±{usual:g} points{others}; INCONCLUSIVE with the number of "
+        "seeds of a new grid that would settle it. ± behind it is the smallest margin that would "
+        "give REPRODUCED. docs/verdicts.md explains them all."
     )
 
 
@@ -203,11 +211,13 @@ def warning(comparisons: Comparisons) -> Text:
     return WARNING if comparisons.rendered else (Strong(told),) if told else ()
 
 
-def _claims_legend(settings: StatisticsSettings, comparisons: Comparisons) -> str:
+def _claims_legend(comparisons: Comparisons) -> str:
+    alpha = max((each.alpha for each in comparisons.claims), default=math.nan)
     text = (
         "A claim holds if its interval lies above 0 on every data set and its p, the largest of "
-        "its data sets' one-sided p, adjusted by Holm's method over its family, is at most "
-        f"{settings.alpha:g}. It fails if an interval lies below 0."
+        "its data sets' one-sided p over seeds and over people, adjusted by Hommel's method over "
+        f"its family, is at most {alpha:.2g}. It fails if the p against it, adjusted too, is at "
+        "most that. The mean over its data sets decides nothing."
     )
     if any(each.verdict == ClaimVerdict.EXPLORATORY for each in comparisons.claims):
         text += " A claim that no family declares is exploratory: its numbers decide nothing."
@@ -293,6 +303,11 @@ def _measured(
         published=_known(cell.published),
         delta=None if math.isnan(cell.published) else cell.delta,
         seeds_to_settle=cell.seeds_to_settle if cell.seeds else None,
+        smallest_delta=_known(cell.smallest_delta),
+        if_best_of_3=cell.if_best_of_3,
+        if_best_of_5=cell.if_best_of_5,
+        unstable=cell.unstable,
+        extended=cell.extended if cell.verdict else "",
     )
 
 
@@ -306,6 +321,26 @@ def _differences(frame: _Frame) -> Iterator[DifferenceLine]:
     for (dataset, method, ranking), group in by_cell:
         title = frame.profile.title(dataset)
         yield DifferenceLine(title, frame.titles.of(method, ranking), tuple(group))
+
+
+def _sensitivity(comparisons: Comparisons) -> Iterator[Text]:
+    """Say what the verdicts would be if the paper had printed its best runs."""
+    judged = [each for each in comparisons.cells if each.verdict]
+    found = [f"of {runs} runs, {said}" for runs in (3, 5) if (said := if_best_of(judged, runs))]
+    if found:
+        yield (
+            Strong("Sensitivity"),
+            f": cells that reproduce if each printed number is the best {'; '.join(found)}.",
+        )
+
+
+def _planned(results: Path, profile: Profile) -> Iterator[Text]:
+    """Say whether seeds were added to those that were first planned, or took their places."""
+    seen = look(read_planned(results), profile.seeds)
+    if not seen.recorded:
+        yield ("How many seeds were first planned was not recorded: these count as planned.",)
+    elif seen.note:
+        yield (Strong("Not as planned"), f": {seen.note}.")
 
 
 def _tests(differences: Sequence[DifferenceLine]) -> str:

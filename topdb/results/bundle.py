@@ -8,7 +8,8 @@ A bundle is a gzipped tar archive:
     methods/            of methods of one's own, if there are any, what each is called and what is
                         known of it; no code
     results/            of every finished run run.json, history.csv, queries.parquet, metrics.json
-                        and its snapshots, if it has any; the examples of the page
+                        and its snapshots, if it has any; the examples of the page, and the
+                        seeds that were first planned
 
 Nothing in it is run or unpickled. The same files give the same bytes. A bundle of format 1 has
 `published/` in place of `papers/`, and margins and families among its parameters.
@@ -33,12 +34,13 @@ from topdb.config.paper import Paper, read_paper, read_papers
 from topdb.errors import UserError
 from topdb.files import digest, replacing
 from topdb.results.former import FORMER_FILES, write_former_paper
+from topdb.results.planned import PLANNED
 from topdb.results.runs import runs
 
 MANIFEST = "manifest.json"
 PARAMS = "params.yaml"
 METHODS = "methods"
-OF_PROFILE = ("examples.parquet",)
+OF_PROFILE = ("examples.parquet", PLANNED)
 OF_RUN = ("run.json", "history.csv", "snapshots.npz")
 OF_RANKING = ("queries.parquet", "metrics.json")
 """Files below the results that reports read; those that are not there are left out."""

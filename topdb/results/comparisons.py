@@ -42,7 +42,7 @@ class CellComparison:
     high: float = math.nan
     """The two-sided interval of the estimate that the two one-sided tests look at."""
     confidence: float
-    """Of that interval: 1 - 2 alpha."""
+    """Of that interval: 1 - 2 alpha, where alpha is the level of this look."""
     delta: float
     p: float = math.nan
     """Of the two one-sided tests (TOST) of equivalence."""
@@ -55,7 +55,18 @@ class CellComparison:
     """Why a printed cell has no verdict, a sentence; empty where it has one."""
     reason: str
     seeds_to_settle: int | None = None
-    """Seeds that would settle an INCONCLUSIVE cell."""
+    """Seeds of a new grid that would settle an INCONCLUSIVE cell."""
+    smallest_delta: float = math.nan
+    """The smallest margin that would give REPRODUCED. Margins were fixed before the runs."""
+    if_best_of_3: str = ""
+    if_best_of_5: str = ""
+    """The verdict if the printed number is the best of so many runs."""
+    false_alarm: float = math.nan
+    """Chance of a BELOW or EXCEEDS if the cell is truly the same."""
+    unstable: str = ""
+    """Which runs are unlike the others: `one of 5 runs collapsed`."""
+    extended: str = ""
+    """Whether seeds were added or replaced: `extended from 5 to 12 seeds`."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,8 @@ class Difference:
     """Share of the estimate's variance that more seeds would lower; the three add up to 1."""
     people_share: float
     interaction_share: float
+    standard_error: float
+    degrees_of_freedom: float
     test: str
     p: float
     smallest_possible_p: float
@@ -88,8 +101,6 @@ class Difference:
     """`higher` or `lower` where the adjusted p is at most alpha, else `open`."""
     published: float
     """The same difference between the paper's numbers; NaN as in `CellComparison`."""
-    seeds_to_see: int | None
-    """Seeds of each method that would show the published difference at the measured spread."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +122,24 @@ class ClaimComparison:
     p: float
     """The largest of the parts' (intersection-union); NaN where runs are missing."""
     adjusted_p: float
-    """Holm over the family."""
+    """Hommel over the family."""
+    p_against: float
+    """The smallest of the parts' p against it times their number."""
+    adjusted_p_against: float
+    """Hommel over the family."""
     smallest_possible_p: float
     smallest_adjusted_p: float
     """The smallest adjusted p that the family's seeds can reach."""
+    alpha: float
+    """Level of this look: of both adjusted p."""
+    estimate: float
+    low: float
+    high: float
+    confidence: float
+    """The mean difference over its data sets with its interval; NaN where there is one data set, or
+    where runs are missing."""
+    extended: str
+    """As of `CellComparison`."""
     verdict: str
     """A `ClaimVerdict`."""
     withheld: str
@@ -142,13 +167,21 @@ class ClaimPart:
     seed_share: float
     people_share: float
     interaction_share: float
+    standard_error: float
+    degrees_of_freedom: float
     test: str
     p: float
+    """The larger of the p over seeds and of the p over seeds and people."""
+    p_over_seeds: float
+    p_two_way: float
+    p_against: float
+    """That the smallest advantage that counts is not reached, over seeds and people."""
     smallest_possible_p: float
+    unstable: str
+    """Which runs of either method are unlike the others."""
     verdict: str
     """`for` where the interval lies above 0, `against` where below, else `open`."""
     published: float
-    seeds_to_see: int | None
 
 
 @dataclass(frozen=True)

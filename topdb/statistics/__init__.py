@@ -63,9 +63,7 @@ from topdb.statistics.pigeonhole import (
     two_way_test,
 )
 from topdb.statistics.power import (
-    power_of_difference,
     seeds_to_exclude,
-    seeds_to_see,
     seeds_to_settle,
 )
 from topdb.statistics.published import (
@@ -80,11 +78,8 @@ from topdb.statistics.ranks import rank_sets
 from topdb.statistics.verdict import (
     CellFinding,
     CellVerdict,
-    ClaimFinding,
     ClaimVerdict,
-    Comparison,
     cell_verdict,
-    claim_verdict,
 )
 
 __all__ = [
@@ -92,11 +87,9 @@ __all__ = [
     "CellPlan",
     "CellVerdict",
     "CheckpointDifference",
-    "ClaimFinding",
     "ClaimPartEvidence",
     "ClaimPlan",
     "ClaimVerdict",
-    "Comparison",
     "Design",
     "DesignRow",
     "DifferenceInterval",
@@ -123,7 +116,6 @@ __all__ = [
     "check_drift",
     "checkpoint_difference",
     "claim_part_p",
-    "claim_verdict",
     "design",
     "difference_interval",
     "drift_tolerance",
@@ -142,11 +134,9 @@ __all__ = [
     "people_interval",
     "pooled_difference",
     "pooled_sd",
-    "power_of_difference",
     "prediction_interval",
     "rank_sets",
     "seeds_to_exclude",
-    "seeds_to_see",
     "seeds_to_settle",
     "sign_flip",
     "smallest_delta",

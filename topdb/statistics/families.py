@@ -32,6 +32,8 @@ class ClaimPartEvidence:
     p_above: p for the claim, by `claim_part_p`; NaN where runs are missing
     p_below: p against the claim, `TwoWayTest.p_below`; NaN where runs are missing
     smallest_p_above: the smallest p_above that so many seeds can give
+    p_two_way: `TwoWayTest.p_above` alone, for `confident`: few paired seeds cannot reach that level
+    by permutation; NaN is p_above
     barred: why the part can be no part of a claim that holds, for instance "one of 5 runs
     collapsed"; empty where nothing is in the way
     """
@@ -42,6 +44,7 @@ class ClaimPartEvidence:
     p_above: float
     p_below: float
     smallest_p_above: float = 0.0
+    p_two_way: float = float("nan")
     barred: str = ""
 
 
@@ -93,8 +96,8 @@ def judge_family(
     alpha: chance of any false HOLDS in the family
     alpha_against: chance of any false FAILS in the family; None is alpha
     confident: None, where each part's low and high belong to the level that is wanted; else a
-    one-sided level that each part's p_above must reach besides (0.025 is the 95 % interval's), for
-    a look at more seeds than were planned (`alpha_at_look`)
+    one-sided level that each part's p_two_way must reach besides (0.025 is the 95 % interval's),
+    for a look at more seeds than were planned (`alpha_at_look`)
     adjust: `holm`, which assumes nothing, or `hommel`, never less powerful, for claims that
     depend positively (see there)
 
@@ -159,11 +162,17 @@ def _verdict(
     alpha_against: float,
     confident: float | None,
 ) -> tuple[ClaimVerdict, str]:
-    missing = [part.name for part in parts if np.isnan(part.low) or np.isnan(part.high)]
-    unsure = [
+    missing = [
         part.name
         for part in parts
-        if not part.low > 0 or (confident is not None and not part.p_above <= confident)
+        if (np.isnan(part.low) or np.isnan(part.high)) and not part.barred
+    ]
+    unsure = [part.name for part in parts if not part.low > 0]
+    unclear = [
+        part.name
+        for part in parts
+        if confident is not None
+        and not (part.p_above if np.isnan(part.p_two_way) else part.p_two_way) <= confident
     ]
     barred = [f"{part.name}: {part.barred}" for part in parts if part.barred]
     if p_against <= alpha_against:
@@ -179,6 +188,9 @@ def _verdict(
         return ClaimVerdict.OPEN, f"{'; '.join(barred)}."
     if unsure:
         return ClaimVerdict.OPEN, f"The interval contains 0 on {', '.join(unsure)}."
+    if unclear and confident is not None:
+        level = f"p is above the {confident:.2g} of this look"
+        return ClaimVerdict.OPEN, f"The one-sided {level} on {', '.join(unclear)}."
     if p_for <= alpha:
         reason = "Every interval lies above 0, and the tests over seeds and over people agree."
         return ClaimVerdict.HOLDS, reason

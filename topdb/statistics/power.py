@@ -6,93 +6,11 @@ import numpy as np
 from scipy.special import nctdtr, stdtrit
 
 from topdb.statistics.checks import (
-    Alternative,
-    at_least,
-    known_alternative,
     not_negative,
     open_share,
 )
-from topdb.statistics.permutation import smallest_possible_p
 
 MOST_SEEDS = 1_000
-
-
-def power_of_difference(
-    difference: float,
-    sd_a: float,
-    sd_b: float,
-    seeds: int,
-    *,
-    alpha: float = 0.05,
-    alternative: Alternative = "two-sided",
-) -> float:
-    """Chance that a t test of two methods with this many seeds each sees a true difference.
-
-    difference: true mean of a minus true mean of b, in the caller's unit
-    sd_a, sd_b: standard deviations between seeds, above 0 in at least one, same unit
-    seeds: seeds of each method, at least 2
-
-    Unequal deviations enter by their mean square, as in the pooled t test with equal seeds.
-    Source: Cohen (1988), "Statistical power analysis for the behavioral sciences", chapter 2; the
-    noncentral t distribution.
-    Raises ValueError for no deviation at all, fewer than two seeds, or an unknown alternative.
-    """
-    known_alternative(alternative)
-    at_least("seeds", seeds, 2)
-    if not (not_negative("sd_a", sd_a) or not_negative("sd_b", sd_b)):
-        raise ValueError("sd_a and sd_b are both 0: give the deviation between seeds.")
-    freedom = 2 * (seeds - 1)
-    shift = difference / np.sqrt((sd_a**2 + sd_b**2) / seeds)
-    if alternative == "two-sided":
-        critical = float(stdtrit(freedom, 1 - alpha / 2))
-        return _above(critical, freedom, shift) + _above(critical, freedom, -shift)
-    critical = float(stdtrit(freedom, 1 - alpha))
-    return _above(critical, freedom, shift if alternative == "greater" else -shift)
-
-
-def seeds_to_see(
-    difference: float,
-    sd_a: float,
-    sd_b: float,
-    *,
-    power: float = 0.8,
-    alpha: float = 0.05,
-    comparisons: int = 1,
-    alternative: Alternative = "two-sided",
-) -> int | None:
-    """Seeds of each method that show a difference of this size with the given power.
-
-    difference: for instance the published one, in the caller's unit
-    sd_a, sd_b: measured standard deviations between seeds, in the same unit
-    comparisons: size of the declared family; Holm's first step tests at alpha / comparisons
-    returns: the smallest such number, or None where more than 1,000 are needed
-
-    Never fewer than the exact permutation test needs to reach alpha / comparisons at all: 4 seeds
-    each for a two-sided 0.05. The power is that of the t test, which the permutation test comes
-    close to.
-    Raises ValueError for a negative deviation, or shares outside (0, 1).
-    """
-    not_negative("sd_a", sd_a)
-    not_negative("sd_b", sd_b)
-    open_share("power", power)
-    known_alternative(alternative)
-    level = open_share("alpha", alpha) / at_least("comparisons", comparisons, 1)
-    noiseless = sd_a == 0 and sd_b == 0
-    towards = {"two-sided": difference != 0, "greater": difference > 0, "less": difference < 0}
-    if not towards[alternative]:
-        return None
-
-    def enough(seeds: int) -> bool:
-        if smallest_possible_p(seeds, seeds, alternative) > level:
-            return False
-        if noiseless:
-            return True
-        found = power_of_difference(
-            difference, sd_a, sd_b, seeds, alpha=level, alternative=alternative
-        )
-        return found >= power
-
-    return _first(enough)
 
 
 def seeds_to_settle(

@@ -1,4 +1,4 @@
-"""From numbers to a word: whether a cell reproduces, whether a claim holds.
+"""From numbers to a word: whether a cell reproduces. Claims are judged by family (`families`).
 
 Decision table of a cell, read from the top; the interval is that of our mean minus the published
 number, 90 % where alpha is 0.05; the prediction interval is the 95 % one of one more run of ours.
@@ -10,25 +10,14 @@ number, 90 % where alpha is 0.05; the prediction interval is the 95 % one of one
     all                   below -delta             not one more run of ours  BELOW
     all                   above or below           could be one more run     INCONCLUSIVE
     all                   contains an end          any                       INCONCLUSIVE
-
-Decision table of a claim "a is better than b on each of these data sets", read from the top; the
-intervals are those of a minus b.
-
-    intervals                               adjusted p   verdict
-    one wholly below the smallest advantage any          FAILS
-    some missing                            any          OPEN
-    all wholly above 0                      <= alpha     HOLDS
-    otherwise                               any          OPEN
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
 from numpy.typing import ArrayLike
 
-from topdb.statistics.checks import at_least, finite_values, open_share
+from topdb.statistics.checks import at_least, finite_values
 from topdb.statistics.equivalence import (
     Equivalence,
     Headline,
@@ -68,8 +57,8 @@ class CellFinding:
     reason: the verdict in one sentence
     headline: our runs; None without any run
     equivalence, prediction: None with fewer than two runs
-    seeds_to_settle: for INCONCLUSIVE, seeds with which the cell would have another verdict, if our
-    mean and deviation stay; None where no number of our seeds up to 1,000 would
+    seeds_to_settle: for INCONCLUSIVE, seeds with which a new study would give the cell another
+    verdict, if our mean and deviation stay; None where no number of our seeds up to 1,000 would
     """
 
     verdict: CellVerdict
@@ -80,27 +69,6 @@ class CellFinding:
     seeds_to_settle: int | None
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """One data set's part in a claim: the interval of a minus b, in the caller's unit.
-
-    name: what the part is called in a sentence, for instance the data set
-    low, high: ends of `difference_interval`; NaN where runs are missing
-    """
-
-    name: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class ClaimFinding:
-    """The verdict of a claim, and the verdict in one sentence."""
-
-    verdict: ClaimVerdict
-    reason: str
-
-
 def cell_verdict(
     values: ArrayLike,
     published: float,
@@ -109,6 +77,7 @@ def cell_verdict(
     delta: float,
     rounding: float,
     alpha: float = 0.05,
+    power: float = 0.8,
 ) -> CellFinding:
     """Judge one cell by the runs that are there.
 
@@ -117,6 +86,7 @@ def cell_verdict(
     delta: margin of equivalence, fixed beforehand
     rounding: half a unit of the published number's last digit
     alpha: level of the two one-sided tests
+    power: with which seeds_to_settle would do
 
     REPRODUCED needs evidence of equality; it is never inferred from a failure to find a
     difference, and a higher number is not a pass. EXCEEDS and BELOW need more than a mean beyond
@@ -152,7 +122,7 @@ def cell_verdict(
         reason = f"The interval of the difference lies {side} the margin."
     else:
         verdict = CellVerdict.INCONCLUSIVE
-        more_seeds, settled = _settled_by(equivalence, summary.sd, rounding, alpha)
+        more_seeds, settled = _settled_by(equivalence, summary.sd, rounding, alpha, power)
         reason = (
             "Our mean lies beyond the margin, but the published run could be one of ours"
             if beyond
@@ -163,70 +133,16 @@ def cell_verdict(
 
 
 def _settled_by(
-    equivalence: Equivalence, sd: float, rounding: float, alpha: float
+    equivalence: Equivalence, sd: float, rounding: float, alpha: float, power: float
 ) -> tuple[int | None, str]:
     """Return the seeds that would settle an inconclusive cell, and in words what would."""
     difference, delta = equivalence.difference, equivalence.delta
-    needed = [seeds_to_settle(difference, sd, delta=delta, alpha=alpha)]
+    needed = [seeds_to_settle(difference, sd, delta=delta, alpha=alpha, power=power)]
     if abs(difference) > delta:  # for EXCEEDS and BELOW the published run must be none of ours
-        needed.append(seeds_to_exclude(difference, sd, rounding=rounding))
+        needed.append(seeds_to_exclude(difference, sd, rounding=rounding, power=power))
         if needed[1] is None:
             return None, "more runs of the original"
     known = [seeds for seeds in needed if seeds is not None]
     if len(known) < len(needed):
         return None, "no feasible number of seeds"
-    return max(known), f"{max(known)} seeds"
-
-
-def claim_verdict(
-    parts: Sequence[Comparison],
-    *,
-    adjusted_p: float,
-    smallest_adjusted_p: float = 0.0,
-    alpha: float = 0.05,
-    smallest_advantage: float = 0.0,
-) -> ClaimFinding:
-    """Judge the claim that a is better than b in each of its parts.
-
-    parts: one interval a data set, at least one
-    adjusted_p: p of the whole claim, the largest of its parts' (`intersection_union`), adjusted
-    over the declared family of claims (`holm`); NaN where runs are missing
-    smallest_adjusted_p: the smallest value that adjusted_p could take with these seeds, to say so
-    where it is above alpha
-    smallest_advantage: smallest difference worth the word better, at least 0, fixed beforehand,
-    in the unit of the parts
-
-    The test asks whether other seeds would say the same, the interval whether other people would
-    too; a claim holds by both. It fails by evidence against it, never by a large p.
-    Raises ValueError for no parts, a p outside [0, 1], and a negative smallest advantage.
-    """
-    open_share("alpha", alpha)
-    if not parts:
-        raise ValueError("parts is empty: give the comparison of at least one data set.")
-    if adjusted_p < 0 or adjusted_p > 1:
-        raise ValueError(f"adjusted_p is {adjusted_p}: give a p value, or NaN where runs are gone.")
-    if not smallest_advantage >= 0:
-        raise ValueError(
-            f"smallest_advantage is {smallest_advantage}: give 0, or the smallest difference that "
-            "counts."
-        )
-    against = [part.name for part in parts if part.high < smallest_advantage]
-    missing = [part.name for part in parts if np.isnan(part.low) or np.isnan(part.high)]
-    undecided = [part.name for part in parts if not part.low > 0]
-    if against:
-        verdict = ClaimVerdict.FAILS
-        reason = f"The interval excludes the claimed advantage on {', '.join(against)}."
-    elif missing:
-        verdict, reason = ClaimVerdict.OPEN, f"Runs are missing on {', '.join(missing)}."
-    elif undecided:
-        verdict = ClaimVerdict.OPEN
-        reason = f"The interval contains 0 on {', '.join(undecided)}."
-    elif adjusted_p <= alpha:
-        verdict = ClaimVerdict.HOLDS
-        reason = "Every interval lies above 0, and the test over seeds agrees."
-    elif smallest_adjusted_p > alpha:
-        verdict = ClaimVerdict.OPEN
-        reason = f"So few seeds cannot give an adjusted p below {smallest_adjusted_p:.2g}."
-    else:
-        verdict, reason = ClaimVerdict.OPEN, f"The adjusted p is {adjusted_p:.2g}."
-    return ClaimFinding(verdict, reason)
+    return max(known), f"a new study of {max(known)} seeds"

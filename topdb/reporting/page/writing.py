@@ -25,7 +25,7 @@ from topdb.reporting.figures import figure, plot_names
 from topdb.reporting.page.cells import cell_id, claim_table, details, open_cells, run_facts
 from topdb.reporting.page.lists import read_galleries
 from topdb.reporting.plots import Plot, for_page
-from topdb.reporting.rendering import DASH, difference, p_value
+from topdb.reporting.rendering import DASH, difference, p_value, rounded_up
 from topdb.reporting.tables import claim_lines
 
 MINUS = "\u2212"
@@ -214,6 +214,7 @@ def write_page(
         lstrip_blocks=True,
     )
     environment.filters |= {"rich": rich, "number": number, "minus": minus, "p_value": p_value}
+    environment.filters["rounded_up"] = rounded_up
     program = (_HERE / "page.js").read_text(encoding="utf-8")
     scripts = [script(vl_convert.javascript_bundle()), script(program)]
     text = environment.get_template("index.html.jinja").render(
