@@ -31,6 +31,23 @@ MOVED = {"delta": "margins", "families": "families"}
 """Keys of the statistics that a paper's file has by now, and what they are called there."""
 
 
+class AssumedSpread(Settings):
+    """Spreads that a design is made of where no runs are there, in percentage points of mAP.
+
+    Seeds scatter by 0.3 to 1.0 on the published data sets; people's preference for a method and
+    what a training does to a person by about 5 and 6.
+    """
+
+    seed: Annotated[float, Field(ge=0.0)] = 0.5
+    """Between the runs of a method."""
+    people: Annotated[float, Field(ge=0.0)] = 5.0
+    """Of a person's true difference between two methods."""
+    interaction: Annotated[float, Field(ge=0.0)] = 6.0
+    """Of what one training does to one person."""
+    persons: Annotated[int, Field(ge=2)] = 700
+    """People among the queries."""
+
+
 class StatisticsSettings(Settings):
     """How cells are compared with each other and with the paper."""
 
@@ -51,6 +68,8 @@ class StatisticsSettings(Settings):
     0, since the papers claim to be better, and do not say by how much."""
     power: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.8
     """With which the seeds that are said to settle a cell would do."""
+    assumed: AssumedSpread = AssumedSpread()
+    """What `topdb plan --power` takes for the spreads of runs that are not there."""
 
     @model_validator(mode="before")
     @classmethod
