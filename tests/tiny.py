@@ -184,12 +184,14 @@ def write_queries(
     )
     pq.write_table(table, folder / "queries.parquet")
     known = [value for value in ap if value is not None]
-    hits = [rank == 1 for rank in first if rank > 0]
+    firsts = [rank for rank, value in zip(first, ap, strict=True) if value is not None]
     reranking = {"variant": "torchreid", "k1": 20, "k2": 6, "lambda": 0.3}
     metrics = {
         "mAP": float(np.mean(known)),
         "mINP": float(np.mean(known)),
-        "cmc": {str(rank): float(np.mean(hits)) for rank in (1, 5, 10, 20)},
+        "cmc": {
+            str(rank): float(np.mean([each <= rank for each in firsts])) for rank in (1, 5, 10, 20)
+        },
         "queries": len(known),
         "queries_without_match": count - len(known),
         "gallery": count,

@@ -1,7 +1,7 @@
 """Queries worth a look, with their ranked lists and the images as bytes: `examples.parquet`."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,16 +13,17 @@ from PIL import Image
 from topdb.config import ExamplesSettings, Params, Profile, Ranking
 from topdb.datasets.index import Pixels, read_index
 from topdb.errors import UserError
-from topdb.results.evaluation import Queries, read_queries, read_top
+from topdb.results.evaluation import Summary
 from topdb.results.examples import ExampleImage, write_example_images
-from topdb.results.runs import Cell, Run
+from topdb.results.runs import Cell
+from topdb.results.stored import Evaluation, StoredRun, evaluations, stored_runs
 
 _AGAIN = "run `topdb evaluate` on the run again."
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredRuns:
-    """A cell's finished runs: the AP of each, and the file of one run's ranked lists."""
+    """A cell's finished runs: the AP of each, and one run's ranked lists."""
 
     cell: Cell
     seeds: tuple[int, ...]
@@ -34,8 +35,8 @@ class ScoredRuns:
     """(Q,) right images in the gallery."""
     ap: NDArray[np.float64]
     """(seeds, Q) fractions; NaN without a match."""
-    top: Path
-    """The ranked lists of the first seed."""
+    first: tuple[StoredRun, Summary]
+    """The run of the first seed, whose ranked lists are shown."""
 
     @property
     def mean_ap(self) -> NDArray[np.float64]:
@@ -51,10 +52,12 @@ class ScoredRuns:
         UserError
             The run's ranked lists are missing or broken.
         """
-        return {path: [] for path in self.paths} | read_top(self.top).by_query()
+        stored, summary = self.first
+        top = stored.top(self.cell.ranking, summary)
+        return {path: [] for path in self.paths} | top.by_query()
 
 
-def read_runs(profile: Profile, results: Path, cell: Cell) -> ScoredRuns | None:
+def read_runs(evaluated: Sequence[Evaluation], cell: Cell) -> ScoredRuns | None:
     """Read the scores of a cell's finished runs; None where there is none.
 
     Raises
@@ -62,28 +65,28 @@ def read_runs(profile: Profile, results: Path, cell: Cell) -> ScoredRuns | None:
     UserError
         A file is broken, or the runs were not scored on the same queries.
     """
-    found: dict[int, Queries] = {}
-    for seed in profile.seeds:
-        file = Run(cell.dataset, cell.method, seed).queries(results, cell.ranking)
-        if file.is_file():
-            found[seed] = read_queries(file)
-    if not found:
+    own = [
+        (stored, summary)
+        for stored, ranking, summary in evaluated
+        if Cell(stored.run.dataset, stored.run.method, ranking) == cell
+    ]
+    if not own:
         return None
-    first_seed, first = next(iter(found.items()))
-    if any(each.paths != first.paths for each in found.values()):
+    found = [stored.queries(cell.ranking, summary) for stored, summary in own]
+    first = found[0]
+    if any(each.paths != first.paths for each in found):
         raise UserError(
             f"{cell.dataset}/{cell.method}/{cell.ranking} was scored on different queries: run "
             "`topdb evaluate` on all its runs again."
         )
-    folder = Run(cell.dataset, cell.method, first_seed).queries(results, cell.ranking).parent
     return ScoredRuns(
         cell=cell,
-        seeds=tuple(found),
+        seeds=tuple(stored.run.seed for stored, _ in own),
         paths=first.paths,
         people=first.pids,
         matches=first.matches,
-        ap=np.array([each.columns["ap"] for each in found.values()]),
-        top=folder / "top.parquet",
+        ap=np.array([each.columns["ap"] for each in found]),
+        first=own[0],
     )
 
 
@@ -219,16 +222,17 @@ def _rows(
             f"{', '.join(profile.methods)}."
         )
     ranking: Ranking = "plain" if "plain" in profile.rankings else "rk"
+    evaluated = evaluations(stored_runs(profile, results), profile.rankings)
     for dataset in profile.datasets:
         own = Cell(dataset, method, ranking)
-        runs = read_runs(profile, results, own)
+        runs = read_runs(evaluated, own)
         if runs is None:
             continue
         others: list[ScoredRuns | None] = [None, None]
         if reference in profile.methods and reference != method:
-            others[0] = _same_queries(runs, profile, results, replace(own, method=reference))
+            others[0] = _same_queries(runs, evaluated, replace(own, method=reference))
         if {*profile.rankings} == {"plain", "rk"}:
-            others[1] = _same_queries(runs, profile, results, replace(own, ranking="rk"))
+            others[1] = _same_queries(runs, evaluated, replace(own, ranking="rk"))
         album = Album.open(results / dataset, settings)
         place: dict[str, int] = {}
         for choice in choices(runs, others[0], others[1], settings.queries):
@@ -237,14 +241,15 @@ def _rows(
 
 
 def _same_queries(
-    runs: ScoredRuns, profile: Profile, results: Path, cell: Cell
+    runs: ScoredRuns, evaluated: Sequence[Evaluation], cell: Cell
 ) -> ScoredRuns | None:
     """Return another cell's runs, whose queries must be the same."""
-    found = read_runs(profile, results, cell)
+    found = read_runs(evaluated, cell)
     if found is not None and found.paths != runs.paths:
+        one, other = (each.first[0].files.queries(each.cell.ranking) for each in (found, runs))
         raise UserError(
-            f"{found.top.parent} and {runs.top.parent} were scored on different queries: run "
-            "`topdb evaluate` on features of the same data set."
+            f"{one} and {other} were scored on different queries: run `topdb evaluate` on features "
+            "of the same data set."
         )
     return found
 

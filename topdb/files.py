@@ -101,18 +101,29 @@ def read_json(path: Path) -> dict[str, Any]:
     UserError
         The file is missing, is no JSON, or holds something other than an object.
     """
+    return parsed_json(path, json_bytes(path))
+
+
+def json_bytes(path: Path) -> bytes:
+    """Return the bytes of a file of JSON; a UserError where there is none."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes()
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the step that writes it first.") from None
+
+
+def parsed_json(path: Path, content: bytes) -> dict[str, Any]:
+    """Return the JSON object of a file's bytes; a UserError where they are none."""
+    try:
+        found = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not readable as JSON ({error}): delete it and run the step that writes "
             "it again."
         ) from None
-    if not isinstance(content, dict):
+    if not isinstance(found, dict):
         raise UserError(f"{path} holds no JSON object: delete it and run its step again.")
-    return content
+    return found
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

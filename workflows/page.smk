@@ -5,7 +5,7 @@
 rule examples:
     input:
         grid(f"{EVALUATION}/top.parquet"),
-        beside(QUERIES, METRICS),
+        beside(QUERIES, METRICS, RECORD),
         index=expand(INDEX, dataset=PLAN["datasets"]),
         pixels=ancient(expand(PIXELS, dataset=PLAN["datasets"])),
     output:

@@ -6,7 +6,7 @@
 rule compare:
     input:
         of_table(QUERIES),
-        beside_table(METRICS),
+        beside_table(METRICS, RECORD),
         printed=PRINTED,
     output:
         COMPARED,
@@ -37,7 +37,7 @@ rule compare:
 rule table:
     input:
         told,
-        beside_table(METRICS),
+        beside_table(METRICS, QUERIES, HISTORY),
         runs=of_table(RECORD),
         comparisons=COMPARED,
         printed=PRINTED,
@@ -112,7 +112,7 @@ rule bundle:
 rule metrics:
     input:
         grid(METRICS),
-        beside(QUERIES),
+        beside(QUERIES, RECORD),
     output:
         "reports/metrics.json",
     log:
@@ -132,7 +132,7 @@ rule metrics:
 rule plots:
     input:
         grid(METRICS),
-        beside(HISTORY),
+        beside(HISTORY, QUERIES, RECORD),
     output:
         "reports/plots/training.csv",
         "reports/plots/seeds.csv",
@@ -155,7 +155,7 @@ rule plots:
 rule track:
     input:
         grid(METRICS),
-        beside(RECORD, HISTORY),
+        beside(RECORD, HISTORY, QUERIES),
     output:
         f"{RESULTS}/tracked.json",
     log:
@@ -172,7 +172,7 @@ rule keep:
     input:
         REPORTS,
         TRACKED,
-        beside(RECORD, HISTORY, METRICS),
+        beside(RECORD, HISTORY, METRICS, QUERIES),
     output:
         f"{RESULTS}/kept.json",
     log:
@@ -190,7 +190,7 @@ rule keep:
 rule reference:
     input:
         grid(METRICS),
-        beside(QUERIES),
+        beside(QUERIES, RECORD),
     output:
         "reports/reference/{reference}.json",
     log:

@@ -224,7 +224,7 @@ def rewrite(path, **columns):
         ({"ap": [float("nan")] * 10}, "query 0 has ap nan"),
         ({"ap": pa.nulls(10, pa.float64())}, "has no query with a match"),
         ({"first_match_rank": ["one"] * 10}, "query 0 has first_match_rank 'one'"),
-        ({"ap": [0.5] * 9 + [None]}, "no match for other queries than the cell's other runs"),
+        ({"ap": [0.5] * 9 + [None]}, "says mAP 0.5.* where its queries have 0.5"),
     ],
 )
 def test_impossible_scores_are_named(params, results, columns, sentence):

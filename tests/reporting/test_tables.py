@@ -314,7 +314,9 @@ def test_a_run_that_lacks_a_key_is_named(tmp_path, key):
     record = json.loads(path.read_text())
     del record[key]
     path.write_text(json.dumps(record))
-    with pytest.raises(UserError, match=f"seed-2/run.json lacks the key '{key}': train the run"):
+    with pytest.raises(
+        UserError, match=f"seed-2/run.json lacks the key '{key}': delete it and train"
+    ):
         render(tmp_path)
 
 

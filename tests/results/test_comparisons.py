@@ -14,6 +14,7 @@ from topdb.results.comparisons import (
     read_comparisons,
     write_comparisons,
 )
+from topdb.results.seals import write_sealed_table
 
 VALUES = {str: 'a, "b"\n|', float: 0.1 + 0.2, int: 3}
 
@@ -107,7 +108,7 @@ def test_a_file_of_another_profile_is_refused(comparisons, tmp_path):
 def test_a_file_of_another_version_is_refused(comparisons, tmp_path):
     path = tmp_path / "c.parquet"
     write_comparisons(comparisons, path)
-    pq.write_table(pq.read_table(path).drop_columns(["delta"]), path)
+    write_sealed_table(path, pq.read_table(path).drop_columns(["delta"]))
     with pytest.raises(UserError, match="written by another version"):
         read_comparisons(path, "tiny")
     pq.write_table(pa.table({"dataset": ["market1501"]}), path)

@@ -37,7 +37,11 @@ def test_a_ranking_worked_out_by_hand(tmp_path):
     assert metrics["features_digest"] == digest(path)
     assert metrics["evaluator"]["ap_rule"] == "step"
     assert metrics["evaluator"]["reranking"] is None
-    assert json.loads((tmp_path / "plain/metrics.json").read_text()) == metrics
+    written = json.loads((tmp_path / "plain/metrics.json").read_text())
+    assert written.pop("digest").startswith("topdb-seal:")
+    assert written == metrics
+    assert metrics["queries_digest"] == digest(tmp_path / "plain/queries.parquet")
+    assert metrics["top_digest"] == digest(tmp_path / "plain/top.parquet")
 
     rows = pq.read_table(tmp_path / "plain/queries.parquet").to_pylist()
     assert list(rows[0]) == ["path", "pid", "camid", "ap", "inp", "first_match_rank", "matches"]

@@ -13,7 +13,7 @@ from topdb.config import HardwareSettings, Params, Profile
 from topdb.errors import UserError
 from topdb.files import read_json, write_json
 from topdb.results.runs import Cell, cells
-from topdb.results.scores import CellScores, read_cell
+from topdb.results.scores import CellScores, read_scores
 from topdb.statistics import DriftCell, DriftFinding, check_drift, headline
 
 SMALLEST_REFERENCE = 10
@@ -36,8 +36,7 @@ def write_reference(params: Params, profile_name: str, results: Path, path: Path
     """
     profile = params.selected(profile_name)
     found = {}
-    for cell in cells(profile):
-        scores = read_cell(profile, results, cell, params.metrics)
+    for cell, scores in read_scores(profile, results, params.metrics).items():
         name = _name(cell)
         if scores is None or len(scores.seeds) < SMALLEST_REFERENCE:
             raise UserError(
@@ -96,8 +95,9 @@ def check_against_reference(
         )
     compared: list[DriftCell] = []
     missing: list[str] = []
+    read = read_scores(profile, results, params.metrics)
     for cell, past in guarded.items():
-        scores = read_cell(profile, results, cell, list(past))
+        scores = read[cell]
         lacking = len(profile.seeds) - (len(scores.seeds) if scores else 0)
         if lacking:
             runs = f"{lacking} of {len(profile.seeds)} runs" if scores else "no finished run"

@@ -13,9 +13,10 @@ from topdb.evidence.comparing import statistics_of
 from topdb.evidence.grounds import Grounds, find_grounds
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
-from topdb.results.runs import Cell, Run, RunFiles, runs
+from topdb.results.runs import Cell, Run, runs
 from topdb.results.scores import CellScores, read_scores
-from topdb.results.snapshots import Snapshots, read_snapshots
+from topdb.results.snapshots import Snapshots
+from topdb.results.stored import StoredRun, stored_runs
 
 if TYPE_CHECKING:
     from topdb.reporting.plots import Look
@@ -53,9 +54,14 @@ class Evidence:
         return titles_of(self.params, self.profile_name, self.papers)
 
     @cached_property
+    def stored(self) -> tuple[StoredRun, ...]:
+        """The finished runs."""
+        return stored_runs(self.profile, self.results)
+
+    @cached_property
     def scores(self) -> dict[Cell, CellScores]:
         """The scores of the cells that have a run."""
-        found = read_scores(self.profile, self.results, self.params.metrics)
+        found = read_scores(self.profile, self.results, self.params.metrics, self.stored)
         return {cell: scores for cell, scores in found.items() if scores is not None}
 
     @property
@@ -127,21 +133,20 @@ class Evidence:
     def snapshots(self) -> dict[str, Snapshots]:
         """Return the snapshots of the runs that the profile looks at, by method."""
         watch = self.profile.watch
-        folders = {m: Run(watch.dataset, m, watch.seed).folder(self.results) for m in watch.methods}
-        files = {method: RunFiles(folder).snapshots for method, folder in folders.items()}
-        return {method: read_snapshots(file) for method, file in files.items() if file.is_file()}
+        wanted = [Run(watch.dataset, method, watch.seed) for method in watch.methods]
+        chosen = [each for run in wanted for each in self.stored if each.run == run]
+        return {each.run.method: found for each in chosen if (found := each.snapshots())}
 
     def note(self) -> str:
         """Return what every figure says: whether data are drawn, the profile, what is missing."""
         warning = "Rendered data: drawn pedestrians, not comparable with the paper. "
-        planned = list(runs(self.profile))
-        whole = [RunFiles(run.folder(self.results)).record.is_file() for run in planned]
+        planned, finished = len(list(runs(self.profile))), len(self.stored)
         return (
             f"{warning if self.grounds.rendered else ''}Profile {self.profile_name}, recipe "
             f"{self.profile.recipe}."
             + (
-                f" Incomplete: {whole.count(False)} of {len(planned)} runs are missing."
-                if not all(whole)
+                f" Incomplete: {planned - finished} of {planned} runs are missing."
+                if finished < planned
                 else ""
             )
         )

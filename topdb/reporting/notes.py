@@ -1,15 +1,15 @@
 """Where a table's numbers come from: the notes below it, read from the runs' own files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from topdb.config import Profile
 from topdb.reporting.documents import Code, Strong, Text
-from topdb.results.evaluation import read_metrics
 from topdb.results.provenance import together
-from topdb.results.records import TRAINED, RunRecord, inner, lacking, read_record
-from topdb.results.runs import Run, runs
+from topdb.results.records import TRAINED, RunRecord, inner, lacking
+from topdb.results.runs import runs
+from topdb.results.stored import StoredRun, evaluations, stored_runs
 
 
 def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
@@ -21,8 +21,8 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         A run's file is broken or lacks a key.
     """
     planned = list(runs(profile))
-    finished = [run for run in planned if (run.folder(results) / "run.json").is_file()]
-    records = [read_record(run.folder(results) / "run.json") for run in finished]
+    finished = stored_runs(profile, results)
+    records = [each.record for each in finished]
     seeds = ", ".join(map(str, profile.seeds))
     yield (
         "Profile ",
@@ -47,7 +47,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
         versions = ", ".join(sorted({each.versions.get("torch", "unknown") for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
-    yield from _evaluators(profile, results, finished)
+    yield from _evaluators(profile, finished)
 
 
 def _diverged(records: list[RunRecord]) -> Iterator[Text]:
@@ -150,26 +150,27 @@ def _code(records: list[RunRecord]) -> Iterator[Text]:
             yield (Strong("Different code"), " in runs of ", Code(method), ": ", *named, ".")
 
 
-def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterator[Text]:
+def _evaluators(profile: Profile, finished: Sequence[StoredRun]) -> Iterator[Text]:
+    evaluated = evaluations(finished, profile.rankings)
     for ranking in profile.rankings:
         found: dict[Text, None] = {}
-        doubts: dict[str, list[Run]] = {}
-        collapsed: list[Run] = []
-        for run in finished:
-            path = run.metrics(results, ranking)
-            if path.is_file():
-                try:
-                    summary = read_metrics(path)
-                    found[_evaluator(summary.evaluator, summary.code.digest)] = None
-                except (KeyError, TypeError) as error:
-                    raise lacking(path, error, "run `topdb evaluate` again") from None
-                for doubt in summary.doubts:
-                    doubts.setdefault(doubt, []).append(run)
-                collapsed += [run] * summary.collapsed
+        doubts: dict[str, list[StoredRun]] = {}
+        collapsed: list[str] = []
+        for stored, own, summary in evaluated:
+            if own != ranking:
+                continue
+            try:
+                found[_evaluator(summary.evaluator, summary.code.digest)] = None
+            except (KeyError, TypeError) as error:
+                path = stored.files.metrics(ranking)
+                raise lacking(path, error, "run `topdb evaluate` again.") from None
+            for doubt in summary.doubts:
+                doubts.setdefault(doubt, []).append(stored)
+            collapsed += [stored.name] * summary.collapsed
         for described in found:
             yield ("Evaluator ", Code(ranking), ": ", *described, ".")
         if collapsed:
-            named = ", ".join(map(_named_run, collapsed))
+            named = ", ".join(collapsed)
             yield (
                 Strong("Collapsed"),
                 " (",
@@ -178,13 +179,9 @@ def _evaluators(profile: Profile, results: Path, finished: list[Run]) -> Iterato
                 f"and their cells have no mean ({named}).",
             )
         for doubt, of in doubts.items():
-            first = _named_run(of[0])
             more = f" and {len(of) - 1} more" if len(of) > 1 else ""
-            yield (Strong("Doubtful"), " (", Code(ranking), "), ", Code(first), f"{more}: {doubt}.")
-
-
-def _named_run(run: Run) -> str:
-    return f"{run.dataset}/{run.method}/seed-{run.seed}"
+            run = Code(of[0].name)
+            yield (Strong("Doubtful"), " (", Code(ranking), "), ", run, f"{more}: {doubt}.")
 
 
 def _evaluator(identity: Mapping[str, Any], code: str | None) -> Text:

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from topdb.config import Params, Profile, rebuilt_methods
+from topdb.config import Params, rebuilt_methods
 from topdb.config.paper import Paper, chosen_paper, concerning
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
@@ -19,13 +17,7 @@ from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.reports import write_metrics, write_plots
 from topdb.reporting.tables import table_document
 from topdb.results.comparisons import Comparisons, write_comparisons
-from topdb.results.evaluation import read_metrics
-from topdb.results.records import read_record
-from topdb.results.runs import Cell, RunFiles, runs
-from topdb.results.scores import Scores, read_scores
-
-AGREEMENT = 1e-6
-"""Of a stored summary with the queries that it sums up, as a fraction."""
+from topdb.results.scores import read_scores
 
 
 def recompute(
@@ -55,7 +47,6 @@ def recompute(
         raise UserError(
             f"{results} holds no evaluated run of profile {profile_name}: run it first."
         )
-    _check_runs(profile, results, scores, params.metrics)
     made = {
         paper.name: _tables(params, profile_name, results, papers, paper, out)
         for paper in concerning(profile, papers)
@@ -99,36 +90,3 @@ def _tables(
     rebuilt = rebuilt_methods(params.selected(profile_name).methods, params.method_folders)
     write_answer(whole, out / inner / "verdict.json", rebuilt)
     return whole, documents
-
-
-def _check_runs(profile: Profile, results: Path, scores: Scores, metrics: Sequence[str]) -> None:
-    """Refuse runs whose files do not belong together."""
-    for run in runs(profile):
-        path = RunFiles(run.folder(results)).record
-        record = read_record(path).content if path.is_file() else {}
-        for key, expected in vars(run).items():
-            if record and record.get(key) != expected:
-                raise UserError(
-                    f"{path} is of {key} {record.get(key)!r}, and lies where {expected!r} belongs: "
-                    "put it back, or train the run again."
-                )
-        for ranking in profile.rankings:
-            file = run.metrics(results, ranking)
-            found = scores[Cell(run.dataset, run.method, ranking)]
-            if found is None or run.seed not in found.seeds or not file.is_file():
-                continue
-            told = read_metrics(file)
-            row = found.seeds.index(run.seed)
-            for name in metrics:
-                value = told.metrics.get(name, np.nan)
-                own = float(np.nanmean(found.by_query[name][row])) / 100.0
-                if not abs(value - own) <= AGREEMENT:
-                    raise UserError(
-                        f"{file} says {name} {value} where its queries have {own:.6f}: run "
-                        "`topdb evaluate` again."
-                    )
-            if record and told.features_digest != record.get("features_digest"):
-                raise UserError(
-                    f"{file} is not of the features that run.json states: run "
-                    "`topdb evaluate` again."
-                )

@@ -14,10 +14,8 @@ from topdb.evidence.grounds import find_grounds
 from topdb.files import write_csv, write_json, write_text
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.tables import table_document
-from topdb.results.evaluation import read_metrics
-from topdb.results.records import read_history
-from topdb.results.runs import RunFiles, cells, runs
-from topdb.results.scores import read_cell
+from topdb.results.scores import read_scores
+from topdb.results.stored import stored_runs
 from topdb.statistics import headline
 
 
@@ -96,8 +94,7 @@ def write_metrics(params: Params, profile_name: str, results: Path, path: Path) 
     content: dict[str, Any] = {
         "rendered_data": find_grounds(profile, results, params.method_folders).rendered
     }
-    for cell in cells(profile):
-        scores = read_cell(profile, results, cell, params.metrics)
+    for cell, scores in read_scores(profile, results, params.metrics).items():
         if scores is None:
             continue
         entry: dict[str, float | int] = {}
@@ -118,21 +115,20 @@ def write_plots(params: Params, profile_name: str, results: Path, folder: Path) 
     """Write `seeds.csv`, one row a run and ranking, and `training.csv`, one row a run and epoch."""
     profile = params.selected(profile_name)
     seeds, training = [], []
-    for run in runs(profile):
-        name = {"dataset": run.dataset, "method": run.method, "seed": run.seed}
+    for stored in stored_runs(profile, results):
+        name = vars(stored.run)
         for ranking in profile.rankings:
-            file = run.metrics(results, ranking)
-            if file.is_file():
-                told = read_metrics(file).metrics
-                lacking = [each for each in params.metrics if each not in told]
-                if lacking:
-                    raise UserError(f"{file} lacks {lacking[0]}: run `topdb evaluate` again.")
-                scores = {each: 100 * told[each] for each in params.metrics}
-                seeds.append({**name, "ranking": ranking, **scores})
-        history = RunFiles(run.folder(results)).history
-        if history.is_file():
-            for row in read_history(history, ("epoch", "learning_rate", "loss")):
-                training.append({**name, **row, "epoch": int(row["epoch"])})
+            summary = stored.summary(ranking)
+            if summary is None:
+                continue
+            lacking = [each for each in params.metrics if each not in summary.metrics]
+            if lacking:
+                file = stored.files.metrics(ranking)
+                raise UserError(f"{file} lacks {lacking[0]}: run `topdb evaluate` again.")
+            scores = {each: 100 * summary.metrics[each] for each in params.metrics}
+            seeds.append({**name, "ranking": ranking, **scores})
+        for row in stored.history(("epoch", "learning_rate", "loss")):
+            training.append({**name, **row, "epoch": int(row["epoch"])})
     keys = ["dataset", "method", "seed"]
     write_csv(folder / "seeds.csv", [*keys, "ranking", *params.metrics], seeds)
     write_csv(folder / "training.csv", [*keys, "epoch", "learning_rate", "loss"], training)

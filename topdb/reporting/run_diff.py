@@ -9,10 +9,9 @@ from topdb.errors import UserError
 from topdb.metrics import metrics
 from topdb.results.evaluation import read_metrics
 from topdb.results.provenance import Code, read_code
-from topdb.results.records import inner, read_history, read_record
+from topdb.results.records import ABSENT, flat, inner, read_history, read_record
 from topdb.results.runs import RunFiles
 
-_ABSENT = "–"
 _PARAMETERS = (
     *("origin", "profile", "dataset", "method", "seed", "recipe", "changes", "scale", "extraction"),
     *("identities", "backbone", "network", "start", "training", "hardware", "checkpoint"),
@@ -64,7 +63,7 @@ def diff_runs(first: Path, second: Path) -> list[Part]:
     versions = [inner(each, "versions") for each in environments]
     named = ", ".join(f"{n} {versions[0][n]}" for n in ("python", "torch") if n in versions[0])
     machines = [{key: each[key] for key in _MACHINE if key in each} for each in environments]
-    machine = ", ".join(f"{name} {value}" for name, value in _flat(machines[0]))
+    machine = ", ".join(f"{name} {value}" for name, value in flat(machines[0]))
     parameters = [{key: each[key] for key in _PARAMETERS if key in each} for each in records]
     return [
         _part("parameters", parameters),
@@ -89,31 +88,22 @@ def _record(folder: Path) -> Mapping[str, Any]:
 
 
 def _part(title: str, pair: Sequence[Mapping[str, Any]], same: str = "same") -> Part:
-    one, other = (dict(_flat(each)) for each in pair)
-    found = [(name, one.get(name, _ABSENT), other.get(name, _ABSENT)) for name in one | other]
+    one, other = (dict(flat(each)) for each in pair)
+    found = [(name, one.get(name, ABSENT), other.get(name, ABSENT)) for name in one | other]
     return Part(title, tuple(each for each in found if each[1] != each[2]), same)
 
 
-def _flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yield nested values by dotted name, as text."""
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, _ABSENT if value is None else str(value)
-
-
 def _digest(title: str, records: Sequence[Mapping[str, Any]], key: str) -> Part:
-    one, other = (str(record.get(key) or _ABSENT) for record in records)
+    one, other = (str(record.get(key) or ABSENT) for record in records)
     if one != other:
         return Part(title, (("digest", one[:16], other[:16]),), "")
-    return Part(title, (), "none in either" if one == _ABSENT else f"same, digest {one[:16]}")
+    return Part(title, (), "none in either" if one == ABSENT else f"same, digest {one[:16]}")
 
 
 def _code(codes: Sequence[Code]) -> Part:
     """Compare digests of the code that ran, and what git said of it."""
     (one, told), (other, also_told) = ((each.digest, each.told) for each in codes)
-    found = [("digest", (one or _ABSENT)[:16], (other or _ABSENT)[:16]), ("git", told, also_told)]
+    found = [("digest", (one or ABSENT)[:16], (other or ABSENT)[:16]), ("git", told, also_told)]
     differing = tuple(each for each in found if each[1] != each[2])
     if one is None:
         return Part("code", differing, f"{told} in both, which may differ")
@@ -145,7 +135,7 @@ def _metrics(first: Path, second: Path) -> Iterator[Part]:
             [
                 {
                     "evaluator": each.evaluator,
-                    "code": (each.code.digest or _ABSENT)[:16],
+                    "code": (each.code.digest or ABSENT)[:16],
                     "variables": each.made_by.get("variables", {}),
                 }
                 for each in read
@@ -167,6 +157,6 @@ def _last_epoch(path: Path) -> dict[str, str]:
     """Return the last row of a history without its times; empty where there is none."""
     if not path.is_file():
         return {}
-    rows = read_history(path)
+    rows = read_history(path, expected=read_record(RunFiles(path.parent).record).history_digest)
     last = rows[-1] if rows else {}
     return {name: f"{value:.5g}" for name, value in last.items() if name != "seconds"}

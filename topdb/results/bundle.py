@@ -36,6 +36,8 @@ from topdb.files import digest, replacing
 from topdb.results.former import FORMER_FILES, write_former_paper
 from topdb.results.planned import PLANNED
 from topdb.results.runs import runs
+from topdb.results.scores import read_scores
+from topdb.results.stored import stored_runs
 
 MANIFEST = "manifest.json"
 PARAMS = "params.yaml"
@@ -109,32 +111,30 @@ def write_bundle(
     Raises
     ------
     UserError
-        No run is finished.
+        No run is finished, or a file is broken or does not belong where it lies.
     """
     profile = params.selected(profile_name)
     files = {PARAMS: path}
     for paper in papers:
         files |= {f"papers/{paper.name}/{file.name}": file for file in paper.files}
     wanted = [results / name for name in OF_PROFILE]
-    finished = whole = planned = 0
-    for run in runs(profile):
-        folder = run.folder(results)
-        planned += 1
-        if not (folder / "run.json").is_file():
-            continue
-        finished += 1
-        scores = [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]
-        whole += all(path.is_file() for path in (folder / "history.csv", *scores))
-        wanted += [*(folder / name for name in OF_RUN), *scores]
+    stored = stored_runs(profile, results)
+    read_scores(profile, results, params.metrics, stored)
+    for each in stored:
+        each.history()
+        each.snapshots()
+        folder = each.files.folder
+        wanted += [folder / name for name in OF_RUN]
+        wanted += [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]
     for path in wanted:
         if path.is_file():
             files[f"results/{path.relative_to(results).as_posix()}"] = path
-    if not finished:
+    if not stored:
         raise UserError(f"{results} has no finished run of profile {profile_name}: run it first.")
     with tempfile.TemporaryDirectory(prefix="topdb-") as temporary:
         files |= _titles(Path(temporary), params.method_folders)
         _pack(files, profile_name, out)
-    return whole, planned
+    return sum(not each.gaps(profile.rankings) for each in stored), len(list(runs(profile)))
 
 
 @contextmanager

@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from topdb.config import Ranking
 from topdb.errors import UserError
-from topdb.files import replacing
-from topdb.parquet import read_table
+from topdb.results.seals import KEY, read_sealed_table, write_sealed_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +247,7 @@ KINDS: dict[str, type[Row]] = {
 """By the value of the column `kind`; the file has the columns of all of them."""
 _KEYS = ("id", "dataset", "method", "ranking", "reference", "reference_ranking", "quantity")
 """What tells rows of one kind apart."""
-_METADATA = {"profile", "rendered", "paper", "tables"}
+_METADATA = {"profile", "rendered", "paper", "tables", KEY}
 _FIELDS = {
     "cell": "cells",
     "difference": "differences",
@@ -292,8 +290,7 @@ def write_comparisons(comparisons: Comparisons, path: Path) -> None:
         "tables": " ".join(comparisons.tables),
     }
     columns = [(name, pa.type_for_alias(alias)) for name, alias in _columns()]
-    with replacing(path) as partial:
-        pq.write_table(pa.Table.from_pylist(rows, pa.schema(columns, metadata)), partial)
+    write_sealed_table(path, pa.Table.from_pylist(rows, pa.schema(columns, metadata)))
 
 
 def read_comparisons(path: Path, profile: str) -> Comparisons:
@@ -302,10 +299,10 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
     Raises
     ------
     UserError
-        The file is missing or broken, or was written for another profile or by another version.
+        The file is missing or broken, was changed, or is of another profile or version.
     """
     try:
-        table = read_table(path)
+        table, _ = read_sealed_table(path, "run `topdb compare` again.")
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb judge` first.") from None

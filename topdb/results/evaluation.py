@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from topdb.errors import UserError
-from topdb.files import read_json, replacing, write_json
-from topdb.parquet import read_table
 from topdb.results.provenance import Code, read_code
-from topdb.results.records import lacking
+from topdb.results.records import known, lacking
+from topdb.results.seals import (
+    read_sealed_json,
+    read_sealed_table,
+    require_stated,
+    write_sealed_json,
+    write_sealed_table,
+)
 
 CMC_RANKS = (1, 5, 10, 20)
 """Ranks at which `metrics.json` states the cumulative matching characteristic."""
@@ -55,6 +59,8 @@ class Queries:
     camids: NDArray[np.int64]
     matches: NDArray[np.int64]
     columns: Mapping[str, NDArray[Any]]
+    file_digest: str = ""
+    """SHA-256 of the file that it was read from."""
 
     @property
     def evaluated(self) -> NDArray[np.bool_]:
@@ -85,7 +91,7 @@ def read_queries(path: Path) -> Queries:
         The file is missing or broken, lacks a column, holds values that cannot be, or has no
         query with a match.
     """
-    content = _read(path, _NEEDED, "table of queries")
+    content, file_digest = _read(path, _NEEDED, "table of queries")
     whole = {
         name: _integers(path, name, values)
         for name, values in content.items()
@@ -106,6 +112,7 @@ def read_queries(path: Path) -> Queries:
         whole.get("camid", np.zeros(len(ranks), np.int64)),
         whole["matches"],
         columns,
+        file_digest,
     )
 
 
@@ -169,15 +176,17 @@ def write_top(path: Path, top: Top) -> None:
     _write(path, content)
 
 
-def read_top(path: Path) -> Top:
-    """Read `top.parquet`.
+def read_top(path: Path, expected: str | None = None) -> Top:
+    """Read `top.parquet`, whose SHA-256 has to be the expected one, where one is stated.
 
     Raises
     ------
     UserError
-        The file is missing or broken, or lacks a column.
+        The file is missing or broken, is another, or lacks a column.
     """
-    content = _read(path, ("query", "rank", "gallery", "right"), "table of ranked images")
+    wanted = ("query", "rank", "gallery", "right")
+    content, file_digest = _read(path, wanted, "table of ranked images")
+    require_stated(path, file_digest, expected, "metrics.json", _AGAIN)
     ranks = _integers(path, "rank", content["rank"])
     right = np.array(content["right"], np.bool_)
     return Top(tuple(content["query"]), ranks, tuple(content["gallery"]), right)
@@ -205,6 +214,10 @@ class Summary:
     """Digest of the code that ranked and scored, what git has of it, versions and variables."""
     collapsed: bool = False
     """Whether all features are one and the same, so that the scores are the gallery's order."""
+    queries_digest: str | None = None
+    """SHA-256 of the evaluation's `queries.parquet`; None where an older one does not tell."""
+    top_digest: str | None = None
+    """Of its `top.parquet`."""
 
     @property
     def code(self) -> Code:
@@ -226,6 +239,8 @@ class Summary:
             "evaluator": self.evaluator,
             "features_digest": self.features_digest,
             **({"gallery_digests": self.gallery_digests} if self.gallery_digests else {}),
+            "queries_digest": self.queries_digest,
+            "top_digest": self.top_digest,
             **({"doubts": list(self.doubts)} if self.doubts else {}),
             **({"collapsed": True} if self.collapsed else {}),
             **({"made_by": self.made_by} if self.made_by else {}),
@@ -234,7 +249,7 @@ class Summary:
 
 def write_metrics(path: Path, summary: Summary) -> None:
     """Write `metrics.json`."""
-    write_json(path, summary.content())
+    write_sealed_json(path, summary.content())
 
 
 def read_metrics(path: Path) -> Summary:
@@ -243,9 +258,9 @@ def read_metrics(path: Path) -> Summary:
     Raises
     ------
     UserError
-        The file is missing or broken, or lacks something.
+        The file is missing or broken, was changed, or lacks something.
     """
-    content = read_json(path)
+    content = read_sealed_json(path, "queries_digest", _AGAIN)
     try:
         counts = (
             int(content.pop("queries")),
@@ -254,6 +269,7 @@ def read_metrics(path: Path) -> Summary:
         )
         evaluator, digest = dict(content.pop("evaluator")), str(content.pop("features_digest"))
         made_by = dict(content.pop("made_by", {}))
+        files = known(content.pop("queries_digest", None)), known(content.pop("top_digest", None))
         cmc = {f"R{rank}": value for rank, value in content.pop("cmc").items()}
         doubts = tuple(map(str, content.pop("doubts", ())))
         gallery_digests = dict(content.pop("gallery_digests", {}))
@@ -262,13 +278,22 @@ def read_metrics(path: Path) -> Summary:
         for name in ("mAP", "mINP", *(f"R{rank}" for rank in CMC_RANKS)):
             metrics[name]
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise lacking(path, error, "run `topdb evaluate` again") from None
-    return Summary(metrics, *counts, evaluator, digest, doubts, gallery_digests, made_by, collapsed)
+        raise lacking(path, error, _AGAIN) from None
+    return Summary(
+        metrics,
+        *counts,
+        evaluator,
+        digest,
+        doubts,
+        gallery_digests,
+        made_by,
+        collapsed,
+        *files,
+    )
 
 
 def _write(path: Path, content: Mapping[str, pa.Array]) -> None:
-    with replacing(path) as partial:
-        pq.write_table(pa.Table.from_arrays([*content.values()], names=[*content]), partial)
+    write_sealed_table(path, pa.Table.from_arrays([*content.values()], names=[*content]))
 
 
 # Columns are made of buffers: `pa.array` imports pandas where it is installed, which costs more
@@ -300,14 +325,14 @@ def _column(values: NDArray[Any]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [known, pa.py_buffer(content)])
 
 
-def _read(path: Path, needed: Sequence[str], kind: str) -> dict[str, list[Any]]:
-    """Return all columns of a table, of which some are needed."""
+def _read(path: Path, needed: Sequence[str], kind: str) -> tuple[dict[str, list[Any]], str]:
+    """Return all columns of a table, of which some are needed, and the file's SHA-256."""
     try:
-        table = read_table(path)
+        table, file_digest = read_sealed_table(path, _AGAIN)
         missing = [name for name in needed if name not in table.column_names]
         if missing:
             raise KeyError(f"no column {missing[0]}")
-        return {name: table[name].to_pylist() for name in table.column_names}
+        return {name: table[name].to_pylist() for name in table.column_names}, file_digest
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {_AGAIN}") from None
     except (pa.ArrowException, OSError, KeyError, UnicodeDecodeError) as error:

@@ -6,11 +6,9 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from topdb.errors import UserError
-from topdb.files import replacing
-from topdb.parquet import read_table
+from topdb.results.seals import read_sealed_table, write_sealed_table
 
 _TYPES: dict[Any, str] = {
     str: "string",
@@ -59,10 +57,9 @@ _SCHEMA = pa.schema([(name, pa.type_for_alias(_TYPES[kind])) for name, kind in _
 
 
 def write_example_images(path: Path, images: Iterable[ExampleImage]) -> None:
-    """Write the file, atomically."""
+    """Write the file, atomically, with its digest."""
     table = pa.Table.from_pylist([asdict(each) for each in images], _SCHEMA)
-    with replacing(path) as partial:
-        pq.write_table(table, partial, compression="zstd")
+    write_sealed_table(path, table, compression="zstd")
 
 
 def read_example_images(path: Path) -> list[ExampleImage]:
@@ -71,11 +68,12 @@ def read_example_images(path: Path) -> list[ExampleImage]:
     Raises
     ------
     UserError
-        It is missing or broken, or lacks a column or a value.
+        It is missing or broken, was changed, or lacks a column or a value.
     """
     names = list(_FIELDS)
     try:
-        table = read_table(path, names).select(names).cast(_SCHEMA)
+        table, _ = read_sealed_table(path, "run `topdb examples` again.")
+        table = table.select(names).cast(_SCHEMA)
         gaps = [name for name in names if name != "right" and table[name].null_count]
         if gaps:
             raise ValueError(f"{gaps[0]} is missing somewhere")

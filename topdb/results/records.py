@@ -1,21 +1,27 @@
 """Values of a run's own files, which somebody else may have written: whatever stands there."""
 
 import csv
+import hashlib
+import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from topdb.errors import UserError
-from topdb.files import read_json, write_csv, write_json
+from topdb.files import write_csv
 from topdb.results.provenance import Code, read_code
+from topdb.results.seals import read_sealed_json, require_stated, write_sealed_json
 
 TRAINED = "trained"
 AUTHORS = "authors' weights"
 """The origins of weights."""
 
 
+ABSENT = "–"
+"""In place of a value that is not there."""
+_AGAIN = "delete it and train the run again."
 _EPOCH = ("epoch", "learning_rate", "images", "seconds", "loss")
 """Columns of a history; each method adds its losses."""
 
@@ -52,6 +58,15 @@ def inner(record: Mapping[str, Any], key: str) -> dict[str, Any]:
     """Return an inner object; an empty one where there is none."""
     found = record.get(key)
     return found if isinstance(found, dict) else {}
+
+
+def flat(content: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield nested values by dotted name, as text; a dash for null."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, ABSENT if value is None else str(value)
 
 
 def number(value: object) -> float:
@@ -171,6 +186,10 @@ class RunRecord:
     data: StatedData
     weights_digest: str | None
     features_digest: str | None
+    history_digest: str | None
+    """None where an older run does not tell."""
+    snapshots_digest: str | None
+    """None as for `history_digest`, and of a run without snapshots."""
     code: Code
     device: str
     threads: int
@@ -185,7 +204,7 @@ class RunRecord:
 
 def write_record(path: Path, content: Mapping[str, Any]) -> None:
     """Write `run.json`, the last file of a run: where it is, the run is whole."""
-    write_json(path, content)
+    write_sealed_json(path, content)
 
 
 def read_record(path: Path) -> RunRecord:
@@ -194,14 +213,14 @@ def read_record(path: Path) -> RunRecord:
     Raises
     ------
     UserError
-        The file is missing or broken, or lacks a key.
+        The file is missing or broken, was changed, or lacks a key.
     """
-    content = read_json(path)
+    content = read_sealed_json(path, "history_digest", _AGAIN)
     try:
         environment = content["environment"]
         checkpoint = content.get("checkpoint")
         return RunRecord(
-            dataset=_known(content["dataset"]),
+            dataset=known(content["dataset"]),
             method=str(content["method"]),
             seed=content.get("seed"),
             profile=_text(content.get("profile")),
@@ -212,10 +231,12 @@ def read_record(path: Path) -> RunRecord:
             scale=inner(content, "scale"),
             start=inner(content, "start") or None,
             checkpoint=None if checkpoint is None else _checkpoint(checkpoint),
-            index_digest=_known(content["index_digest"]),
+            index_digest=known(content["index_digest"]),
             data=stated_data(content),
-            weights_digest=_known(content.get("weights_digest")),
-            features_digest=_known(content.get("features_digest")),
+            weights_digest=known(content.get("weights_digest")),
+            features_digest=known(content.get("features_digest")),
+            history_digest=known(content.get("history_digest")),
+            snapshots_digest=known(content.get("snapshots_digest")),
             code=read_code(content.get("code"), environment),
             device=str(environment["device"]),
             threads=int(environment["threads"]),
@@ -227,7 +248,7 @@ def read_record(path: Path) -> RunRecord:
             content=content,
         )
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-        raise lacking(path, error, "train the run again") from None
+        raise lacking(path, error, _AGAIN) from None
 
 
 def _flag(value: object) -> bool | None:
@@ -236,7 +257,8 @@ def _flag(value: object) -> bool | None:
     return value
 
 
-def _known(value: object) -> str | None:
+def known(value: object) -> str | None:
+    """Return a text that a file may leave out or leave empty; None where it does."""
     return str(value) if value else None
 
 
@@ -265,32 +287,33 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
     write_csv(path, list(rows[0]) if rows else _EPOCH, rows)
 
 
-def read_history(path: Path, columns: Sequence[str] = ()) -> list[dict[str, float]]:
+def read_history(
+    path: Path, columns: Sequence[str] = (), expected: str | None = None
+) -> list[dict[str, float]]:
     """Read `history.csv`, one row an epoch; a loss that is no longer finite stays so.
 
     `columns` must be there; without any, those of the header are returned. Imported weights have a
-    history without a row.
+    history without a row. The file's SHA-256 has to be the expected one, where one is stated.
 
     Raises
     ------
     UserError
-        The file is no table of numbers with these columns.
+        The file is another, or no table of numbers with these columns.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            wanted = columns or reader.fieldnames or ()
-            rows = [{name: float(row[name]) for name in wanted} for row in reader]
+        content = path.read_bytes()
+        require_stated(path, hashlib.sha256(content).hexdigest(), expected, "run.json", _AGAIN)
+        reader = csv.DictReader(io.StringIO(content.decode(), newline=""))
+        wanted = columns or reader.fieldnames or ()
+        rows = [{name: float(row[name]) for name in wanted} for row in reader]
         if not all(row.get("epoch", 0.0).is_integer() for row in rows):
             raise ValueError
     except (OSError, csv.Error, KeyError, TypeError, ValueError):
-        raise UserError(
-            f"{path} is no history of a training: delete it and train the run again."
-        ) from None
+        raise UserError(f"{path} is no history of a training: {_AGAIN}") from None
     return rows
 
 
 def lacking(path: Path, error: Exception, remedy: str) -> UserError:
     """Return the error of a file that lacks a key or holds an impossible value."""
     what = f"lacks the key {error}" if isinstance(error, KeyError) else f"is broken ({error})"
-    return UserError(f"{path} {what}: {remedy}.")
+    return UserError(f"{path} {what}: {remedy}")

@@ -43,6 +43,18 @@ class RunFiles:
         """What query images activate and find at some epochs, where the profile chooses the run."""
         return self.folder / "snapshots.npz"
 
+    def queries(self, ranking: Ranking) -> Path:
+        """Scores by query under a ranking."""
+        return self.folder / ranking / "queries.parquet"
+
+    def metrics(self, ranking: Ranking) -> Path:
+        """Their summary."""
+        return self.folder / ranking / "metrics.json"
+
+    def top(self, ranking: Ranking) -> Path:
+        """The nearest gallery images of each query."""
+        return self.folder / ranking / "top.parquet"
+
     @property
     def checkpoints(self) -> Path:
         """What a training keeps for itself."""

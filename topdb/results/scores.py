@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from topdb.config import Profile
 from topdb.errors import UserError
 from topdb.metrics import Metric, metric
-from topdb.results.evaluation import read_metrics, read_queries
-from topdb.results.runs import Cell, Run, cells
+from topdb.results.evaluation import Summary
+from topdb.results.runs import Cell, cells
+from topdb.results.stored import StoredRun, evaluations, stored_runs
 
 _RANK = "first_match_rank"
 _AGAIN = "run `topdb evaluate` again."
@@ -69,16 +70,29 @@ Scores = Mapping[Cell, CellScores | None]
 """The cells of a grid; None where no run of the cell is there."""
 
 
-def read_scores(profile: Profile, results: Path, metrics: Sequence[str]) -> Scores:
+def read_scores(
+    profile: Profile,
+    results: Path,
+    metrics: Sequence[str],
+    stored: Sequence[StoredRun] | None = None,
+) -> Scores:
     """Read all cells of a profile; within a data set, all must be of the same queries.
+
+    Runs that are not there, or not evaluated, are left out. `stored` are the finished runs, where
+    they were read before.
 
     Raises
     ------
     UserError
-        A file is broken or holds impossible values, or two runs on a data set were not scored on
-        the same queries.
+        A file is broken, holds impossible values, or does not belong where it lies
+        (`topdb.results.stored`), or two runs on a data set were not scored on the same queries.
     """
-    found = {cell: read_cell(profile, results, cell, metrics) for cell in cells(profile)}
+    if stored is None:
+        stored = stored_runs(profile, results)
+    own: dict[Cell, list[tuple[StoredRun, Summary]]] = {cell: [] for cell in cells(profile)}
+    for each, ranking, summary in evaluations(stored, profile.rankings):
+        own[Cell(each.run.dataset, each.run.method, ranking)].append((each, summary))
+    found = {cell: _read_cell(cell, runs, metrics) for cell, runs in own.items()}
     first: dict[str, tuple[Cell, CellScores]] = {}
     for cell, scores in found.items():
         if scores is None:
@@ -97,17 +111,10 @@ def read_scores(profile: Profile, results: Path, metrics: Sequence[str]) -> Scor
     return found
 
 
-def read_cell(
-    profile: Profile, results: Path, cell: Cell, metrics: Sequence[str]
+def _read_cell(
+    cell: Cell, runs: Sequence[tuple[StoredRun, Summary]], metrics: Sequence[str]
 ) -> CellScores | None:
-    """Read a cell's runs; those that are not there are left out. None where there is none.
-
-    Raises
-    ------
-    UserError
-        A file is broken or holds impossible values, or the runs were not scored on the same
-        queries.
-    """
+    """Read a cell's evaluated runs; None where there is none."""
     wanted = [metric(name) for name in metrics]
     seeds: list[int] = []
     collapsed: list[int] = []
@@ -115,11 +122,9 @@ def read_cell(
     people, evaluated = np.zeros(0, np.int64), np.zeros(0, np.bool_)
     scores: dict[str, list[NDArray[np.float64]]] = {each.name: [] for each in wanted}
     ranks = []
-    for seed in profile.seeds:
-        file = Run(cell.dataset, cell.method, seed).queries(results, cell.ranking)
-        if not file.is_file():
-            continue
-        queries = read_queries(file)
+    for each_run, summary in runs:
+        file = each_run.files.queries(cell.ranking)
+        queries = each_run.queries(cell.ranking, summary)
         found, person, matched = queries.paths, queries.pids, queries.evaluated
         if seeds and (paths != found or not np.array_equal(people, person)):
             raise UserError(
@@ -132,10 +137,9 @@ def read_cell(
                 "evaluate` on all of them again."
             )
         paths, people, evaluated = found, person, matched
-        summary = Run(cell.dataset, cell.method, seed).metrics(results, cell.ranking)
-        if summary.is_file() and read_metrics(summary).collapsed:
-            collapsed.append(seed)
-        seeds.append(seed)
+        if summary.collapsed:
+            collapsed.append(each_run.run.seed)
+        seeds.append(each_run.run.seed)
         ranks.append(queries.columns[_RANK])
         for each in wanted:
             if each.column not in queries.columns:

@@ -3,6 +3,8 @@
 The file holds the small images too, so that figures need neither the data set nor torch.
 """
 
+import hashlib
+import io
 import zipfile
 import zlib
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 
 from topdb.errors import UserError
 from topdb.files import replacing
+from topdb.results.seals import require_stated
 
 NO_IMAGE = -1
 """In place of an image where a gallery is shorter than the ranked list."""
@@ -65,18 +68,20 @@ def write_snapshots(path: Path, snapshots: Snapshots) -> None:
         np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
-def read_snapshots(path: Path) -> Snapshots:
-    """Read `snapshots.npz`.
+def read_snapshots(path: Path, expected: str | None = None) -> Snapshots:
+    """Read `snapshots.npz`, whose SHA-256 has to be the expected one, where one is stated.
 
     Raises
     ------
     UserError
-        The file is missing, broken, or lacks an array.
+        The file is missing, broken, another, or lacks an array.
     """
     names = [field.name for field in fields(Snapshots)]
     remedy = "delete it and train the run again."
     try:
-        with path.open("rb") as stream, np.lib.npyio.NpzFile(stream, allow_pickle=False) as arrays:
+        content = path.read_bytes()
+        require_stated(path, hashlib.sha256(content).hexdigest(), expected, "run.json", remedy)
+        with np.lib.npyio.NpzFile(io.BytesIO(content), allow_pickle=False) as arrays:
             members = arrays.zip.infolist() if arrays.zip else []
             size = sum(member.file_size for member in members)
             if size > MOST_BYTES:

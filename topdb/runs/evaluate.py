@@ -30,6 +30,9 @@ from topdb.results.evaluation import (
     write_top,
 )
 from topdb.results.features import Features, read_features
+from topdb.results.records import read_record
+from topdb.results.runs import RunFiles
+from topdb.results.seals import require_stated
 from topdb.retrieval import (
     Doubts,
     ProgressBar,
@@ -67,10 +70,12 @@ def evaluate(
     All else, and the errors, are those of `score`.
     """
     found = score(features_path, ranking, settings, threads, **how)
-    write_queries(folder / "queries.parquet", found.queries)
-    write_top(folder / "top.parquet", found.top)
-    write_metrics(folder / "metrics.json", found.summary)
-    return found.summary
+    queries, top = folder / "queries.parquet", folder / "top.parquet"
+    write_queries(queries, found.queries)
+    write_top(top, found.top)
+    summary = replace(found.summary, queries_digest=digest(queries), top_digest=digest(top))
+    write_metrics(folder / "metrics.json", summary)
+    return summary
 
 
 def score(
@@ -101,10 +106,11 @@ def score(
     Raises
     ------
     UserError
-        The file cannot be read, its arrays have no score, or the evaluation is more doubtful than
-        allowed; the message names the array.
+        The file cannot be read or is not the one that its run states, its arrays have no score, or
+        the evaluation is more doubtful than allowed; the message names the array.
     """
     features = given.features if given else read_features(features_path)
+    features_digest = _own_digest(features_path)
     galleries = _gallery_digests(features, ignore_cameras)
     if settings.metric == "cosine":
         features = _of_unit_length(features_path, features)
@@ -171,7 +177,7 @@ def score(
         queries_without_match=result.queries_without_match,
         gallery=len(features.gallery_pids),
         evaluator=told,
-        features_digest=digest(features_path),
+        features_digest=features_digest,
         made_by=_made_by(),
         doubts=(*(given.doubts if given else ()), *found.sentences),
         collapsed=found.all_equal,
@@ -217,6 +223,15 @@ def _made_by() -> dict[str, Any]:
         "versions": {"topdb": topdb.__version__} | versions,
         "variables": deciding(),
     }
+
+
+def _own_digest(path: Path) -> str:
+    """Return a features file's SHA-256; of a run's own it has to be that of `run.json`."""
+    found, files = digest(path), RunFiles(path.parent)
+    if path == files.features and files.record.is_file():
+        expected = read_record(files.record).features_digest
+        require_stated(path, found, expected, "run.json", "run `topdb extract` on the run again.")
+    return found
 
 
 def _without_cameras(features: Features) -> Features:

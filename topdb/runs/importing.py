@@ -323,6 +323,8 @@ def import_run(
             "start_digest": None,
             "weights_digest": digest(files.weights),
             "features_digest": digest(files.features) if extracted else None,
+            "history_digest": digest(files.history),
+            "snapshots_digest": None,
             "environment": surroundings,
             "seconds": {
                 "prepare": round(prepared - started, 3),

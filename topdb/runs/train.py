@@ -247,7 +247,7 @@ def _is_whole(files: RunFiles, decisive: dict[str, Any]) -> bool:
             record.content.get("identity") == plain_digest(decisive)
             and record.weights_digest == digest(files.weights)
             and record.features_digest == digest(files.features)
-            and files.history.is_file()
+            and record.history_digest in (None, digest(files.history))
         )
     except (OSError, UserError):
         return False
@@ -351,6 +351,8 @@ def _train(
         "identity": plain_digest(decisive),
         "weights_digest": digest(files.weights),
         "features_digest": digest(files.features),
+        "history_digest": digest(files.history),
+        "snapshots_digest": digest(files.snapshots) if files.snapshots.is_file() else None,
         "environment": around,
         "resumed": checkpoints.resumed,
         "loss_limit": divergence.limit,

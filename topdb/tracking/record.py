@@ -8,9 +8,9 @@ from pathlib import Path
 
 from topdb.config import Profile
 from topdb.files import digest
-from topdb.results.evaluation import read_metrics
-from topdb.results.records import RunRecord, read_history, read_record
+from topdb.results.records import RunRecord, read_history
 from topdb.results.runs import RUNNING, Run, RunFiles
+from topdb.results.stored import StoredRun, stored_run
 from topdb.tracking.store import Point
 
 EVERY = "loss"
@@ -79,7 +79,12 @@ class FinishedRun:
     profile_name: str
     profile: Profile
     results: Path
-    record: RunRecord
+    stored: StoredRun
+
+    @property
+    def record(self) -> RunRecord:
+        """What it says of itself."""
+        return self.stored.record
 
     @property
     def files(self) -> RunFiles:
@@ -139,8 +144,8 @@ class FinishedRun:
 
     @cached_property
     def rows(self) -> Rows:
-        """Its history; a UserError where that is broken."""
-        return read_history(self.files.history)
+        """Its history; a UserError where that is broken or missing."""
+        return read_history(self.files.history, expected=self.record.history_digest)
 
     @property
     def scores(self) -> list[Point]:
@@ -148,8 +153,8 @@ class FinishedRun:
         return [
             Point(f"{ranking}_{name}", value, self.ended, 0)
             for ranking in self.profile.rankings
-            if (path := self.run.metrics(self.results, ranking)).is_file()
-            for name, value in read_metrics(path).metrics.items()
+            if (summary := self.stored.summary(ranking))
+            for name, value in summary.metrics.items()
         ]
 
 
@@ -157,10 +162,8 @@ def finished_run(
     run: Run, profile_name: str, profile: Profile, results: Path
 ) -> FinishedRun | None:
     """Return a run of the grid; None where it has not finished; a UserError where it is broken."""
-    path = RunFiles(run.folder(results)).record
-    if not path.is_file():
-        return None
-    return FinishedRun(run, profile_name, profile, results, read_record(path))
+    stored = stored_run(run, results)
+    return None if stored is None else FinishedRun(run, profile_name, profile, results, stored)
 
 
 def _flat(content: Mapping[str, object]) -> dict[str, object]:

@@ -19,6 +19,7 @@ from topdb.reporting.page.writing import plot_groups
 from topdb.reporting.plots import KNOWN
 from topdb.reporting.titles import titles_of
 from topdb.results.comparisons import Comparisons, read_comparisons, write_comparisons
+from topdb.results.seals import write_sealed_json, write_sealed_table
 
 METHODS = ("baseline", "top-db-net")
 
@@ -122,7 +123,7 @@ def test_a_file_name_is_never_markup(real, tmp_path):
     table = pq.read_table(real.examples)
     at = table.column_names.index("path")
     hostile = table.set_column(at, "path", pa.array([HOSTILE] * table.num_rows))
-    pq.write_table(hostile, tmp_path / "examples.parquet")
+    write_sealed_table(tmp_path / "examples.parquet", hostile)
     text = real.page("names.html", examples=tmp_path / "examples.parquet").read_text()
     assert HOSTILE not in text
     assert "Query &lt;/script&gt;" in text
@@ -142,7 +143,7 @@ def test_examples_of_other_kinds_are_named(real, tmp_path, name, value):
     table = pq.read_table(real.examples)
     at = table.column_names.index(name)
     path = tmp_path / "examples.parquet"
-    pq.write_table(table.set_column(at, name, pa.array([value] * table.num_rows)), path)
+    write_sealed_table(path, table.set_column(at, name, pa.array([value] * table.num_rows)))
     with pytest.raises(UserError, match=r"examples.parquet cannot be read"):
         real.page("kinds.html", examples=path)
 
@@ -181,7 +182,7 @@ def test_a_broken_score_is_named(real, tmp_path):
     shutil.copytree(real.results, results)
     path = results / "market1501/baseline/seed-2/plain/metrics.json"
     metrics = json.loads(path.read_text())
-    path.write_text(json.dumps(metrics | {"cmc": {}}))
+    write_sealed_json(path, metrics | {"cmc": {}})
     with pytest.raises(UserError, match=r"seed-2/plain/metrics.json lacks the key.*topdb evaluate"):
         real.page("broken.html", results=results)
 

@@ -7,8 +7,6 @@ import altair as alt
 
 from topdb.reporting import plots
 from topdb.reporting.evidence import Evidence
-from topdb.results.records import read_history
-from topdb.results.runs import Run
 
 CATEGORY = "Training"
 NEEDS = "histories"
@@ -56,11 +54,8 @@ def plot(evidence: Evidence) -> plots.Plot:
 
 def _curves(evidence: Evidence, dataset: str, method: str) -> Iterator[plots.Row]:
     """Yield the losses of a method's finished runs, as far as all of them are."""
-    files = [
-        Run(dataset, method, seed).folder(evidence.results) / "history.csv"
-        for seed in evidence.profile.seeds
-    ]
-    runs = [rows for file in files if file.is_file() and (rows := read_history(file))]
+    own = [each for each in evidence.stored if each.run.dataset == dataset]
+    runs = [rows for each in own if each.run.method == method and (rows := each.history())]
     length = min(map(len, runs), default=0)
     for loss in LOSSES:
         for place in range(0, length, max(1, math.ceil(length / MOST_POINTS))):

@@ -18,10 +18,11 @@ from topdb.results.comparisons import (
     Comparisons,
     Difference,
 )
-from topdb.results.evaluation import read_metrics
+from topdb.results.evaluation import Summary
 from topdb.results.provenance import together
-from topdb.results.records import RunRecord, inner, read_record
-from topdb.results.runs import Cell, Run, RunFiles, cells, runs
+from topdb.results.records import RunRecord, inner
+from topdb.results.runs import Cell, cells, runs
+from topdb.results.stored import StoredRun, evaluations, stored_runs
 from topdb.statistics import CellVerdict
 
 
@@ -68,6 +69,10 @@ def details(
         A run's file is broken.
     """
     quantities = list(dict.fromkeys(each.quantity for each in comparisons.cells))
+    seeds: dict[Cell, list[SeedRow]] = {}
+    for stored, ranking, summary in evaluations(stored_runs(profile, results), profile.rankings):
+        own = Cell(stored.run.dataset, stored.run.method, ranking)
+        seeds.setdefault(own, []).append(_seed(stored, summary))
     for cell in cells(profile):
         names = (cell.dataset, cell.method, cell.ranking)
         found = [comparisons.cell(*names, quantity) for quantity in quantities]
@@ -81,7 +86,7 @@ def details(
                 for each in comparisons.differences
                 if (each.dataset, each.method, each.ranking) == names
             ),
-            seeds=tuple(_seeds(profile, results, cell)),
+            seeds=tuple(seeds.get(cell, ())),
             folder=f"{cell.dataset}/{cell.method}/seed-*/{cell.ranking}",
         )
 
@@ -106,25 +111,13 @@ def _title(profile: Profile, titles: Titles, cell: Cell) -> str:
     return f"{titles.of(cell.method, cell.ranking)} on {profile.title(cell.dataset)}"
 
 
-def _seeds(profile: Profile, results: Path, cell: Cell) -> Iterator[SeedRow]:
-    for seed in profile.seeds:
-        run = Run(cell.dataset, cell.method, seed)
-        path = run.metrics(results, cell.ranking)
-        if not path.is_file():
-            continue
-        found = read_metrics(path).metrics
-        record = _record(run, results)
-        yield SeedRow(
-            seed=seed,
-            scores=tuple(100.0 * found.get(name, math.nan) for name in metrics()),
-            seconds=record.seconds.get("train", math.nan) if record else math.nan,
-            weights=(record.weights_digest or "")[:12] if record else "",
-        )
-
-
-def _record(run: Run, results: Path) -> RunRecord | None:
-    path = RunFiles(run.folder(results)).record
-    return read_record(path) if path.is_file() else None
+def _seed(stored: StoredRun, summary: Summary) -> SeedRow:
+    return SeedRow(
+        seed=stored.run.seed,
+        scores=tuple(100.0 * summary.metrics.get(name, math.nan) for name in metrics()),
+        seconds=stored.record.seconds.get("train", math.nan),
+        weights=(stored.record.weights_digest or "")[:12],
+    )
 
 
 @dataclass(frozen=True)
@@ -191,7 +184,7 @@ def run_facts(profile: Profile, results: Path) -> RunFacts:
         A record is broken.
     """
     planned = list(runs(profile))
-    records = [record for run in planned if (record := _record(run, results))]
+    records = [stored.record for stored in stored_runs(profile, results)]
     commits = {record.code.commit or "" for record in records}
     commit = commits.pop() if len(commits) == 1 else ""
     return RunFacts(

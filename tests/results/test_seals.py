@@ -1,0 +1,2 @@
+FLIPS = 300
+"""Of one byte each, in each kind of file."""
