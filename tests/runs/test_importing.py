@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from topdb.datasets.building import build_index
 from topdb.files import digest
 from topdb.results.features import read_features
+from topdb.results.seals import write_sealed_json
 from topdb.runs.record import alone_in
 
 
@@ -305,7 +306,7 @@ def test_altered_weights_are_not_extracted(here, monkeypatch, capsys):
 )
 def test_a_broken_record_is_named(here, monkeypatch, capsys, change, said):
     assert run_import(monkeypatch, *data(), "--out", "record") == 0
-    (here / "record/run.json").write_text(json.dumps(record_of(here / "record") | change))
+    write_sealed_json(here / "record/run.json", record_of(here / "record") | change)
     assert tiny.topdb(monkeypatch, "extract", "record", *data()) == 2
     assert said in capsys.readouterr().err
 

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from topdb.config import Profile
+from topdb.reporting.departures import departures, followed
 from topdb.reporting.documents import Code, Strong, Text
 from topdb.results.provenance import together
 from topdb.results.records import TRAINED, RunRecord, inner, lacking
 from topdb.results.runs import runs
-from topdb.results.stored import StoredRun, evaluations, stored_runs
+from topdb.results.stored import Evaluation, StoredRun, evaluations, stored_runs
+
+_SHOWN = 5
+"""Files that a line names."""
 
 
 def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
@@ -23,18 +27,20 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
     planned = list(runs(profile))
     finished = stored_runs(profile, results)
     records = [each.record for each in finished]
+    evaluated = evaluations(finished, profile.rankings)
     seeds = ", ".join(map(str, profile.seeds))
     yield (
         "Profile ",
         Code(profile_name),
         ", recipe ",
-        Code(profile.recipe),
+        Code(followed(profile, records)),
         f", seeds {seeds}.",
     )
     if len(finished) < len(planned):
         missing = f": {len(planned) - len(finished)} of {len(planned)} runs are missing."
         yield (Strong("Incomplete"), missing)
     yield from _diverged(records)
+    yield from _unsound(profile, results, finished, evaluated)
     yield from _recipes(profile, records)
     imported = [record for record in records if record.checkpoint]
     if imported:
@@ -47,7 +53,33 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
         versions = ", ".join(sorted({each.versions.get("torch", "unknown") for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
-    yield from _evaluators(profile, finished)
+    yield from _evaluators(profile, evaluated)
+
+
+def _unsound(
+    profile: Profile,
+    results: Path,
+    finished: Sequence[StoredRun],
+    evaluated: Sequence[Evaluation],
+) -> Iterator[Text]:
+    """Say which files are missing, which state no digests, and where `params.yaml` differs."""
+    gaps = [path.relative_to(results) for each in finished for path in each.gaps(profile.rankings)]
+    if gaps:
+        more = f" and {len(gaps) - _SHOWN} more" if len(gaps) > _SHOWN else ""
+        named = _listed(path.as_posix() for path in gaps[:_SHOWN])
+        yield (Strong("Missing beside others"), ": ", *named, f"{more}.")
+    silent = [each for each in finished if each.record.history_digest is None]
+    if silent:
+        yield (
+            Strong("No digests"),
+            f": the files of {len(silent)} runs were written before files stated digests of "
+            "themselves; damage to them may go unnoticed.",
+        )
+    for each in departures(profile, finished, evaluated):
+        more = f" and {len(each.runs) - 1} more" if len(each.runs) > 1 else ""
+        of = f" ({each.runs[0]}{more}); what is said here of runs is theirs."
+        then = (", the runs were made with ", Code(each.then), of)
+        yield (Strong("params.yaml differs"), ": ", Code(each.key), " is ", Code(each.now), *then)
 
 
 def _diverged(records: list[RunRecord]) -> Iterator[Text]:
@@ -150,8 +182,7 @@ def _code(records: list[RunRecord]) -> Iterator[Text]:
             yield (Strong("Different code"), " in runs of ", Code(method), ": ", *named, ".")
 
 
-def _evaluators(profile: Profile, finished: Sequence[StoredRun]) -> Iterator[Text]:
-    evaluated = evaluations(finished, profile.rankings)
+def _evaluators(profile: Profile, evaluated: Sequence[Evaluation]) -> Iterator[Text]:
     for ranking in profile.rankings:
         found: dict[Text, None] = {}
         doubts: dict[str, list[StoredRun]] = {}

@@ -302,7 +302,7 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
         The file is missing or broken, was changed, or is of another profile or version.
     """
     try:
-        table, _ = read_sealed_table(path, "run `topdb compare` again.")
+        table, _ = read_sealed_table(path, "run `topdb judge` again.")
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} cannot be read ({reason}): run `topdb judge` first.") from None

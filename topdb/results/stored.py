@@ -160,6 +160,18 @@ def stored_runs(profile: Profile, results: Path) -> tuple[StoredRun, ...]:
         alike, or those of a data set are not of the same images.
     """
     found = [each for run in runs(profile) if (each := stored_run(run, results))]
+    require_together(found)
+    return tuple(found)
+
+
+def require_together(found: Sequence[StoredRun]) -> None:
+    """Hold the runs of each method on a data set to one another, and those of each data set.
+
+    Raises
+    ------
+    UserError
+        They do not belong together.
+    """
     by_cell: dict[tuple[str, str], list[StoredRun]] = {}
     by_dataset: dict[str, list[StoredRun]] = {}
     for each in found:
@@ -172,7 +184,6 @@ def stored_runs(profile: Profile, results: Path) -> tuple[StoredRun, ...]:
         known = [(each.record.index_digest or "")[:16] for each in dataset]
         images = [{"index_digest": digest} if digest else {} for digest in known]
         _require_alike(_records(dataset), images, _SAME_DATA)
-    return tuple(found)
 
 
 def _records(group: Sequence[StoredRun]) -> list[Path]:

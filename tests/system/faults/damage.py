@@ -1,5 +1,6 @@
 """Files that are damaged: cut short, overwritten by zeros as after a power cut, or lost."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,33 @@ def _found(
         path.unlink()
 
     return strike
+
+
+def better(path: Path) -> None:
+    """Write a better mAP into a summary."""
+    path.write_text(re.sub(r'"mAP": [\d.]+', '"mAP": 0.99', path.read_text()))
+
+
+def of_another(path: Path) -> None:
+    """Put the same file of the seed beside it there, with its time."""
+    other = Path(str(path).replace("seed-2", "seed-1"))
+    shutil.copy2(other, path)
+
+
+def _swapped(ground: Ground) -> None:
+    """Two runs' folders, each in the other's place."""
+    one, other = ground.folder / VICTIM, ground.folder / VICTIM.replace("seed-2", "seed-1")
+    ground.undo()
+    _exchange(one, other)
+    ground.refused(r"is of seed \d, and lies where \d belongs")
+    _exchange(one, other)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    aside = one.with_name("aside")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
 
 
 def _lost(*names: str) -> Callable[[Ground], None]:
@@ -153,6 +181,25 @@ FAULTS = [
         MESSAGE,
         always=False,
     ),
+    Fault(
+        "metrics of a ranking edited to a better score",
+        _found(f"{VICTIM}/plain/metrics.json", better, r"metrics\.json"),
+        MESSAGE,
+        always=False,
+    ),
+    Fault(
+        "scores of queries of another seed, as old as its own",
+        _found(f"{VICTIM}/plain/queries.parquet", of_another, r"queries\.parquet"),
+        MESSAGE,
+        always=False,
+    ),
+    Fault(
+        "features of another seed",
+        _found(f"{VICTIM}/features.npz", of_another, r"features\.npz", *RANKED),
+        MESSAGE,
+        always=False,
+    ),
+    Fault("two runs' folders swapped", _swapped, MESSAGE, always=False),
     Fault("record of a run cut short", _found(f"{VICTIM}/run.json", cut, r"run\.json"), MESSAGE),
     Fault(
         "record of a run of no bytes",

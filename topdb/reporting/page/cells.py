@@ -9,6 +9,7 @@ from typing import Any
 
 from topdb.config import Profile
 from topdb.metrics import metrics
+from topdb.reporting.departures import followed
 from topdb.reporting.documents import ClaimLine
 from topdb.reporting.titles import Titles
 from topdb.results.comparisons import (
@@ -188,20 +189,40 @@ def run_facts(profile: Profile, results: Path) -> RunFacts:
     commits = {record.code.commit or "" for record in records}
     commit = commits.pop() if len(commits) == 1 else ""
     return RunFacts(
-        recipe=tuple(_recipe(profile)),
+        recipe=tuple(_recipe(profile, records)),
         environment=tuple(_environment(records, len(planned))),
         commit=commit if _COMMIT.fullmatch(commit) else None,
     )
 
 
-def _recipe(profile: Profile) -> Iterator[tuple[str, str]]:
-    yield "recipe", profile.recipe
+def _recipe(profile: Profile, records: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
+    """Yield the grid as the profile has it, and the parameters as the runs were made with."""
+    yield "recipe", followed(profile, records)
     yield "methods", ", ".join(profile.methods)
     yield "seeds", ", ".join(map(str, profile.seeds))
     yield "rankings", ", ".join(profile.rankings)
     content = profile.model_dump(mode="json", exclude=_ELSEWHERE, exclude_none=True)
+    changes = content.pop("changes", {})
+    told: dict[str, dict[str, None]] = {}
+    for record in records:
+        own = {"scale": record.scale, "start": record.start or {}}
+        own["hardware"] = inner(record.content, "hardware")
+        own["start"] = {key: own["start"][key] for key in own["start"] if key != "dataset"}
+        for name, value in _flat_parts(own):
+            told.setdefault(name, {})[value] = None
+    for name, value in _flat_parts(content):
+        yield name, "; ".join(told.get(name, (value,)))
+    made = [record for record in records if "changed" in record.content]
+    for sentence in dict.fromkeys(each for record in made for each in record.recipe.changes):
+        yield "changed", sentence
+    if not made:
+        yield from _flat_parts({"changes": changes})
+
+
+def _flat_parts(content: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in content.items():
-        yield from _flat(name, value)
+        if value is not None:
+            yield from _flat(name, value)
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
