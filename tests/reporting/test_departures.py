@@ -17,7 +17,7 @@ def results(tmp_path):
         told = {"scale": scale, "changed": [changes], "changes": [f"{method}: epochs 2"]}
         for seed in (1, 2):
             run = tiny.write_run(
-                tmp_path / "results", "market1501", method, seed, rendered=True, **told
+                tmp_path / "results", "market1501", method, seed, rendered=True, start=None, **told
             )
             tiny.write_queries(run, [0.5, 0.6], "rk")
     return tmp_path / "results"

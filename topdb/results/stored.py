@@ -249,14 +249,15 @@ def _require_alike(paths: Sequence[Path], facts: Sequence[dict[str, str]], rule:
 def _parameters(record: RunRecord) -> dict[str, str]:
     """Return what the runs of a method on a data set have in common, by dotted name."""
     content = record.content
-    hardware = inner(content, "hardware")
+    hardware, side = inner(content, "hardware"), record.recipe.side
     told: dict[str, Any] = {
         "origin": record.origin,
-        "recipe": {**record.recipe.content, "side": record.recipe.side},
+        "recipe": {**record.recipe.content, **({"side": side} if side else {})},
         "scale": record.scale,
         "start": {"kind": None, **(record.start or {})},
         "hardware": {key: hardware[key] for key in _DECISIVE if key in hardware},
-        **{key: content[key] for key in ("changed", "backbone", "start_digest") if key in content},
+        **({"backbone": record.backbone} if record.backbone else {}),
+        **{key: content[key] for key in ("changed", "start_digest") if key in content},
     }
     return dict(flat(told))
 
