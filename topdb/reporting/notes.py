@@ -201,12 +201,12 @@ def _evaluators(profile: Profile, evaluated: Sequence[Evaluation]) -> Iterator[T
         for described in found:
             yield ("Evaluator ", Code(ranking), ": ", *described, ".")
         if collapsed:
-            named = ", ".join(collapsed)
+            runs, named = sum(own == ranking for _, own, _ in evaluated), ", ".join(collapsed)
             yield (
                 Strong("Collapsed"),
                 " (",
                 Code(ranking),
-                f"): {len(collapsed)} of {len(finished)} runs give every image the same features, "
+                f"): {len(collapsed)} of {runs} runs give every image the same features, "
                 f"and their cells have no mean ({named}).",
             )
         for doubt, of in doubts.items():
