@@ -70,4 +70,4 @@ def test_weights_that_have_met_no_data_yet_are_named_without_a_digest_of_data(tm
     for seed, changes in ((1, {}), (2, {"index_digest": None, "checkpoint": CHECKPOINT})):
         tiny.write_run(tmp_path / "results", "market1501", "baseline", seed, **changes)
     document = render(tmp_path)
-    assert "Data `market1501`: digest `1234567890abcdef`." in document
+    assert "Data `market1501`: single query; digest `1234567890abcdef`." in document
