@@ -2,6 +2,7 @@
 
 import ast
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 "distractors there, or correct `distractors` in params.yaml."
             )
     start = profile.start
-    _require_parts(params, profile)
+    on_parts = params.trained_on_parts(name)
+    _require_parts(profile, on_parts)
     _require_weights(params, profile)
     _require_reference(params, name, profile)
     hardware = profile.hardware.model_dump(mode="json", exclude=HardwareSettings.WITHOUT_EFFECT)
@@ -113,7 +115,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
                 "layout": settings.layout,
                 "root": str(settings.root),
                 "images": None if settings.render else fingerprint(settings.root),
-                **_choices(settings),
+                **_choices(settings, bool(on_parts)),
             }
             for dataset, settings in profile.all_datasets().items()
         },
@@ -194,13 +196,10 @@ def _figures(profile: Profile) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _require_parts(params: Params, profile: Profile) -> None:
-    """Raise a UserError where a method needs part maps and a data set has none."""
-    files = method_files(params.method_folders)
-    for method in () if profile.weights else profile.methods:  # nothing is trained of weights
+def _require_parts(profile: Profile, methods: Sequence[str]) -> None:
+    """Raise a UserError where a data set has no part maps, and methods train on them."""
+    for method in methods:
         for dataset, settings in profile.datasets.items():
-            if "parts" not in declared(files[method]).needs:
-                continue
             if settings.parts is None:
                 raise UserError(
                     f"{method} trains on part maps, and data set {dataset} has none: name their "
@@ -268,11 +267,11 @@ def _changes(profile: Profile, method: str) -> dict[str, list[Any]]:
     }
 
 
-def _choices(settings: DatasetSettings) -> dict[str, Any]:
+def _choices(settings: DatasetSettings, with_parts: bool) -> dict[str, Any]:
     """Return what a data set takes besides its folder; those without have no such keys."""
     chosen = {"split", "release", "content", "leaks"}
     found = settings.model_dump(mode="json", include=chosen, exclude_defaults=True)
-    if settings.parts is not None:
+    if with_parts and settings.parts is not None:
         found["parts"] = str(settings.parts)
         found["part_maps"] = None if settings.render else fingerprint(settings.parts)
     if settings.distractors is not None:

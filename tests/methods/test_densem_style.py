@@ -96,5 +96,5 @@ def test_a_data_set_without_maps_is_refused_before_anything_trains(tmp_path, mon
     (tmp_path / "maps").mkdir()
     found = plan(tiny.params(tmp_path, named), None)
     assert found["index"]["market1501"]["parts"] == str(tmp_path / "maps")
-    others = changes | {"methods": ["baseline", "top-db-net"]}
+    others = named | {"methods": ["baseline", "top-db-net"]}
     assert "parts" not in plan(tiny.params(tmp_path, others), None)["index"]["market1501"]

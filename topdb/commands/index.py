@@ -28,7 +28,8 @@ def index(
     profile: ProfileName = None,
 ) -> None:
     """Read a data set's images once: write its index and its decoded pixels."""
-    settings = load(params).selected(profile).dataset(dataset)
+    every = load(params)
+    settings = every.selected(profile).dataset(dataset)
     before = _before(out)
     built = build_index(
         dataset,
@@ -41,7 +42,7 @@ def index(
         release=settings.release,
         content=settings.content,
         leaks=settings.leaks,
-        parts=settings.parts,
+        parts=settings.parts if every.trained_on_parts(profile) else None,
     )
     for split, counts in built.split_counts.items():
         typer.echo(

@@ -23,7 +23,7 @@ from topdb.config.base import (
     pick,
     require_known,
 )
-from topdb.config.methods import shadowed
+from topdb.config.methods import declared, method_files, shadowed
 from topdb.config.profile import ExamplesSettings, Profile
 from topdb.errors import UserError
 
@@ -196,6 +196,12 @@ class Params(Settings):
             There is no profile of that name.
         """
         return pick("profile", name or self.profile, self.profiles)
+
+    def trained_on_parts(self, name: str | None = None) -> list[str]:
+        """Return the methods of a profile that train on part maps; none where none is trained."""
+        profile, files = self.selected(name), method_files(self.method_folders)
+        methods = () if profile.weights else profile.methods
+        return [each for each in methods if "parts" in declared(files[each]).needs]
 
     def statistics_of(self, name: str | None = None) -> StatisticsSettings:
         """Return how a profile's cells are compared: with its own reference, if it names one.
