@@ -121,6 +121,9 @@ def test_a_trained_run_is_extracted_again_to_the_same_bits(here, monkeypatch):
     (here / "again/features.npz").unlink()
     assert tiny.topdb(monkeypatch, "extract", "again", *data()) == 0
     assert digest(here / "again/features.npz") == before
+    record = record_of(here / "again")
+    assert record["extraction"]["code"] == record["code"]
+    assert record["extraction"]["environment"].keys() == record["environment"].keys()
 
 
 def test_features_of_another_data_set_go_to_a_file_of_their_own(here, monkeypatch, capsys):
