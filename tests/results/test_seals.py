@@ -14,6 +14,7 @@ from topdb.errors import UserError
 from topdb.files import digest
 from topdb.results.comparisons import Comparisons, read_comparisons, write_comparisons
 from topdb.results.examples import ExampleImage, read_example_images, write_example_images
+from topdb.results.planned import read_planned, record_planned
 from topdb.results.records import read_record, write_record
 from topdb.results.runs import Run
 from topdb.results.seals import read_sealed_json, write_sealed_json
@@ -112,6 +113,11 @@ def test_a_flipped_byte_of_comparisons_and_examples_is_noticed(tmp_path):
     )
     write_example_images(shown, [image])
     require_noticed(shown, lambda: read_example_images(shown))
+
+
+def test_a_flipped_byte_of_the_first_plan_is_noticed(tmp_path):
+    record_planned(tmp_path, [1, 2, 3])
+    require_noticed(tmp_path / "planned.json", lambda: read_planned(tmp_path))
 
 
 def test_flipped_features_are_not_scored(results):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topdb.errors import UserError
-from topdb.files import read_json, write_json
+from topdb.results.seals import read_sealed_json, write_sealed_json
 
 PLANNED = "planned.json"
 
@@ -18,7 +18,7 @@ def record_planned(results: Path, seeds: Sequence[int]) -> None:
     """Write the seeds of a grid that has no such record yet."""
     path = results / PLANNED
     if not path.exists():
-        write_json(path, {"seeds": list(seeds)})
+        write_sealed_json(path, {"seeds": list(seeds)})
 
 
 def read_planned(results: Path) -> tuple[int, ...] | None:
@@ -27,15 +27,16 @@ def read_planned(results: Path) -> tuple[int, ...] | None:
     Raises
     ------
     UserError
-        The file is broken.
+        The file is broken or was changed.
     """
     path = results / PLANNED
     if not path.is_file():
         return None
-    seeds = read_json(path).get("seeds")
+    remedy = (
+        'write those that were first planned, as {"seeds": [1, 2, 3]}, or run a new study with new '
+        "seeds."
+    )
+    seeds = read_sealed_json(path, None, remedy).get("seeds")
     if not isinstance(seeds, list) or not seeds or not all(type(each) is int for each in seeds):
-        raise UserError(
-            f"{path} lists no seeds: write those that were first planned, as "
-            '{"seeds": [1, 2, 3]}, or run a new study with new seeds.'
-        )
+        raise UserError(f"{path} lists no seeds: {remedy}")
     return tuple(seeds)

@@ -65,8 +65,8 @@ def write_sealed_json(path: Path, content: Mapping[str, Any]) -> None:
         partial.write_bytes(sealed(text.encode()))
 
 
-def read_sealed_json(path: Path, since: str, remedy: str) -> dict[str, Any]:
-    """Return a JSON object without its digest; `since` is a key that comes with a digest.
+def read_sealed_json(path: Path, since: str | None, remedy: str) -> dict[str, Any]:
+    """Return a JSON object without its digest; `since` is a key that comes with one, if any does.
 
     Raises
     ------

@@ -17,8 +17,9 @@ from pathlib import Path
 
 from topdb.config import Params, Profile
 from topdb.errors import UserError
-from topdb.files import digest, read_json, write_json
+from topdb.files import digest, write_json
 from topdb.results.runs import runs
+from topdb.results.seals import read_sealed_json, write_sealed_json
 from topdb.secrets import redacted
 from topdb.tracking.record import EVERY, FinishedRun, Rows, finished_run, label, points_of
 from topdb.tracking.store import Store, Told, address, load_library, now, reason, within
@@ -147,7 +148,7 @@ class Tracker:
     def invocation(self) -> tuple[str, bool]:
         """Return the id of the one that was told last, "none" before, and whether it is open."""
         try:
-            content = read_json(self._file)
+            content = read_sealed_json(self._file, None, "delete it.")
             return str(content["id"]), bool(content["open"])
         except (UserError, KeyError):
             return "none", False
@@ -165,7 +166,7 @@ class Tracker:
         identity, is_open = self.invocation()
         if not is_open:
             identity = uuid.uuid4().hex
-            write_json(self._file, {"id": identity, "open": True})
+            write_sealed_json(self._file, {"id": identity, "open": True})
         parent = self.parent()
         if parent is None:
             tags = {"profile": self._profile, INVOCATION_TAG: identity, ROLE_TAG: "parent"}
@@ -177,7 +178,7 @@ class Tracker:
         identity, is_open = self.invocation()
         if is_open:
             self.store.ask("set_terminated", parent.identity, "FINISHED")
-            write_json(self._file, {"id": identity, "open": False})
+            write_sealed_json(self._file, {"id": identity, "open": False})
 
     def create(self, tags: Mapping[str, str], started: int) -> Told:
         """Start a run of the grid."""
