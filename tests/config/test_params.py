@@ -23,6 +23,7 @@ from topdb.methods.contract.resolving import plain, resolved
 
 FOUR = ["baseline", "no-drop", "no-reg", "top-db-net"]
 COMPETITORS = ["bot", "osnet", "mgn", "pyramid", "pyrnet", "abd-net", "mhn"]
+REBUILT = ["auto-reid-style", "densem-style", "sona-style"]
 SHIPPED = yaml.safe_load((tiny.ROOT / "params.yaml").read_text())
 CASES = {
     "a misspelt key at the top": ({"statistic": {}}, ["unknown key", "did you mean 'statistics'"]),
@@ -429,7 +430,7 @@ def test_parameters_cannot_be_changed(tmp_path):
 @pytest.mark.parametrize("profile", sorted(set(SHIPPED["profiles"]) - {"authors"}))
 def test_every_shipped_profile_is_valid_and_runs_the_papers_grid(profile):
     selected = load(tiny.ROOT / "params.yaml").selected(profile)
-    assert set(selected.methods) == {*FOUR, *COMPETITORS}
+    assert set(selected.methods) == {*FOUR, *COMPETITORS, *REBUILT}
     assert list(selected.datasets) == [
         "market1501",
         "dukemtmc-reid",
@@ -443,7 +444,7 @@ def test_the_shipped_profile_of_the_authors_weights_is_the_papers_without_traini
     params = load(tiny.ROOT / "params.yaml")
     authors, paper = params.selected("authors"), params.selected("paper")
     assert authors.seeds == (0,)
-    assert authors.methods == ("top-db-net", *paper.methods[4:])
+    assert authors.methods == ("top-db-net", *COMPETITORS)
     assert params.statistics_of("authors").reference_method == "top-db-net"
     assert params.statistics_of("paper") == params.statistics
     authors.require_weights()
@@ -470,7 +471,8 @@ def test_the_shipped_paper_profile_is_the_papers():
         "backbones": {},
         "without": (),
     }
-    assert paper.changes == paper.recipes == {}
+    assert paper.changes == {}
+    assert paper.recipes == {"auto-reid-style": "scratch"}
     assert paper.start == ImagenetSettings(
         kind="imagenet",
         weights={
