@@ -121,7 +121,7 @@ class PaperFile(Settings):
     """Largest difference to a printed number that still counts as the same, in percentage
     points of every metric alike: by data set, and `default` for all others."""
     families: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Claims, by their id, that Holm's method takes together. One that is in none of the families
+    """Claims, by their id, that are adjusted together. One that is in none of the families
     was not declared beforehand: it is shown as exploratory, and never holds."""
 
     @field_validator("margins")
