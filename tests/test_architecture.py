@@ -8,15 +8,16 @@ import pytest
 import tiny
 
 PACKAGE = tiny.ROOT / "topdb"
-COMMON = {"errors", "files"}
+COMMON = {"errors", "files", "limits"}
 ROOMS = {
     "errors": set(),
     "checkout": set(),
     "fingerprint": {"errors", "files"},
     "code": set(),
-    "files": {"errors"},
-    "config": {"errors", "metrics"},
-    "parquet": set(),
+    "limits": {"errors"},
+    "files": {"errors", "limits"},
+    "config": {"errors", "limits", "metrics"},
+    "parquet": {"errors", "limits"},
     "results": {"config", "metrics", "parquet"} | COMMON,
     "evidence": {"config", "datasets", "results", "metrics", "statistics"} | COMMON,
     "datasets": {"config", "parquet"} | COMMON,

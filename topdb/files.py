@@ -14,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from topdb.errors import UserError
+from topdb.limits import read_bytes
 
 
 @contextmanager
@@ -107,7 +108,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def json_bytes(path: Path) -> bytes:
     """Return the bytes of a file of JSON; a UserError where there is none."""
     try:
-        return path.read_bytes()
+        return read_bytes(path)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: run the step that writes it first.") from None
 

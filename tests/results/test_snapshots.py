@@ -138,7 +138,7 @@ def test_a_missing_array_is_named(tmp_path):
 
 
 def test_a_file_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("topdb.results.snapshots.MOST_BYTES", 1000)
+    monkeypatch.setattr("topdb.results.snapshots.SNAPSHOT_BYTES", 1000)
     write_snapshots(tmp_path / "s.npz", one(1))
     with pytest.raises(UserError, match="unpacks to .* bytes, which is no snapshot"):
         read_snapshots(tmp_path / "s.npz")

@@ -26,6 +26,7 @@ from topdb.config.base import (
 from topdb.config.methods import declared, method_files, shadowed
 from topdb.config.profile import ExamplesSettings, Profile
 from topdb.errors import UserError
+from topdb.limits import DRAWS, YAML_VALUES, read_text
 
 MOVED = {"delta": "margins", "families": "families"}
 """Keys of the statistics that a paper's file has by now, and what they are called there."""
@@ -55,7 +56,7 @@ class StatisticsSettings(Settings):
     """Every other method is compared with this one."""
     confidence: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     """Of the interval of a difference between two methods."""
-    draws: Annotated[int, Field(ge=1000)] = 10_000
+    draws: Annotated[int, Field(ge=1000, le=DRAWS)] = 10_000
     """Bootstrap draws of an interval, and sign flips over people."""
     seed: int = 0
     rounding: Annotated[float, Field(ge=0.0)] = 0.05
@@ -284,8 +285,8 @@ def read_yaml(path: Path, remedy: str) -> object:
         The file is missing, to which `remedy` says what to do, or is no such YAML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        _require_shallow(text)
+        text = read_text(path)
+        _require_bounded(text)
         content: object = yaml.load(text, Loader=_UniqueKeys)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {remedy}.") from None
@@ -333,13 +334,25 @@ def _folders(content: object) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _require_shallow(text: str) -> None:
-    """Refuse nesting that would exhaust the stack, where libyaml ends the process."""
-    depth = 0
+def _require_bounded(text: str) -> None:
+    """Refuse nesting that would exhaust the stack, where libyaml ends the process, and anchors.
+
+    An anchor that stands for many values is followed wherever its name is: ten lines may be a
+    billion values.
+    """
+    sizes: dict[str | None, int] = {}
+    open_nodes: list[tuple[str | None, int]] = []
+    total = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent)
-        depth -= isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
+        total += sizes.get(event.anchor, 0) if isinstance(event, yaml.AliasEvent) else 1
+        if total > YAML_VALUES:
+            raise yaml.YAMLError(f"it holds more than {YAML_VALUES:,} values, anchors followed")
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor, total))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            sizes[anchor] = total - before + 1
+        if len(open_nodes) > _DEEPEST:
             raise yaml.YAMLError(f"it nests more than {_DEEPEST} levels deep")
 
 

@@ -26,6 +26,7 @@ from topdb.config.base import (
 from topdb.config.file import Params, read_yaml, validated
 from topdb.config.profile import Profile
 from topdb.errors import UserError
+from topdb.limits import lines_of
 
 PAPERS = Path("papers")
 FILE = "paper.yaml"
@@ -411,10 +412,9 @@ def measured(profile: Profile, papers: Sequence[Paper], paper: Paper, table: str
 def _lines(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a CSV file that has some columns; no row may have others than its header."""
     try:
-        with path.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            header = reader.fieldnames or ()
-            lines = list(reader)
+        reader = csv.DictReader(lines_of(path))
+        header = reader.fieldnames or ()
+        lines = list(reader)
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: {FILE} beside it has a table of it.") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:

@@ -31,6 +31,7 @@ from topdb.config.data import DatasetSettings, PretrainingSettings, Start
 from topdb.config.methods import augmentations, declared, method_files
 from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
 from topdb.errors import UserError
+from topdb.limits import DRAWS, SEEDS
 
 # YAML reads a bare `off` as false.
 Autocast = Annotated[
@@ -183,7 +184,7 @@ class RankingSettings(Settings):
     k2: PositiveInt = 6
     original_weight: Fraction = 0.3
     """lambda of Zhong et al.: weight of the original distance in the re-ranked one."""
-    single_gallery_shot: Annotated[int, Field(ge=0)] = 0
+    single_gallery_shot: Annotated[int, Field(ge=0, le=DRAWS)] = 0
     """Draws of CUHK03's classic CMC, one gallery image a person; 0: the whole gallery."""
 
 
@@ -215,7 +216,7 @@ class Profile(Settings):
     recipes: dict[MethodName, str] = Field(default_factory=dict)
     """Another side or a variant, by method."""
     methods: tuple[MethodName, ...] = Field(min_length=1)
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=SEEDS)
     reference_method: MethodName | None = None
     """Every other method is compared with this one; default: `statistics.reference_method`."""
     rankings: tuple[Ranking, ...] = Field(("plain", "rk"), min_length=1)

@@ -33,6 +33,7 @@ from topdb.config import Params, declared, load_bundled, method_files
 from topdb.config.paper import Paper, read_paper, read_papers
 from topdb.errors import UserError
 from topdb.files import digest, replacing
+from topdb.limits import ARCHIVE_FILES, UNPACKED_BYTES, read_text
 from topdb.results.former import FORMER_FILES, write_former_paper
 from topdb.results.planned import PLANNED
 from topdb.results.runs import runs
@@ -48,10 +49,6 @@ OF_RANKING = ("queries.parquet", "metrics.json")
 """Files below the results that reports read; those that are not there are left out."""
 FORMAT = 2
 FORMER = 1
-MOST_BYTES = 2 * 1024**3
-"""Unpacked size from which an archive is refused."""
-MOST_FILES = 100_000
-"""Files from which one is; the paper's grid has about a thousand."""
 _PIECE = 1024 * 1024
 _SAFE = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*){0,9}")
 
@@ -139,7 +136,7 @@ def write_bundle(
 
 @contextmanager
 def opened(
-    path: Path, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES
+    path: Path, most_bytes: int = UNPACKED_BYTES, most_files: int = ARCHIVE_FILES
 ) -> Iterator[Bundle]:
     """Unpack a bundle into a temporary folder, check it, and yield it.
 
@@ -278,7 +275,7 @@ def _unpack(path: Path, archive: tarfile.TarFile, folder: Path, most_files: int)
 def _manifest(folder: Path, name: Path) -> tuple[str, int, dict[str, str]]:
     broken = UserError(f"{name} has no readable {MANIFEST}: make it again with `topdb bundle`.")
     try:
-        content: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content: Any = json.loads(read_text(folder / MANIFEST))
         written, profile, files = content["format"], content["profile"], content["files"]
         sound = isinstance(profile, str) and all(
             isinstance(inside, str) and isinstance(wanted, str) for inside, wanted in files.items()

@@ -10,6 +10,7 @@ import yaml
 
 from topdb.config.file import read_yaml
 from topdb.errors import UserError
+from topdb.limits import lines_of, read_text
 
 ROWS = """table,row,method,ranking
 table1,Baseline,baseline,plain
@@ -60,7 +61,7 @@ def write_former_paper(published: Path, params: Path, folder: Path) -> None:
 
 def _paper(folder: Path) -> dict[str, Any]:
     rows = folder / "rows.csv"
-    lines = (rows.read_text(encoding="utf-8") if rows.is_file() else ROWS).splitlines()
+    lines = (read_text(rows) if rows.is_file() else ROWS).splitlines()
     stated = list(csv.DictReader(lines))
     methods: dict[str, dict[str, Any]] = {}
     for line in sorted(stated, key=lambda line: (line["table"], line["ranking"])):
@@ -83,7 +84,7 @@ def _paper(folder: Path) -> dict[str, Any]:
 
 
 def _table(path: Path, name: str, stated: list[dict[str, str]]) -> dict[str, Any]:
-    with path.open(newline="", encoding="utf-8") as stream:
+    with lines_of(path) as stream:
         reader = csv.DictReader(stream)
         columns = [each.rpartition("_")[::2] for each in reader.fieldnames or ()]
         rows = [line["method"] for line in reader]

@@ -11,6 +11,7 @@ from typing import Any
 
 from topdb.errors import UserError
 from topdb.files import write_csv
+from topdb.limits import read_bytes
 from topdb.results.provenance import Code, read_code
 from topdb.results.seals import read_sealed_json, require_stated, write_sealed_json
 
@@ -301,7 +302,7 @@ def read_history(
         The file is another, or no table of numbers with these columns.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
         require_stated(path, hashlib.sha256(content).hexdigest(), expected, "run.json", _AGAIN)
         reader = csv.DictReader(io.StringIO(content.decode(), newline=""))
         wanted = columns or reader.fieldnames or ()

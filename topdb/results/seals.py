@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from topdb.errors import UserError
 from topdb.files import json_bytes, parsed_json, replacing
+from topdb.limits import UNPACKED_BYTES, read_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,6 +108,6 @@ def read_sealed_table(path: Path, remedy: str) -> "tuple[pa.Table, str]":
     """
     from topdb.parquet import read_table
 
-    content = path.read_bytes()
+    content = read_bytes(path, UNPACKED_BYTES)
     is_sealed(path, content, remedy)
-    return read_table(io.BytesIO(content)), hashlib.sha256(content).hexdigest()
+    return read_table(io.BytesIO(content), path=path), hashlib.sha256(content).hexdigest()

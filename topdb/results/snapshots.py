@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from topdb.errors import UserError
 from topdb.files import replacing
+from topdb.limits import SNAPSHOT_BYTES, read_bytes
 from topdb.results.seals import require_stated
 
 NO_IMAGE = -1
 """In place of an image where a gallery is shorter than the ranked list."""
-MOST_BYTES = 2**30
-"""Unpacked size from which a file, which may come from somebody else, is refused."""
 _KINDS = {
     "epochs": "i",
     "activation": "f",
@@ -79,12 +78,12 @@ def read_snapshots(path: Path, expected: str | None = None) -> Snapshots:
     names = [field.name for field in fields(Snapshots)]
     remedy = "delete it and train the run again."
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, SNAPSHOT_BYTES)
         require_stated(path, hashlib.sha256(content).hexdigest(), expected, "run.json", remedy)
         with np.lib.npyio.NpzFile(io.BytesIO(content), allow_pickle=False) as arrays:
             members = arrays.zip.infolist() if arrays.zip else []
             size = sum(member.file_size for member in members)
-            if size > MOST_BYTES:
+            if size > SNAPSHOT_BYTES:
                 raise UserError(f"{path} unpacks to {size} bytes, which is no snapshot: {remedy}")
             missing = [name for name in names if name not in arrays.files]
             if missing:

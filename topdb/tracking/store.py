@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from topdb.limits import ANSWER_BYTES, MIB
 from topdb.secrets import redacted
 
 _VARIABLES = {
@@ -126,6 +127,8 @@ class Store:
         load_library()
         import mlflow  # here: whoever has nothing to tell does not wait for it
 
+        if self._file is None:
+            _hold_answers()
         with self._turn():
             self._client: Any = mlflow.MlflowClient(tracking_uri=where)
         # Creates an SQLite store's tables; two processes that do so at once break it.
@@ -207,6 +210,34 @@ class Store:
             params=[Param(name, str(value)) for name, value in parameters.items()],
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
+
+
+def _hold_answers() -> None:
+    """Let MLflow's own sessions take no answer without end: its client reads each into memory."""
+    from mlflow.utils import request_utils
+
+    usual: type = request_utils.TCPKeepAliveHTTPAdapter
+    if not issubclass(usual, _Held):
+        request_utils.TCPKeepAliveHTTPAdapter = type("Held", (_Held, usual), {})
+
+
+class _Held:
+    """What an HTTP adapter does with an answer: no more of it is read than its bound."""
+
+    def send(self, request: Any, stream: bool = False, **how: Any) -> Any:
+        """Send a request; a whole answer is read here, piece by piece."""
+        answer = super().send(request, stream=stream, **how)  # type: ignore[misc]
+        if stream:
+            return answer
+        pieces, size = [], 0
+        for piece in answer.iter_content(1 << 16):
+            size += len(piece)
+            if size > ANSWER_BYTES:
+                answer.close()
+                raise OSError(f"an answer of more than {ANSWER_BYTES // MIB} MiB, which is refused")
+            pieces.append(piece)
+        answer._content = b"".join(pieces)  # where requests itself puts it
+        return answer
 
 
 def _fail_at_once(where: str, file: Path | None) -> None:
