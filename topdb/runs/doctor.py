@@ -127,11 +127,11 @@ def _together(stored: Sequence[StoredRun]) -> Iterator[str]:
 
 def _lacking(runs: Sequence[Run]) -> Iterator[str]:
     """Name the seeds that a method has on one data set and another method or data set has not."""
-    seeds = sorted({run.seed for run in runs})
+    seeds, there = sorted({run.seed for run in runs}), set(runs)
     for dataset, method in dict.fromkeys((run.dataset, run.method) for run in runs):
-        for seed in seeds:
-            if Run(dataset, method, seed) not in runs:
-                yield f"{dataset}/{method} lacks seed-{seed}, which others have."
+        gone = [f"seed-{seed}" for seed in seeds if Run(dataset, method, seed) not in there]
+        if gone:
+            yield f"{dataset}/{method} lacks {', '.join(gone)}, which others have."
 
 
 def _images(path: Path, stored: Sequence[StoredRun]) -> Iterator[str]:
