@@ -1,10 +1,12 @@
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import tiny
+import yaml
 
 from topdb.config import ImagenetSettings, load
 from topdb.drawn.rendering import render
@@ -475,3 +477,22 @@ def test_what_a_step_asks_of_a_cluster_is_no_parameter_of_it(here):
     second = plan(tiny.params(here, {"resources": {"train": {"minutes": 90}}}), None)
     assert second["resources"]["train"] == {"memory_mb": 2000, "minutes": 90}
     assert [key for key in first if first[key] != second[key]] == ["resources"]
+
+
+@pytest.mark.parametrize("stage", ["data", "benchmark"])
+def test_dvc_finds_the_environment_that_nobody_activated(tmp_path, stage):
+    command = yaml.safe_load((tiny.ROOT / "dvc.yaml").read_text())["stages"][stage]["cmd"]
+    program = tmp_path / ".venv/bin/snakemake"
+    program.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\necho "found $*"\n')
+    program.chmod(0o755)
+    # As DVC hands it to a shell, its own names filled in.
+    told = subprocess.run(
+        ["/bin/sh", "-c", command.replace("\\${", "${").replace("=${profile}", "=mini")],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.startswith("found --workflow-profile default")

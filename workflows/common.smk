@@ -110,11 +110,13 @@ onerror:
     guard.save(Path(RESULTS))
 
 
-# By the environment, not as parameters of jobs: how a profile is named reruns nothing.
-shell.prefix(
+# By the environment, not as parameters of jobs: how a profile is named reruns nothing. Snakemake
+# takes braces for names of its own, and a project may lie in a folder that has some.
+ENVIRONMENT = (
     f'export PATH={shlex.quote(PROGRAMS)}:"$PATH" TOPDB_PARAMS={shlex.quote(PARAMS)} '
     f"TOPDB_PROFILE={shlex.quote(PROFILE)}; "
 )
+shell.prefix(ENVIRONMENT.replace("{", "{{").replace("}", "}}"))
 
 
 wildcard_constraints:
