@@ -130,7 +130,9 @@ def test_the_command_writes_all_of_it_and_says_the_answer(tmp_path, monkeypatch,
     pair = [features(tmp_path, "good", False), features(tmp_path, "bad", True)]
     out = tmp_path / "out"
     assert tiny.topdb(monkeypatch, "compare", *pair, "--out", out, "--quantity", "R1") == 0
-    assert capfd.readouterr().out.startswith("good and bad cannot be told apart: 100.0 R1 [")
+    assert capfd.readouterr().out.startswith(
+        "good and bad cannot be told apart: good has 100.0 R1 more ["
+    )
     names = {each.name for each in out.iterdir()}
     assert names == {
         *("comparison.md", "comparison.csv", "comparison.json", "queries.csv", "index.html")

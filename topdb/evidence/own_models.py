@@ -296,17 +296,25 @@ def _sentence(quantity: str, models: Sequence[ModelLine], pairs: Sequence[PairLi
 
 def _of_pair(pair: PairLine, *, named: bool = True) -> str:
     """Say what a pair's difference is; named: whether the other model must be named."""
-    difference = (
-        f"{pair.estimate:.1f} {pair.quantity} [{pair.low:.1f}, {pair.high:.1f}] over {pair.over}"
-    )
+    estimate, low, high = (_points(each) for each in (pair.estimate, pair.low, pair.high))
     if pair.verdict == "open":
-        told = f"{pair.name} and {pair.reference} cannot be told apart: {difference}"
+        told = (
+            f"{pair.name} and {pair.reference} cannot be told apart: {pair.name} has {estimate} "
+            f"{pair.quantity} more [{low}, {high}] over {pair.over}"
+        )
     else:
         than = f" than {pair.reference}" if named else ""
-        told = f"{pair.name} is higher{than} by {difference}"
+        told = (
+            f"{pair.name} is higher{than} by {estimate} {pair.quantity} [{low}, {high}] over "
+            f"{pair.over}"
+        )
     if pair.over == CHECKPOINTS:
         return f"{told}, p {_p(pair.p)}: {SCOPE}"
     return told
+
+
+def _points(value: float) -> str:
+    return f"{round(value, 1) + 0.0:.1f}"  # no minus before a zero
 
 
 def _p(value: float) -> str:
