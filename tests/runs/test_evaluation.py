@@ -368,8 +368,26 @@ def test_the_cosine_ranks_by_angle(tmp_path):
     for side in ("query", "gallery"):
         changes[f"{side}_features"] = np.ones((2, 3, 4), np.float32)
     tiny.write_features(path, **changes)
-    with pytest.raises(UserError, match="these have parts"):
+    with pytest.raises(UserError, match="query_features has parts"):
         evaluate(path, "plain", cosine, tmp_path / "parts", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "said"),
+    [
+        ("query_features", np.array([[np.nan], [1.0], [2.0]], np.float32), "row 0 holds NaN"),
+        ("query_features", np.array(["a", "b", "c"]), "dimensions"),
+        ("gallery_features", np.array([["2001"]] * 6, "datetime64[Y]"), "real numbers"),
+        ("gallery_camids", np.array(0.0), "shape"),
+        ("query_camids", np.array(["2001"] * 3, "datetime64[Y]"), "whole numbers"),
+        ("gallery_pids", np.arange(2), "entries"),
+    ],
+)
+def test_what_cannot_be_ranked_by_cosine_is_named(name, wrong, said, tmp_path):
+    lengths = {"query_features": np.array([[1.0], [10.0], [20.0]], np.float32)}
+    path = tiny.write_features(tmp_path / "features.npz", **{**lengths, name: wrong})
+    with pytest.raises(UserError, match=said):
+        evaluate(path, "plain", RankingSettings(metric="cosine"), tmp_path / "out", threads=1)
 
 
 def test_galleries_are_told_apart_by_people_and_images_in_any_order(tmp_path):

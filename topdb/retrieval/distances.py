@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from topdb.retrieval import cuda
-from topdb.retrieval.checks import Features, checked_choice, checked_pair, checked_whole
+from topdb.retrieval.checks import (
+    Features,
+    checked_choice,
+    checked_features,
+    checked_pair,
+    checked_whole,
+)
 from topdb.retrieval.machine import FINITE, FloatRows, Floats, OutFloatRows, Workers, compiled
 
 DEVICES = ("cpu", "cuda")
@@ -160,23 +166,25 @@ def add_distances(
             total[column] += math.sqrt(max(squared, np.float32(0)))
 
 
-def unit_length(features: ArrayLike) -> NDArray[np.float32]:
+def unit_length(name: str, features: ArrayLike) -> NDArray[np.float32]:
     """Features divided by their lengths: their squared distances are 2 - 2 cos.
 
+    name: of the array, for messages
     features: (N, D) float32; lengths are computed in float64
-    Raises ValueError for a row without a length (all zeros), and for features with parts.
+    Raises ValueError as `rank` does, for a row without a length (all zeros), and for parts.
     """
-    values = np.asarray(features, np.float32)
+    values = checked_features(name, features).values
     if values.ndim != 2:
         raise ValueError(
-            "the cosine is of features (N, D), and these have parts, each of which is compared by "
-            "its own distance; leave the metric euclidean."
+            f"{name} has parts, each of which is compared by its own distance, and the cosine is "
+            "of features (N, D); leave the metric euclidean."
         )
     lengths = np.sqrt(np.einsum("nd,nd->n", values, values, dtype=np.float64))
-    if not lengths.all():
+    zeros = np.flatnonzero(lengths == 0)
+    if len(zeros):
         raise ValueError(
-            f"row {int(np.flatnonzero(lengths == 0)[0])} is all zeros, which has no cosine; find "
-            "out why the network gave it, or leave the image out."
+            f"{name} row {zeros[0]} is all zeros, which has no cosine; find out why the network "
+            "gave it, or leave the image out."
         )
     found: NDArray[np.float32] = values / lengths[:, np.newaxis].astype(np.float32)
     return found

@@ -111,7 +111,7 @@ def score(
     """
     features = given.features if given else read_features(features_path)
     features_digest = _own_digest(features_path)
-    galleries = _gallery_digests(features, ignore_cameras)
+    whole = features
     if settings.metric == "cosine":
         features = _of_unit_length(features_path, features)
     if ignore_cameras:
@@ -181,7 +181,7 @@ def score(
         made_by=_made_by(),
         doubts=(*(given.doubts if given else ()), *found.sentences),
         collapsed=found.all_equal,
-        gallery_digests=galleries,
+        gallery_digests=_gallery_digests(whole, ignore_cameras),
     )
     return Scored(summary, _queries(features, result), _top(features, result))
 
@@ -190,15 +190,15 @@ def _of_unit_length(path: Path, features: Features) -> Features:
     try:
         return replace(
             features,
-            query_features=unit_length(features.query_features),
-            gallery_features=unit_length(features.gallery_features),
+            query_features=unit_length("query_features", features.query_features),
+            gallery_features=unit_length("gallery_features", features.gallery_features),
         )
     except ValueError as error:
         raise UserError(f"{path}: {error}") from None
 
 
 def _gallery_digests(features: Features, ignore_cameras: bool) -> dict[str, str]:
-    """Return what tells one gallery from another, in whatever order its images stand.
+    """Return what tells one gallery, which was ranked, from another, in whatever order.
 
     Cameras are numbered in their order, since some toolkits count from 0 and others from 1.
     """

@@ -52,7 +52,7 @@ def read_models(paths: Sequence[Path], how: Scoring) -> Iterator[Model]:
     for name, path in zip(names_of(paths), paths, strict=True):
         runs = tuple(_checkpoints(path, how))
         for run in runs:
-            if ALL_EQUAL in run.summary.doubts:
+            if run.summary.collapsed or ALL_EQUAL in run.summary.doubts:
                 raise UserError(
                     f"{run.source} has no score, since {ALL_EQUAL}: leave it out, or find out why "
                     "its network gives all images one feature."
