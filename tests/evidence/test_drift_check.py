@@ -227,6 +227,7 @@ def test_what_changes_no_number_changes_no_digest(tmp_path):
     usual = settings_digest(tiny.params(tmp_path).selected())
     for changes in (
         {"seeds": [5, 6]},
+        {"methods": ["baseline"]},
         {"hardware": {"workers": 3}},
         {"resources": {"train": {"minutes": 7}}},
         {"doubts": {"least_matched": 0.1}},

@@ -19,11 +19,12 @@ from topdb.statistics import DriftCell, DriftFinding, check_drift, headline
 SMALLEST_REFERENCE = 10
 """Seeds below which a reference's deviation is too poorly known to guard with."""
 _WITHOUT_EFFECT: dict[str, Any] = {
-    **dict.fromkeys(("seeds", "doubts", "snapshots", "resources"), True),
+    **dict.fromkeys(("seeds", "methods", "rankings", "reference_method"), True),
+    **dict.fromkeys(("doubts", "snapshots", "resources"), True),
     "hardware": HardwareSettings.WITHOUT_EFFECT,
     "divergence": True,
 }
-"""What a profile holds and no number depends on, beside the seeds."""
+"""What a profile holds and no cell's number depends on: also which other cells there are."""
 
 
 def write_reference(params: Params, profile_name: str, results: Path, path: Path) -> None:
@@ -119,7 +120,7 @@ def check_against_reference(
 
 
 def settings_digest(profile: Profile) -> str:
-    """Return a digest of everything but the seeds that a profile's numbers depend on.
+    """Return a digest of everything but the seeds that the number of a cell depends on.
 
     Defaults are left out, so that a parameter that is new changes no digest of before.
     """
