@@ -112,6 +112,7 @@ def compare(
         rendered=grounds.rendered,
         paper=paper.name,
         tables=(table,),
+        planned=seen.planned if seen.recorded else (),
         cells=tuple(
             judge_cells(
                 *(profile, settings, scores, paper, params.metrics),

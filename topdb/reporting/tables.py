@@ -28,7 +28,6 @@ from topdb.reporting.documents import (
 from topdb.reporting.notes import notes
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
-from topdb.results.planned import read_planned
 from topdb.statistics import ClaimVerdict
 
 WARNING: Text = (
@@ -145,7 +144,7 @@ def table_document(
         notes=(
             *told,
             *_sensitivity(comparisons),
-            *_planned(results, profile),
+            *_planned(comparisons, profile),
             *notes(profile, profile_name, results),
         ),
     )
@@ -334,9 +333,9 @@ def _sensitivity(comparisons: Comparisons) -> Iterator[Text]:
         )
 
 
-def _planned(results: Path, profile: Profile) -> Iterator[Text]:
+def _planned(comparisons: Comparisons, profile: Profile) -> Iterator[Text]:
     """Say whether seeds were added to those that were first planned, or took their places."""
-    seen = look(read_planned(results), profile.seeds)
+    seen = look(comparisons.planned or None, profile.seeds)
     if not seen.recorded:
         yield ("How many seeds were first planned was not recorded: these count as planned.",)
     elif seen.note:

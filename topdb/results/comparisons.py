@@ -6,7 +6,7 @@ is a missing count of seeds None and null. `docs/architecture.md` has the column
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -215,6 +215,8 @@ class Comparisons:
     tables: tuple[str, ...] = ()
     """Of the paper, whose methods are compared: differences to the reference method are a family
     within their table."""
+    planned: tuple[int, ...] = ()
+    """Seeds that the grid was first planned with; none where nobody recorded them."""
     cells: tuple[CellComparison, ...] = ()
     differences: tuple[Difference, ...] = ()
     claims: tuple[ClaimComparison, ...] = ()
@@ -247,7 +249,7 @@ KINDS: dict[str, type[Row]] = {
 """By the value of the column `kind`; the file has the columns of all of them."""
 _KEYS = ("id", "dataset", "method", "ranking", "reference", "reference_ranking", "quantity")
 """What tells rows of one kind apart."""
-_METADATA = {"profile", "rendered", "paper", "tables", KEY}
+_METADATA = {"profile", "rendered", "paper", "tables", "planned", KEY}
 _FIELDS = {
     "cell": "cells",
     "difference": "differences",
@@ -273,7 +275,7 @@ def gathered(tables: Sequence[Comparisons]) -> Comparisons:
     content: dict[str, Any] = {name: tuple(found.values()) for name, found in rows.items()}
     first = ordered[0]
     names = tuple(name for each in tables for name in each.tables)
-    return Comparisons(first.profile, first.rendered, first.paper, names, **content)
+    return replace(first, tables=names, **content)
 
 
 def write_comparisons(comparisons: Comparisons, path: Path) -> None:
@@ -288,6 +290,7 @@ def write_comparisons(comparisons: Comparisons, path: Path) -> None:
         "rendered": str(comparisons.rendered).lower(),
         "paper": comparisons.paper,
         "tables": " ".join(comparisons.tables),
+        "planned": " ".join(map(str, comparisons.planned)),
     }
     columns = [(name, pa.type_for_alias(alias)) for name, alias in _columns()]
     write_sealed_table(path, pa.Table.from_pylist(rows, pa.schema(columns, metadata)))
@@ -328,6 +331,7 @@ def read_comparisons(path: Path, profile: str) -> Comparisons:
         rendered=metadata["rendered"] == "true",
         paper=metadata["paper"],
         tables=tuple(metadata["tables"].split()),
+        planned=tuple(map(int, metadata["planned"].split())),
         **content,
     )
 
