@@ -46,7 +46,7 @@ reference: env
 # Every fault of the catalogue, thirty random ones in a row, and SLURM's; writes docs/reliability.md.
 soak: env
 	python tests/system/faults/soak.py
-	pytest tests/methods tests/statistics --soak
+	pytest tests/methods tests/statistics tests/system/test_clean_exits.py --soak
 
 # The peers are for comparison alone and get a folder of their own. `peers=FOLDER` names one with the
 # competitors' released codes (benchmarks/methods.py says which).

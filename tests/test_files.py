@@ -15,6 +15,7 @@ from topdb.errors import UserError
 from topdb.files import (
     digest,
     one_at_a_time,
+    parse_json,
     read_json,
     replacing,
     write_csv,
@@ -113,6 +114,14 @@ def test_json_that_cannot_be_read_is_named(tmp_path, content, said):
         path.write_bytes(content)
     with pytest.raises(UserError, match=f"{re.escape(str(path))} .*{said}"):
         read_json(path)
+
+
+@pytest.mark.parametrize("where", ['"{}"', '["a", "{}"]', '{{"a": {{"{}": 1}}}}'])
+def test_half_of_a_character_is_no_text_and_a_whole_one_is(where):
+    with pytest.raises(ValueError, match=r"half of a character, U\+D800"):
+        parse_json(where.format(r"b\ud800c"))
+    assert "🚶" in str(parse_json(where.format(r"\ud83d\udeb6")))
+    assert r"\ud800" in str(parse_json(where.format(r"\\ud800"))).replace("\\\\", "\\")
 
 
 def test_csv_keeps_every_digit_and_the_order_of_its_columns(tmp_path):

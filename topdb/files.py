@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +95,36 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+_HALF = re.compile(r"[\ud800-\udfff]")
+"""Half of a character, a lone surrogate."""
+
+
+def require_text(content: object) -> None:
+    """Raise ValueError where plain data hold half of a character.
+
+    JSON and YAML can hold one as an escape. It has no UTF-8: whoever prints, draws, sends or
+    bundles it would fail.
+    """
+    if isinstance(content, str):
+        if found := _HALF.search(content):
+            raise ValueError(f"a text holds half of a character, U+{ord(found[0]):04X}")
+    elif isinstance(content, Mapping):
+        for key, value in content.items():
+            require_text(key)
+            require_text(value)
+    elif isinstance(content, list | tuple):
+        for each in content:
+            require_text(each)
+
+
+def parse_json(text: str) -> Any:
+    """Return what a JSON text says; ValueError where it is none, or holds half of a character."""
+    content = json.loads(text)
+    if "\\u" in text:  # what UTF-8 cannot hold is an escape
+        require_text(content)
+    return content
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -116,7 +147,7 @@ def json_bytes(path: Path) -> bytes:
 def parsed_json(path: Path, content: bytes) -> dict[str, Any]:
     """Return the JSON object of a file's bytes; a UserError where they are none."""
     try:
-        found = json.loads(content.decode())
+        found = parse_json(content.decode())
     except (ValueError, RecursionError) as error:
         raise UserError(
             f"{path} is not readable as JSON ({error}): delete it and run the step that writes "

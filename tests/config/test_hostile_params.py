@@ -138,6 +138,14 @@ def test_nesting_without_end_is_a_short_sentence(depth, tmp_path):
     refused(tmp_path, "profile: " + "{a: " * depth + "}" * depth)
 
 
+@pytest.mark.parametrize("half", [r"\ud800", r"\uDFFF", r"\U0000d83d"])
+def test_half_of_a_character_is_a_short_sentence(half, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(f'profile: "a{half}"\n')
+    with pytest.raises(UserError, match=r"params\.yaml holds a value .*half of a character"):
+        load(path)
+
+
 def test_a_list_that_holds_itself_is_a_short_sentence(tmp_path):
     refused(tmp_path, "profile: &a [*a]\nprofiles: &b {x: *b}\n")
 

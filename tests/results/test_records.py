@@ -67,6 +67,13 @@ def test_a_run_says_where_it_diverged_and_older_ones_say_nothing(tmp_path, value
     assert read_record(folder / "run.json").diverged is None
 
 
+@pytest.mark.parametrize("key", ["origin", "title", "note"])
+def test_half_of_a_character_is_named_with_its_file(tmp_path, key):
+    folder = tiny.write_run(tmp_path, "market1501", "baseline", 1, **{key: "a\ud800"})
+    with pytest.raises(UserError, match=r"run\.json is not readable .*half of a char.*U\+D800"):
+        read_record(folder / "run.json")
+
+
 @pytest.mark.parametrize("said", [[], 7, "yes", {"epoch": 2}])
 def test_what_does_not_say_where_a_run_diverged_is_no_record(tmp_path, said):
     folder = tiny.write_run(tmp_path, "market1501", "baseline", 1, diverged=said)

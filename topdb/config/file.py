@@ -276,6 +276,10 @@ def _without_networks(profile: object) -> object:
     return {key: value for key, value in profile.items() if key not in ("network", "training")}
 
 
+_HALF = re.compile(r"\\(u|U0000)[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""An escape of half a character, which no file, page or tracker can hold."""
+
+
 def read_yaml(path: Path, remedy: str) -> object:
     """Read a file in YAML's safe subset, in which a key given twice is an error.
 
@@ -286,6 +290,8 @@ def read_yaml(path: Path, remedy: str) -> object:
     """
     try:
         text = read_text(path)
+        if half := _HALF.search(text):
+            raise ValueError(f"{half[0]}, half of a character")
         _require_bounded(text)
         content: object = yaml.load(text, Loader=_UniqueKeys)
     except FileNotFoundError:

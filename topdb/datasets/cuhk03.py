@@ -29,7 +29,7 @@ from topdb.datasets.records import (
     told,
 )
 from topdb.errors import UserError
-from topdb.files import digest, one_at_a_time
+from topdb.files import digest, one_at_a_time, parse_json
 
 Boxes = Literal["labeled", "detected"]
 
@@ -232,7 +232,7 @@ def _find(root: Path, name: str) -> Path | None:
 def _extracted_from(folder: Path) -> object:
     """Return the digests of the files that a folder was extracted from; None where it was not."""
     try:
-        return json.loads((folder / _RECORD).read_text(encoding="utf-8"))["sources"]
+        return parse_json((folder / _RECORD).read_text(encoding="utf-8"))["sources"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -369,7 +369,7 @@ def _records(
 def _listed(lists: Path, position: int) -> dict[Split, list[str]]:
     """Return the file names that each part of a split lists."""
     try:
-        content = json.loads(lists.read_text(encoding="utf-8"))
+        content = parse_json(lists.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
             f"{lists} is missing: extract the data set with its lists of splits."

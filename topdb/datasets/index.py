@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from topdb.datasets.conversions import ALTERING
 from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
-from topdb.files import replacing
+from topdb.files import parse_json, replacing
 from topdb.parquet import read_table
 
 Integers = NDArray[np.int64]
@@ -322,7 +322,9 @@ def read_index(path: Path) -> Index:
 
 def _from_table(table: "pa.Table") -> Index | None:
     """Return the index that a table holds; None where a digest is not the one stated."""
-    description: Mapping[str, Any] = json.loads((table.schema.metadata or {})[_METADATA_KEY])
+    description: Mapping[str, Any] = parse_json(
+        (table.schema.metadata or {})[_METADATA_KEY].decode()
+    )
     columns = {2: _COLUMNS_OF_2, _FORMAT: _COLUMNS}[description["format"]]
     has_parts = tuple(table.column_names) == columns + _OF_PARTS
     if not has_parts and tuple(table.column_names) != columns:

@@ -32,7 +32,7 @@ from typing import IO, Any
 from topdb.config import Params, declared, load_bundled, method_files
 from topdb.config.paper import Paper, read_paper, read_papers
 from topdb.errors import UserError
-from topdb.files import digest, replacing
+from topdb.files import digest, parse_json, replacing
 from topdb.limits import ARCHIVE_FILES, UNPACKED_BYTES, read_text
 from topdb.results.former import FORMER_FILES, write_former_paper
 from topdb.results.planned import PLANNED
@@ -275,7 +275,7 @@ def _unpack(path: Path, archive: tarfile.TarFile, folder: Path, most_files: int)
 def _manifest(folder: Path, name: Path) -> tuple[str, int, dict[str, str]]:
     broken = UserError(f"{name} has no readable {MANIFEST}: make it again with `topdb bundle`.")
     try:
-        content: Any = json.loads(read_text(folder / MANIFEST))
+        content: Any = parse_json(read_text(folder / MANIFEST))
         written, profile, files = content["format"], content["profile"], content["files"]
         sound = isinstance(profile, str) and all(
             isinstance(inside, str) and isinstance(wanted, str) for inside, wanted in files.items()
