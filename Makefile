@@ -56,6 +56,7 @@ bench: env
 	pip install --quiet --no-deps --upgrade --target $(VENV)/peers $(PEERS)
 	python benchmarks/workflow.py
 	python benchmarks/retrieval.py --peers $(VENV)/peers
+	python benchmarks/own_models.py
 	python benchmarks/training.py --peers $(VENV)/peers
 	$(if $(peers),python benchmarks/methods.py --peers $(peers))
 

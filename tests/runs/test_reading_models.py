@@ -81,6 +81,12 @@ def test_scores_are_taken_where_they_are_and_must_be_of_the_features_beside_them
     assert found.source == scores
     assert found.summary.content() == written.content()
     assert found.nearest().keys() == {*found.queries.paths}
+    kept = (scores / "queries.parquet").read_bytes()
+    evaluate(noisy(tmp_path / "other.npz", 3), "plain", settings, tmp_path / "other", threads=1)
+    shutil.copy(tmp_path / "other/queries.parquet", scores)
+    with pytest.raises(UserError, match=r"queries.parquet"):
+        read(tmp_path / "model")
+    (scores / "queries.parquet").write_bytes(kept)
     with pytest.raises(UserError, match=r"ranking plain and none of rk: name another"):
         read(tmp_path / "model", ranking="rk")
     noisy(features, 2)

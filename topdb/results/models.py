@@ -14,6 +14,7 @@ from topdb.results.evaluation import (
     read_queries,
     read_top,
 )
+from topdb.results.seals import require_stated
 
 DEEPEST = 3
 """Folders below a model's own in which its runs are looked for."""
@@ -36,12 +37,12 @@ class Checkpoint:
         Raises
         ------
         UserError
-            The file of the ranked lists is broken.
+            The file of the ranked lists is broken or was changed.
         """
         kept = self.source / "top.parquet"
         if self.top is None and not kept.is_file():
             return {}
-        return (self.top or read_top(kept)).by_query()
+        return (self.top or read_top(kept, self.summary.top_digest)).by_query()
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +59,17 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises
     ------
     UserError
-        A file is missing or broken, or the features beside the folder are others by now.
+        A file is missing, broken or changed, or the features beside the folder are others by now.
     """
     found = Checkpoint(
         folder, read_metrics(folder / "metrics.json"), read_queries(folder / "queries.parquet")
+    )
+    require_stated(
+        folder / "queries.parquet",
+        found.queries.file_digest,
+        found.summary.queries_digest,
+        "metrics.json",
+        "run `topdb evaluate` again.",
     )
     features = folder.parent / "features.npz"
     if features.is_file() and digest(features) != found.summary.features_digest:
