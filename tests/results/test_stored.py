@@ -67,6 +67,13 @@ def other_images(results: Path) -> None:
     change(run(results, 3) / "run.json", lambda record: record.update(index_digest="b" * 64))
 
 
+def other_pixels(results: Path) -> None:
+    """Of the same files, as another decoder reads them."""
+    for path in results.glob("*/*/*/run.json"):
+        digit = "b" if path.parent == run(results, 3) else "a"
+        change(path, lambda record, digit=digit: record["data"].update(content=digit * 64))
+
+
 def other_k1(results: Path) -> None:
     told = "rk/metrics.json"
     change(run(results, 2) / told, lambda told: told["evaluator"]["reranking"].update(k1=25))
@@ -88,6 +95,7 @@ FAULTS = [
     (other_epochs, r"seed-2/run\.json has recipe\.epochs 300, and the others have 2"),
     (other_start, r"seed-3/run\.json has start\.kind –, and the others have imagenet"),
     (other_images, r"seed-3/run\.json has index_digest b{16}, and the others have 1234"),
+    (other_pixels, r"seed-3/run\.json has content b{16}, and the others have a{16}"),
     (other_k1, r"seed-2/rk/metrics\.json has reranking\.k1 25, and the others have 20"),
     (other_ranking, r"seed-2/rk/metrics\.json is of another ranking than rk"),
     (same_weights, r"seed-2/run\.json states the weights of market1501/baseline/seed-1"),

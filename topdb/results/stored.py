@@ -181,9 +181,14 @@ def require_together(found: Sequence[StoredRun]) -> None:
         _require_alike(_records(cell), [_parameters(each.record) for each in cell], _ALIKE)
         _require_different(cell)
     for dataset in by_dataset.values():
-        known = [(each.record.index_digest or "")[:16] for each in dataset]
-        images = [{"index_digest": digest} if digest else {} for digest in known]
+        images = [_images(each.record) for each in dataset]
         _require_alike(_records(dataset), images, _SAME_DATA)
+
+
+def _images(record: RunRecord) -> dict[str, str]:
+    """Return what tells the images that a run saw: files, and the pixels that they were read as."""
+    told = {"index_digest": record.index_digest, "content": record.data.content}
+    return {key: digest[:16] for key, digest in told.items() if digest}
 
 
 def _records(group: Sequence[StoredRun]) -> list[Path]:
