@@ -333,6 +333,8 @@ def import_run(
             },
             "identity": None,
             "resumed": [],
+            "loss_limit": None,
+            "diverged": None,
             "images_per_second": {
                 "train": None,
                 "extract": round(extracted / (done - prepared), 1) if extracted else None,

@@ -232,7 +232,7 @@ def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:
     elif isinstance(value, list | tuple):
         yield name, ", ".join(map(str, value))
     else:
-        yield name, str(value)
+        yield name, "–" if value is None else str(value)
 
 
 def _environment(records: list[RunRecord], planned: int) -> Iterator[tuple[str, str]]:
