@@ -119,7 +119,8 @@ class Design:
 
     def table(self) -> list[tuple[str, ...]]:
         """Rows of words, header first: kind, name, truth, and a chance for each verdict it has."""
-        verdicts = [*ClaimVerdict, *(v for v in CellVerdict if v != CellVerdict.INCOMPLETE)]
+        never = (ClaimVerdict.EXPLORATORY, CellVerdict.INCOMPLETE)
+        verdicts = [each for each in (*ClaimVerdict, *CellVerdict) if each not in never]
         header = ("kind", "name", "truth", *(verdict.value for verdict in verdicts))
         return [
             header,
