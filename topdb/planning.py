@@ -38,7 +38,7 @@ _ROOMS = (
     "retrieval",
     "statistics",
 )
-_WHOLE = (*_ROOMS, "commands", "config", "errors.py", "files.py", "parquet.py")
+_WHOLE = (*_ROOMS, "commands", "config", "errors.py", "files.py", "limits.py", "parquet.py")
 """Those of steps that read parameters and papers themselves, and cost little to make again."""
 _SOURCES = {
     "render": (("drawn", "datasets/layouts"), _ROOMS),
