@@ -171,7 +171,7 @@ def test_facts_name_every_parameter_and_what_differs_between_runs(tmp_path):
     assert environment["seconds of a run, mean"] == "4.0"
     assert facts.commit is None
     assert recipe["scale.epochs"] == "–"  # the runs' own word, whatever the profile says by now
-    assert recipe["scale.size"] == "48, 16"
+    assert recipe["scale.size"] == "–"
     assert recipe["changes.baseline.all.schedule.kind"] == "cosine"
     assert recipe["ranking.k1"] == "20"
     assert "changes.baseline.all.people" not in recipe  # None: nothing is changed
