@@ -32,8 +32,8 @@ def test_the_shipped_mini_profile_has_every_method_that_the_paper_prints():
     from topdb.config import load
 
     profile = load(tiny.ROOT / "params.yaml").selected("mini")
-    assert len(list(runs(profile))) == len(set(runs(profile))) == 11 * 4 * 5
-    assert len(list(cells(profile))) == 11 * 4 * 2
+    assert len(list(runs(profile))) == len(set(runs(profile))) == 14 * 4 * 5
+    assert len(list(cells(profile))) == 14 * 4 * 2
 
 
 def test_files_lie_where_the_workflow_expects_them():

@@ -64,6 +64,8 @@ def snapshots(epochs=(1, 2), queries: int = 2, right=(True, False, True)) -> Sna
 def write_snapshots_of(results: Path, methods=METHODS, seed: int = 1, **changes) -> None:
     for method in methods:
         folder = results / "market1501" / method / f"seed-{seed}"
+        if not (folder / "run.json").exists():
+            tiny.write_run(results, "market1501", method, seed)
         write_snapshots(folder / "snapshots.npz", snapshots(**changes))
 
 

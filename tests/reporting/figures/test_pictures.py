@@ -78,6 +78,7 @@ def test_a_gallery_shorter_than_the_list_leaves_a_gap(tmp_path):
     made = snapshots(epochs=(1,), queries=1)
     ranked, right = made.ranked.copy(), made.right.copy()
     ranked[..., 2], right[..., 2] = NO_IMAGE, False
+    write_snapshots_of(tmp_path / "results", methods=["baseline"])
     path = tmp_path / "results/market1501/baseline/seed-1/snapshots.npz"
     write_snapshots(path, replace(made, ranked=ranked, right=right))
     assert len(frames(draw("figure3", evidence(tmp_path)))) == 2
