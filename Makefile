@@ -22,7 +22,7 @@ table2: env
 	snakemake reports/table1.md reports/table2.md --cores $(CORES) $(CONFIG)
 
 test: env
-	pytest --numprocesses auto --dist loadfile
+	pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 lint: env
 	ruff check
@@ -47,6 +47,7 @@ reference: env
 soak: env
 	python tests/system/faults/soak.py
 	pytest tests/methods tests/statistics tests/system/test_clean_exits.py --soak
+	pytest tests/system tests/runs --soak -m soak
 
 # The peers are for comparison alone and get a folder of their own. `peers=FOLDER` names one with the
 # competitors' released codes (benchmarks/methods.py says which).

@@ -25,3 +25,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Try whole projects first: small tests then fill what is left of the workers' time."""
     items.sort(key=lambda item: "system" not in item.path.parts)
+    for item in items:
+        if item.get_closest_marker("soak") and not item.config.getoption("--soak"):
+            item.add_marker(pytest.mark.skip(reason="takes minutes: tried by `make soak`"))

@@ -58,6 +58,7 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "evaluate",
         "estimate",
         "diff",
+        "doctor",
         "compare",
         "page",
         "judge",

@@ -1,3 +1,4 @@
+import zipfile
 from dataclasses import fields, replace
 
 import numpy as np
@@ -138,7 +139,9 @@ def test_a_missing_array_is_named(tmp_path):
 
 
 def test_a_file_that_unpacks_to_gigabytes_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("topdb.results.snapshots.SNAPSHOT_BYTES", 1000)
     write_snapshots(tmp_path / "s.npz", one(1))
+    with zipfile.ZipFile(tmp_path / "s.npz", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("more.npy", bytes(10_000_000))
+    monkeypatch.setattr("topdb.results.snapshots.SNAPSHOT_BYTES", 1_000_000)
     with pytest.raises(UserError, match="unpacks to .* bytes, which is no snapshot"):
         read_snapshots(tmp_path / "s.npz")

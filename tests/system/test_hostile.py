@@ -27,6 +27,7 @@ def workflow(new_project):
     params = tiny_params()
     mini = params["profiles"]["mini"]
     mini["datasets"] = {"market1501": {**mini["datasets"]["market1501"], "root": ROOT}}
+    mini["datasets"]["market1501"].pop("parts", None)
     mini["datasets"]["market1501"]["title"] = TITLE
     mini["methods"] = ["baseline", "top-db-net"]
     mini["rankings"] = ["plain"]

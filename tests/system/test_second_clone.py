@@ -104,6 +104,7 @@ def test_results_checked_out_again_are_known_again(second):
     assert "Nothing to be done" in second.planned()
 
 
+@pytest.mark.soak
 def test_an_experiment_runs_another_profile(second):
     second.succeed("dvc", "exp", "run", "--set-param", "profile=other")
     assert "`other`" in second.text("reports/table2.md")

@@ -242,12 +242,14 @@ def statuses(folder: Path, store: str | None) -> set[str]:
     return set()
 
 
+@pytest.mark.soak
 def test_eight_trainings_at_once_lose_nothing_on_a_server_with_postgresql(
     project, server, tmp_path
 ):
     eight_at_once(project, tmp_path, server.address)
 
 
+@pytest.mark.soak
 def test_eight_trainings_at_once_lose_nothing_on_a_fresh_sqlite_store(project, tmp_path):
     eight_at_once(project, tmp_path, None)
 
@@ -313,6 +315,7 @@ def wait_for_an_epoch(store: Path, training: subprocess.Popen) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.soak
 def test_a_server_that_is_slow_by_half_a_minute(project, server, tmp_path, digests):
     folder = work_in(project, tmp_path, tracking__experiment="slow")
     with slow(server.address, 30.0) as sluggish:
@@ -359,6 +362,7 @@ def test_a_store_whose_disk_is_full_at_the_start(project, small_disk, tmp_path, 
     assert_sent_later(folder, None)
 
 
+@pytest.mark.soak
 def test_a_store_whose_disk_fills_in_the_middle(project, small_disk, tmp_path, digests):
     folder = work_in(project, tmp_path, scale__epochs=LONG)
     store = f"sqlite:///{small_disk}/mlflow.db"

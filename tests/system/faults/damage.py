@@ -117,6 +117,7 @@ FAULTS = [
         "features cut short",
         _found(f"{VICTIM}/features.npz", cut, r"features\.npz", *RANKED),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "features with one bit flipped",
@@ -151,6 +152,7 @@ FAULTS = [
         "decoded images with one bit flipped",
         _found(f"{MARKET}/pixels.npy", flip, r"pixels\.npy", VICTIM),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "backbone with one bit flipped",
@@ -168,6 +170,7 @@ FAULTS = [
         "scores of queries cut short",
         _found(f"{VICTIM}/plain/queries.parquet", cut, r"queries\.parquet"),
         MESSAGE,
+        always=False,
     ),
     Fault(
         "scores of queries with one bit flipped",

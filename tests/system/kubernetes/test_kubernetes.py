@@ -71,6 +71,7 @@ def test_dry_run_of_the_profile(project: Project, bucket: Bucket) -> None:
     assert counted == {"render": "3", "evaluate": "4", "table": "1"}
 
 
+@pytest.mark.soak
 def test_every_pod_ended_well_and_trainings_had_one_each(in_pods: Path) -> None:
     logs = [(pod / "log").read_text() for pod in in_pods.iterdir()]
     assert all((pod / "status").read_text() == "0\n" for pod in in_pods.iterdir())
@@ -83,6 +84,7 @@ def test_every_pod_ended_well_and_trainings_had_one_each(in_pods: Path) -> None:
     assert sum("rule evaluate:" in log for log in logs) == 1
 
 
+@pytest.mark.soak
 def test_results_are_those_of_shared_files_bit_for_bit(
     in_pods: Path, project: Project, bucket: Bucket, new_project: Callable[[dict], Project]
 ) -> None:
@@ -96,6 +98,7 @@ def test_results_are_those_of_shared_files_bit_for_bit(
         assert _digest(bucket.content(name)) == _digest(expected), name
 
 
+@pytest.mark.soak
 def test_nothing_is_left_to_do(in_pods: Path, project: Project, bucket: Bucket) -> None:
     said = bucket.snakemake(project.folder, "all", *PODS, PODS=str(in_pods))
     assert "Nothing to be done" in said

@@ -6,6 +6,8 @@ import pytest
 from system.conftest import Project
 from system.slurm.conftest import LOCAL, THROUGH_SLURM, digests, small_params
 
+pytestmark = pytest.mark.soak
+
 
 @pytest.fixture(scope="module")
 def submitted(cluster, new_project) -> tuple[Project, list[str]]:
