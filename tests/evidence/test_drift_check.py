@@ -213,6 +213,23 @@ def test_a_reference_agrees_with_its_own_runs(tmp_path, monkeypatch):
     assert all("over equal seeds +0.00" in line for line in lines)
 
 
+def test_collapsed_runs_are_no_reference_and_have_drifted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    changes = {"seeds": list(range(10)), "methods": ["baseline"], "rankings": ["plain"]}
+    params = tiny.params(tmp_path, changes)
+    for seed in range(10):
+        folder = tmp_path / f"results/market1501/baseline/seed-{seed}"
+        tiny.write_queries(folder, [0.50 + seed / 100] * 3)
+    write_reference(params, "tiny", tmp_path / "results", tmp_path / "reference.json")
+    path = folder / "plain/metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"collapsed": True}))
+    drifted, lines = check_against_reference(params, "tiny", tmp_path / "results")
+    assert drifted
+    assert any(line.startswith("DRIFTED") and "1 of 10 runs collapsed" in line for line in lines)
+    with pytest.raises(UserError, match="A reference is of sound runs"):
+        write_reference(params, "tiny", tmp_path / "results", tmp_path / "reference.json")
+
+
 def test_the_committed_reference_is_of_the_committed_parameters():
     params = load(tiny.ROOT / "params.yaml")
     reference = json.loads((tiny.ROOT / params.check.reference).read_text())

@@ -44,6 +44,8 @@ def write_reference(params: Params, profile_name: str, results: Path, path: Path
                 f"{name} has {0 if scores is None else len(scores.seeds)} finished runs: a "
                 f"reference needs {SMALLEST_REFERENCE} seeds or more."
             )
+        if scores.unsound:
+            raise UserError(f"{name}: {scores.unsound} A reference is of sound runs: find out why.")
         found[name] = {
             metric: {
                 str(seed): round(value, 4)
@@ -103,7 +105,9 @@ def check_against_reference(
         if lacking:
             runs = f"{lacking} of {len(profile.seeds)} runs" if scores else "no finished run"
             missing.append(f"MISSING  {_name(cell)}: {runs}")
-        if scores:
+        if scores and scores.unsound:
+            missing.append(f"DRIFTED  {_name(cell)}: {scores.unsound}")
+        elif scores:
             compared += [_compared(profile, cell, m, past[m], scores) for m in past]
     found = check_drift(
         compared,
