@@ -189,16 +189,24 @@ def _is_before_runs(output: str) -> bool:
 
 
 def _mark(record: Path, gone: bool) -> None:
-    content = json.loads(record.read_text())
+    try:
+        content = json.loads(record.read_text())
+    except ValueError:  # Snakemake says what is wrong with its own record
+        return
     params = [each for each in content.get("params") or [] if each != GONE]
     content["params"] = [*params, GONE] if gone else params
-    record.write_text(json.dumps(content))
+    partial = record.with_name(f"{record.name}.partial")
+    partial.write_text(json.dumps(content))
+    partial.replace(record)
 
 
 def _spare(run: Path) -> None:
     """Put a whole run below its checkpoints, too: its files under second names."""
     record = run / "run.json"
-    identity = json.loads(record.read_text()).get("identity") if record.exists() else None
+    try:
+        identity = json.loads(record.read_text()).get("identity")
+    except (OSError, ValueError, AttributeError):  # whoever reads the run says so
+        return
     if not identity:
         return
     spare = run / "checkpoints" / f"{identity[:12]}-whole"
