@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 import tiny
@@ -266,3 +268,19 @@ def test_commands_that_need_no_network_import_no_torch(here):
 def test_a_plan_is_json_on_standard_output(here, monkeypatch, capfd):
     assert tiny.topdb(monkeypatch, "plan") == 0
     assert json.loads(capfd.readouterr().out)["methods"] == ["baseline", "top-db-net"]
+
+
+def test_a_missing_extra_is_one_sentence():
+    package, command, extra = "torch", ["train", "--help"], "train"
+    script = (
+        "import sys; from topdb.cli import main; "
+        f"sys.modules[{package!r}] = None; sys.argv = ['topdb', *{command!r}]; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"topdb: this command needs {package}, which is not installed: pip install "
+        f"'topdb[{extra}]'.\n"
+    )

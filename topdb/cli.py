@@ -11,6 +11,9 @@ import topdb
 from topdb.commands import commands
 from topdb.errors import StoppedError, UserError
 
+EXTRAS = {"torch": "train", "torchvision": "train", "tqdm": "train", "mlflow": "workflow"}
+"""Packages that some commands need, and the extra of topdb that brings each."""
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -51,6 +54,16 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"topdb: {_printable(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package not in EXTRAS:
+            raise
+        print(
+            f"topdb: this command needs {package}, which is not installed: pip install "
+            f"'topdb[{EXTRAS[package]}]'.",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except OSError as error:
         named = f"{error.filename}: " if error.filename else ""
