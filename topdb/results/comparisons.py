@@ -1,7 +1,7 @@
 """`comparisons/<table>.parquet`: one row a statistical comparison, of five kinds.
 
 All numbers are in percentage points; a missing number is NaN here and null in the file, and so
-is a missing count of seeds None and null. `docs/architecture.md` has the columns.
+is a missing count of seeds None and null. docs/files.md tells the kinds.
 """
 
 import math
