@@ -68,7 +68,8 @@ def _swapped(ground: Ground) -> None:
     ground.undo()
     _exchange(one, other)
     ground.refused(r"is of seed \d, and lies where \d belongs")
-    _exchange(one, other)
+    for run in (one, other):  # either may have been made again by then
+        shutil.rmtree(run)
 
 
 def _exchange(one: Path, other: Path) -> None:
