@@ -67,7 +67,8 @@ bench-gpu: env
 
 env: $(READY)
 
-# The lock names every package, so that nothing is left to resolve; all cores compile.
+# The lock names every package, so that nothing is left to resolve; all cores compile. What does not
+# compile are templates and other versions' files in packages, which nobody imports.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "topdb needs Python 3.11 or newer; name one with PYTHON=python3.12 make ..."; exit 2; }

@@ -195,7 +195,8 @@ def _mark(record: Path, gone: bool) -> None:
         return
     params = [each for each in content.get("params") or [] if each != GONE]
     content["params"] = [*params, GONE] if gone else params
-    partial = record.with_name(f"{record.name}.partial")
+    # Not beside the record: whatever lies there is taken for one.
+    partial = METADATA.with_name("topdb-record.partial")
     partial.write_text(json.dumps(content))
     partial.replace(record)
 

@@ -174,7 +174,7 @@ def _barred(row: CellComparison, look: Look, mark: str) -> CellComparison:
     row = replace(row, unstable=mark)
     if row.verdict in ("", CellVerdict.INCOMPLETE) or not (mark or look.closed):
         return row
-    barred = {
+    barred: dict[str, Any] = {
         name: CellVerdict.INCONCLUSIVE.value
         for name in _WORDS
         if look.closed or getattr(row, name) == CellVerdict.REPRODUCED
@@ -183,4 +183,4 @@ def _barred(row: CellComparison, look: Look, mark: str) -> CellComparison:
     if "verdict" not in barred:
         said = f"{row.reason} {said}"
     barred["reason"] = said
-    return replace(row, seeds_to_settle=None, **barred)  # type: ignore[arg-type]
+    return replace(row, seeds_to_settle=None, **barred)

@@ -118,7 +118,6 @@ FAULTS = [
         "features cut short",
         _found(f"{VICTIM}/features.npz", cut, r"features\.npz", *RANKED),
         MESSAGE,
-        always=False,
     ),
     Fault(
         "features with one bit flipped",
@@ -171,7 +170,6 @@ FAULTS = [
         "scores of queries cut short",
         _found(f"{VICTIM}/plain/queries.parquet", cut, r"queries\.parquet"),
         MESSAGE,
-        always=False,
     ),
     Fault(
         "scores of queries with one bit flipped",

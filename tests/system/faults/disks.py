@@ -68,9 +68,8 @@ FAULTS = [
         "full disk while a ranking is written",
         _full(f"{VICTIM}/plain", 4, f"{VICTIM}/plain"),
         MESSAGE,
-        always=False,
     ),
-    Fault("full disk while reports are written", _full_reports, MESSAGE, always=False),
-    Fault("data folder that may only be read", _read_only_data, always=False),
+    Fault("full disk while reports are written", _full_reports, MESSAGE),
+    Fault("data folder that may only be read", _read_only_data),
     Fault("results folder that may only be read", _read_only("results"), MESSAGE, always=False),
 ]

@@ -94,18 +94,17 @@ FAULTS = [
         "kill -9 of a training as it starts", _kill("topdb train", VICTIM, after=0.0), always=False
     ),
     Fault("kill -9 of a training in the midst", _kill("topdb train", VICTIM, after=1.0)),
-    Fault("kill -9 of a ranking", _kill("topdb evaluate", *EVALUATED), always=False),
+    Fault("kill -9 of a ranking", _kill("topdb evaluate", *EVALUATED)),
     Fault("kill -9 of the comparisons", _kill("topdb judge"), always=False),
     Fault("kill -9 of a table", _kill("topdb report table", after=0.1), always=False),
     Fault(
         "kill -9 of snakemake, whose training goes on",
         _signal_workflow(signal.SIGKILL),
-        always=False,
     ),
     Fault("SIGTERM to snakemake", _signal_workflow(signal.SIGTERM), always=False),
     Fault("SIGINT to snakemake", _signal_workflow(signal.SIGINT), always=False),
     Fault("power cut: every process killed at once", _power_cut),
     Fault("preemption: SIGTERM to a training", _preempt),
     Fault("a training stopped for seconds and continued", _stop_for_a_while, always=False),
-    Fault("a training without memory, once", _out_of_memory, always=False),
+    Fault("a training without memory, once", _out_of_memory),
 ]
