@@ -41,7 +41,7 @@ check: env
 
 # Measures the reference of `topdb check` again: a dozen seeds of the mini profile.
 reference: env
-	snakemake reports/reference/mini.json --cores $(CORES) --config profile=reference
+	snakemake reports/reference/mini.json --cores $(CORES) --forcerun reference --config profile=reference
 
 # Every fault of the catalogue, thirty random ones in a row, and SLURM's; writes docs/reliability.md.
 soak: env

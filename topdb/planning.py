@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from topdb.config.variables import deciding
 from topdb.datasets.records import MARKER
 from topdb.errors import UserError
 from topdb.fingerprint import fingerprint
+from topdb.kept import kept_digest
 from topdb.results.planned import read_planned
 
 _ROOMS = (
@@ -122,13 +123,14 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "source": {step: code_digest(*where) for step, where in _SOURCES.items()},
         "titles": [settings.title for settings in profile.datasets.values()],
         "pretrain": isinstance(start, PretrainingSettings),
+        "kept": _kept(start, set(backbones.values())),
         "weights": {
             dataset: {method: str(path) for method, path in by_method.items()}
             for dataset, by_method in profile.weights.items()
         },
         "train": {
             "scale": profile.scale.model_dump(mode="json"),
-            "start": start.model_dump(mode="json") if start else None,
+            "start": _start(start),
             "hardware": hardware,
             "variables": deciding(),
         },
@@ -254,6 +256,20 @@ def _method_codes(params: Params, profile: Profile, backbones: dict[str, str]) -
     """Return the digest of the code of each method's runs."""
     files = method_files(params.method_folders)
     return {method: method_code(files[method], backbones[method]) for method in profile.methods}
+
+
+def _start(start: PretrainingSettings | ImagenetSettings | None) -> dict[str, Any] | None:
+    hidden = start.WITHOUT_EFFECT if isinstance(start, PretrainingSettings) else set()
+    return start.model_dump(mode="json", exclude=hidden) if start else None
+
+
+def _kept(
+    start: PretrainingSettings | ImagenetSettings | None, backbones: Iterable[str]
+) -> dict[str, str | None]:
+    """Return the digest of each backbone that is kept, None where it is to be trained."""
+    if not isinstance(start, PretrainingSettings):
+        return {}
+    return {each: kept_digest(start, each) for each in sorted(backbones)}
 
 
 def _changes(profile: Profile, method: str) -> dict[str, list[Any]]:

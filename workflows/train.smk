@@ -24,6 +24,7 @@ rule pretrain:
     params:
         settings=PLAN["train"],
         code=lambda wildcards: PLAN["code"]["pretraining"][wildcards.backbone],
+        kept=lambda wildcards: PLAN["kept"][wildcards.backbone],
         folder=subpath(output[0], parent=True),
     shell:
         "topdb pretrain {wildcards.backbone:q} --index {input.index:q} --pixels {input.pixels:q} "

@@ -118,6 +118,9 @@ class DatasetSettings(Settings):
 class PretrainingSettings(Settings):
     """Each backbone is trained once on people that no data set of the profile shows."""
 
+    WITHOUT_EFFECT: ClassVar[set[str]] = {"kept"}
+    """Those that say where trained weights lie, not what they are."""
+
     kind: Literal["pretraining"]
     dataset: DatasetSettings
     epochs: Annotated[int, Field(ge=2)]
@@ -127,6 +130,10 @@ class PretrainingSettings(Settings):
     people: Annotated[int, Field(ge=2)] = 8
     images: Annotated[int, Field(ge=2)] = 4
     """P and K of the batches."""
+    kept: PlainPath | None = None
+    """Folder of backbones that were trained once by these parameters, as ImageNet's were. One that
+    is there is taken: each processor rounds otherwise, and runs that start elsewhere end
+    elsewhere."""
 
 
 IMAGENET_FILES = {

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copyfile
 from typing import ClassVar
 
 import torch
@@ -16,7 +17,8 @@ from topdb.engine.loop import fit
 from topdb.engine.progress import watching
 from topdb.engine.start import write_weights
 from topdb.engine.state import Randomness
-from topdb.files import write_csv
+from topdb.files import replacing, write_csv
+from topdb.kept import ABOUT, HISTORY, WEIGHTS, Pretraining
 from topdb.methods import build
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Adam, Cosine, Losses, Method, Moment, Recipe
@@ -85,8 +87,36 @@ def recipe(backbone: str, start: PretrainingSettings, size: tuple[int, int]) -> 
     )
 
 
+def take_kept(index: Index, profile: Profile, backbone: str, folder: Path) -> str | None:
+    """Copy the backbone that the profile keeps to `folder`, with its history.
+
+    Returns
+    -------
+    Why there was none to take, as a sentence; None where there was.
+
+    Raises
+    ------
+    UserError
+        What is kept is damaged.
+    """
+    start = profile.require_pretraining()
+    if start.kept is None:
+        return "The profile keeps no backbones (start.kept)."
+    source = start.kept / backbone
+    if not (source / ABOUT).is_file():
+        return f"{source} keeps no backbone."
+    wanted = Pretraining.of(backbone, start, profile.scale, index.digest)
+    if other := wanted.differs(source):
+        return f"{source} is of other {other} than the profile's."
+    for name in (HISTORY, WEIGHTS):
+        with replacing(folder / name) as partial:
+            copyfile(source / name, partial)
+    wanted.write(folder)
+    return None
+
+
 def pretrain(index: Index, pixels: Pixels, profile: Profile, backbone: str, folder: Path) -> None:
-    """Train a backbone and write `backbone.safetensors` and `history.csv` to `folder`.
+    """Train a backbone and write its weights, their history and what they are of to `folder`.
 
     Raises
     ------
@@ -113,7 +143,8 @@ def pretrain(index: Index, pixels: Pixels, profile: Profile, backbone: str, fold
             divergence=Divergence(DivergenceSettings(factor=profile.divergence.factor, fails=True)),
         )
     rows = [epoch.row() for epoch in epochs]
-    write_csv(folder / "history.csv", list(rows[0]), rows)
+    write_csv(folder / HISTORY, list(rows[0]), rows)
     trained = model.get_submodule("backbone")
     weights = trained.cpu().to(memory_format=torch.contiguous_format).state_dict()
-    write_weights(weights, folder / "backbone.safetensors")
+    write_weights(weights, folder / WEIGHTS)
+    Pretraining.of(backbone, start, profile.scale, index.digest).write(folder)
