@@ -81,4 +81,4 @@ $(READY): requirements.lock pyproject.toml
 
 # Runs in results/ are worth hours and stay.
 clean:
-	rm -rf reports/index.html reports/table*.md reports/figure* reports/metrics.json reports/plots logs
+	rm -rf reports/index.html reports/table*.md reports/figure* reports/metrics reports/plots logs

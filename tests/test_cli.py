@@ -178,26 +178,27 @@ def test_an_output_below_a_file_is_named(here, monkeypatch, capfd):
 
 
 def test_an_output_that_is_a_folder_is_named(here, monkeypatch, capfd):
-    (here / "metrics.json").mkdir()
-    said = mistake(monkeypatch, capfd, "report", "metrics", "--out", "metrics.json")
-    assert "metrics.json" in said
-    assert [path.name for path in here.iterdir() if path.suffix == ".partial"] == []
+    (here / "plots/seeds.csv").mkdir(parents=True)
+    said = mistake(monkeypatch, capfd, "report", "plots", "--out", "plots")
+    assert "plots/seeds.csv" in said
+    assert not list(here.glob("plots/.*partial"))
 
 
 def test_a_full_disk_keeps_the_old_file(here):
-    (here / "metrics.json").write_text("old")
+    (here / "plots").mkdir()
+    (here / "plots/seeds.csv").write_text("old")
     limited = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8, 8)); "
         "from topdb.cli import main; main()"
     )
-    done = tiny.python(here, "-c", limited, "report", "metrics", "--out", "metrics.json")
+    done = tiny.python(here, "-c", limited, "report", "plots", "--out", "plots")
     assert done.returncode == 2
     assert (
         done.stderr
-        == "topdb: metrics.json: File too large; mend it and run the same command again.\n"
+        == "topdb: plots/seeds.csv: File too large; mend it and run the same command again.\n"
     )
-    assert (here / "metrics.json").read_text() == "old"
-    assert not list(here.glob(".*partial"))
+    assert (here / "plots/seeds.csv").read_text() == "old"
+    assert not list(here.glob("plots/.*partial"))
 
 
 def test_check_exits_with_1_exactly_when_a_cell_drifted(here, monkeypatch, capfd):
@@ -249,7 +250,7 @@ def test_commands_that_need_no_network_import_no_torch(here):
         "bundle --out bundle.tar.gz",
         "verdict results/tiny --out of-folder",
         "verdict bundle.tar.gz --out of-bundle",
-        "report metrics --out metrics.json",
+        "report metrics --out metrics",
         "report plots --out plots",
         "examples --out examples.parquet --results none-yet",
         "report page --out page.html --comparisons comparisons.parquet",

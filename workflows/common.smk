@@ -63,6 +63,12 @@ FIGURES = [
     for drawn in PLAN["figures"].values()
     if drawn["needs"] == "snapshots"
 ]
+MEANS = expand(
+    "reports/metrics/{ranking}/{dataset}/{method}.json",
+    dataset=PLAN["datasets"],
+    method=PLAN["methods"],
+    ranking=PLAN["rankings"],
+)
 REPORTS = [
     "reports/index.html",
     *(
@@ -72,7 +78,7 @@ REPORTS = [
         for kind in ["md", "csv", "tex"]
     ),
     *(f"reports/{paper}verdict.json" for paper in PAPERS),
-    "reports/metrics.json",
+    *MEANS,
     *expand("reports/plots/{data}.csv", data=["training", "seeds"]),
     *(f"reports/{drawn['files'][0]}" for drawn in PLAN["figures"].values()),
 ]

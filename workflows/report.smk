@@ -114,7 +114,7 @@ rule metrics:
         grid(METRICS),
         beside(QUERIES, RECORD),
     output:
-        "reports/metrics.json",
+        MEANS,
     log:
         "logs/metrics.log",
     resources:
@@ -125,8 +125,9 @@ rule metrics:
         source=PLAN["source"]["report"],
         metrics=PLAN["metrics"],
         results=subpath(input[0], ancestor=5),
+        folder=subpath(output[0], ancestor=3),
     shell:
-        "topdb report metrics --results {params.results:q} --out {output:q} >{log:q} 2>&1"
+        "topdb report metrics --results {params.results:q} --out {params.folder:q} >{log:q} 2>&1"
 
 
 rule plots:

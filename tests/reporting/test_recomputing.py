@@ -42,13 +42,15 @@ def test_stored_runs_give_all_tables_and_verdicts_again(study):
     written = {
         path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*.*")
     }
+    profile = params.selected()
+    cells = [f"{dataset}/{method}" for dataset in profile.datasets for method in profile.methods]
     figures = [path for name in figure_names() for path in files_of(name, folder)]
     assert written == {
         "comparisons/table1.parquet",
         "comparisons/table2.parquet",
         *(f"table{number}.{suffix}" for number in (1, 2) for suffix in ("md", "csv", "tex")),
         "verdict.json",
-        "metrics.json",
+        *(f"metrics/{ranking}/{cell}.json" for ranking in ("plain", "rk") for cell in cells),
         "plots/seeds.csv",
         "plots/training.csv",
         "index.html",

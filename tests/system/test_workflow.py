@@ -76,18 +76,22 @@ def test_other_snapshots_train_the_chosen_runs_alone(finished):
 
 
 def test_a_second_repro_does_nothing(finished):
-    before = finished.text("reports/metrics.json")
+    before = finished.text("reports/metrics/plain/market1501/top-db-net.json")
     assert "Data and pipelines are up to date" in finished.succeed("dvc", "repro")
-    assert finished.text("reports/metrics.json") == before
+    assert finished.text("reports/metrics/plain/market1501/top-db-net.json") == before
 
 
 def test_dvc_shows_the_metrics_of_every_cell(finished):
     shown = json.loads(finished.succeed("dvc", "metrics", "show", "--json"))
-    metrics = shown[""]["data"]["reports/metrics.json"]["data"]
+    metrics = shown[""]["data"]
     for dataset in ("market1501", "cuhk03-detected"):
         for method in ("baseline", "top-db-net"):
             for ranking in ("plain", "rk"):
-                assert 0.0 < metrics[dataset][method][ranking]["mAP"] <= 100.0
+                cell = metrics[f"reports/metrics/{ranking}/{dataset}/{method}.json"]["data"]
+                assert 0.0 < cell["mAP"] <= 100.0
+    assert len(metrics) == 8
+    table = finished.succeed("dvc", "metrics", "show").splitlines()
+    assert max(map(len, table)) <= 120
 
 
 def test_mlflow_knows_every_run(finished):
@@ -244,7 +248,8 @@ def test_an_unknown_key_stops_before_anything_runs(finished):
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_tables(finished, new_project):
     project = new_project(tiny_params())
-    reports = [f"reports/{name}" for name in ("table1.md", "table2.md", "metrics.json")]
+    cell = "metrics/plain/market1501/top-db-net.json"
+    reports = [f"reports/{name}" for name in ("table1.md", "table2.md", cell)]
     command = ["snakemake", *reports, "--cores", "2"]
     with (project.folder / "first.log").open("w") as log:
         running = subprocess.Popen(
@@ -269,13 +274,13 @@ def test_real_photographs_need_a_few_lines_of_parameters_and_no_code(new_project
     mini = params["profiles"]["mini"]
     mini["datasets"] = {"pets09": {"layout": "market1501", "root": str(PETS)}}
     project = new_project(params)
-    reports = ("reports/table1.md", "reports/metrics.json", "reports/figure2.png")
+    cell = "reports/metrics/plain/pets09/top-db-net.json"
+    reports = ("reports/table1.md", cell, "reports/figure2.png")
     project.succeed("snakemake", *reports, "--cores", "2")
     table = project.text("reports/table1.md")
     assert "| Method | pets09 mAP | pets09 R1 |" in table
     assert "Rendered data" not in table
-    metrics = json.loads(project.text("reports/metrics.json"))
-    assert metrics["pets09"]["top-db-net"]["plain"]["mAP"] > 0.0
+    assert json.loads(project.text(cell))["mAP"] > 0.0
 
 
 def _wait_for(condition, running: subprocess.Popen, seconds: int = 120) -> None:

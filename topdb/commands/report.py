@@ -27,7 +27,8 @@ def report(
         list[Path],
         typer.Option(
             "--out",
-            help="File to write: of a table .md, .csv or .tex, once or more (plots: a folder).",
+            help="File to write: of a table .md, .csv or .tex, once or more; of metrics and "
+            "plots a folder.",
         ),
     ],
     comparisons: Annotated[

@@ -52,7 +52,7 @@ def recompute(
         for paper in concerning(profile, papers)
     }
     whole, tables = made[main.name]
-    write_metrics(params, profile_name, results, out / "metrics.json")
+    write_metrics(params, profile_name, results, out / "metrics")
     write_plots(params, profile_name, results, out / "plots")
     evidence = Evidence(params, profile_name, results, tuple(papers), whole)
     write_figures(evidence, out)

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
-from topdb.config import Params, rebuilt_methods
+from topdb.config import Params, Ranking, rebuilt_methods
 from topdb.config.paper import PAPERS, chosen_paper, read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
@@ -85,30 +85,38 @@ def write_report(
         write_text(path, render(documents[0], path.suffix))
 
 
-def write_metrics(params: Params, profile_name: str, results: Path, path: Path) -> None:
-    """Write mean, deviation and number of seeds of each cell, nested as data set, method, ranking.
+def write_metrics(params: Params, profile_name: str, results: Path, folder: Path) -> None:
+    """Write each cell's numbers into `<ranking>/<data set>/<method>.json` below a folder.
 
-    Values are in percent. A cell of which a run collapsed has no mean, and says how many did.
+    One file a cell, since DVC prints a row a file: mean and deviation of each metric, in percent
+    with two decimals so that the row fits a screen, and the number of seeds; `drawn` where data
+    are. A cell of which a run collapsed has no mean, and says how many did. Files of cells that
+    the profile has no more are removed.
     """
     profile = params.selected(profile_name)
-    content: dict[str, Any] = {
-        "rendered_data": find_grounds(profile, results, params.method_folders).rendered
-    }
+    rendered = find_grounds(profile, results, params.method_folders).rendered
+    written = set()
     for cell, scores in read_scores(profile, results, params.metrics).items():
         if scores is None:
             continue
         entry: dict[str, float | int] = {}
         for name in () if scores.unsound else params.metrics:
             found = headline(scores.by_seed(name))
-            entry[name] = round(found.mean, 4)
+            entry[name] = round(found.mean, 2)
             if not math.isnan(found.sd):
-                entry[f"{name}_sd"] = round(found.sd, 4)
+                entry[f"{name}_sd"] = round(found.sd, 2)
         entry["seeds"] = len(scores.seeds)
         if scores.collapsed:
             entry["collapsed"] = len(scores.collapsed)
-        by_dataset = content.setdefault(cell.dataset, {})
-        by_dataset.setdefault(cell.method, {})[cell.ranking] = entry
-    write_json(path, content)
+        if rendered:
+            entry["drawn"] = True
+        path = folder / cell.ranking / cell.dataset / f"{cell.method}.json"
+        write_json(path, entry)
+        written.add(path)
+    for ranking in get_args(Ranking):
+        for path in (folder / ranking).glob("*/*.json"):
+            if path not in written:
+                path.unlink()
 
 
 def write_plots(params: Params, profile_name: str, results: Path, folder: Path) -> None:

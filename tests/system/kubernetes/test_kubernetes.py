@@ -30,7 +30,7 @@ OF_KUBERNETES = ("executor", "container-image", "kubernetes-namespace")
 COMPARED = (
     *(f"reports/table{table}.{kind}" for table in (1, 2) for kind in ("md", "csv", "tex")),
     "reports/verdict.json",
-    "reports/metrics.json",
+    "reports/metrics/plain/market1501/top-db-net.json",
     "reports/figure2.png",
     "reports/plots/seeds.svg",
     "reports/plots/training.csv",

@@ -10,7 +10,11 @@ import pytest
 from system.conftest import Project, tiny_params
 from system.slurm import cluster as one_node
 
-COMPARED = ("reports/table1.md", "reports/table2.md", "reports/metrics.json")
+COMPARED = (
+    "reports/table1.md",
+    "reports/table2.md",
+    "reports/metrics/plain/market1501/top-db-net.json",
+)
 LOCAL = ["snakemake", *COMPARED, "--cores", "2"]
 THROUGH_SLURM = [
     "snakemake",
