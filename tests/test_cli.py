@@ -57,6 +57,7 @@ def test_the_commands_are_those_that_the_workflow_and_the_guide_name():
         "train",
         "import-weights",
         "extract",
+        "cross",
         "evaluate",
         "estimate",
         "diff",

@@ -157,7 +157,19 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
         "statistics": params.statistics_of(name).model_dump(mode="json"),
         "examples": params.examples.model_dump(mode="json"),
         "tracking": params.tracking.model_dump(mode="json"),
+        **({"test_on": _test_on(profile)} if profile.crossings else {}),
     }
+
+
+def _test_on(profile: Profile) -> dict[str, Any]:
+    """Return what runs are tested on besides; a profile that asks for nothing has no such key.
+
+    What extracts features is in the digests of the methods, but for the one file.
+    """
+    targets: dict[str, list[str]] = {}
+    for each in profile.crossings:
+        targets.setdefault(each.source, []).append(each.target)
+    return {"targets": targets, "source": code_digest(["runs/crossing.py"], ())}
 
 
 def _papers(params: Params, profile: Profile) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import guard
@@ -30,6 +31,7 @@ PIXELS = f"{RESULTS}/{{dataset}}/pixels.npy"
 RUN = f"{RESULTS}/{{dataset}}/{{method}}/seed-{{seed}}"
 RECORD = f"{RUN}/run.json"
 HISTORY = f"{RUN}/history.csv"
+ON = f"{RUN}/on/{{target}}"
 EVALUATION = f"{RUN}/{{ranking}}"
 QUERIES = f"{EVALUATION}/queries.parquet"
 METRICS = f"{EVALUATION}/metrics.json"
@@ -51,6 +53,8 @@ COMPARISONS = [
     for table in PAPERS.get("", {"tables": []})["tables"]
 ]
 EXAMPLES = f"{RESULTS}/examples.parquet"
+# By data set, the others that its runs are tested on.
+TARGETS = PLAN["test_on"]["targets"] if "test_on" in PLAN else {}
 SNAPSHOTS = expand(
     f"{RUN}/snapshots.npz",
     dataset=PLAN["snapshots"]["dataset"],
@@ -81,6 +85,10 @@ REPORTS = [
     *MEANS,
     *expand("reports/plots/{data}.csv", data=["training", "seeds"]),
     *(f"reports/{drawn['files'][0]}" for drawn in PLAN["figures"].values()),
+    *(
+        f"reports/cross_domain.{kind}"
+        for kind in (["md", "csv", "tex"] if TARGETS else [])
+    ),
 ]
 # What the repository holds is at hand everywhere.
 PRINTED = local([file for paper in PAPERS.values() for file in paper["files"]])
@@ -127,6 +135,7 @@ shell.prefix(ENVIRONMENT.replace("{", "{{").replace("}", "}}"))
 
 wildcard_constraints:
     dataset="[^/]+",
+    target="[^/]+",
     method="[^/]+",
     seed=r"\d+",
     ranking="plain|rk",
@@ -190,6 +199,23 @@ def beside(*patterns):
     that reads them is most of Snakemake's memory.
     """
     return [file for pattern in patterns for file in grid(pattern)] if FETCHED else []
+
+
+def across(*patterns):
+    """Return the patterns' files for every run on every other data set that it is tested on."""
+    return [
+        file
+        for pattern in patterns
+        for source, targets in TARGETS.items()
+        for file in expand(
+            pattern,
+            dataset=source,
+            target=targets,
+            method=PLAN["methods"],
+            seed=PLAN["seeds"],
+            ranking=PLAN["rankings"],
+        )
+    ]
 
 
 def repeated(option, name):

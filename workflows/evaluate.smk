@@ -2,25 +2,30 @@
 # since run.json, which is small enough to be compared by content, holds their digest.
 
 SCORE_FILES = expand(
-    f"{EVALUATION}/{{file}}",
+    "{ranking}/{file}",
     ranking=PLAN["rankings"],
     file=["queries.parquet", "top.parquet", "metrics.json"],
-    allow_missing=True,
 )
+# What is scored by the end of its rule's name: runs, and where `test_on` asks for it what they see
+# of other data sets. Their files have the same names.
+SCORED = {"": RUN} | ({"_on": ON} if TARGETS else {})
 
-for name, seeds in BATCHES.items():
+for (kind, scored), (name, seeds) in product(SCORED.items(), BATCHES.items()):
 
     rule:
         name:
-            f"evaluate{name}"
+            f"evaluate{kind}{name}"
         input:
-            run=batch([RECORD], seeds),
-            features=ancient(batch([f"{RUN}/features.npz"], seeds)),
+            run=batch([f"{scored}/run.json"], seeds),
+            features=ancient(batch([f"{scored}/features.npz"], seeds)),
         output:
-            batch(SCORE_FILES, seeds),
+            batch([f"{scored}/{file}" for file in SCORE_FILES], seeds),
         log:
             batch(
-                [f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}.log"],
+                [
+                    f"logs/{PROFILE}/evaluate/{{dataset}}-{{method}}-{{seed}}"
+                    f"{'-on-{target}' if kind else ''}.log"
+                ],
                 seeds[:1],
             ),
         resources:

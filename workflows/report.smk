@@ -90,7 +90,9 @@ rule bundle:
         grid(RECORD),
         grid(METRICS),
         SNAPSHOTS,
+        across(f"{ON}/run.json", f"{ON}/{{ranking}}/metrics.json"),
         beside(HISTORY, QUERIES),
+        across(f"{ON}/{{ranking}}/queries.parquet") if FETCHED else [],
         examples=EXAMPLES,
         printed=PRINTED,
     output:

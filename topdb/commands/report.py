@@ -21,7 +21,9 @@ from topdb.reporting.reports import write_report
 def report(
     what: Annotated[
         str,
-        typer.Argument(help="A table of the paper, as table2, or verdict, metrics, plots or page."),
+        typer.Argument(
+            help="A table of the paper, as table2, or verdict, metrics, plots, page, cross_domain."
+        ),
     ],
     out: Annotated[
         list[Path],

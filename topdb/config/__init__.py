@@ -4,6 +4,7 @@ All objects are frozen; an unknown key is an error that names the key and the ne
 """
 
 from topdb.config.base import Ranking, Recipe, Settings, dropped_in, nearest
+from topdb.config.crossing import Crossing
 from topdb.config.data import (
     IMAGENET_FILES,
     DatasetSettings,
@@ -42,6 +43,7 @@ __all__ = [
     "IMAGENET_FILES",
     "PRETRAINING",
     "CheckSettings",
+    "Crossing",
     "DatasetSettings",
     "DivergenceSettings",
     "DoubtSettings",

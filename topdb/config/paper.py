@@ -38,7 +38,7 @@ DEFAULT = "default"
 """In place of a data set: all that have no margin of their own."""
 PLACE = "_ordinal"
 """The end of a column's name that holds the places which are printed beside values."""
-TAKEN = ("verdict", "metrics", "plots", "page", "reference")
+TAKEN = ("verdict", "metrics", "plots", "page", "reference", "cross_domain")
 """Names of other reports and of folders among them."""
 
 Owner = Literal["paper", "competitor"]

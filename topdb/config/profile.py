@@ -27,6 +27,7 @@ from topdb.config.base import (
     pick,
     require_known,
 )
+from topdb.config.crossing import Crossing, crossings, require_others, spelled_out
 from topdb.config.data import DatasetSettings, PretrainingSettings, Start
 from topdb.config.methods import augmentations, declared, method_files
 from topdb.config.scale import FULL, RecipeChanges, ScaleSettings
@@ -221,6 +222,9 @@ class Profile(Settings):
     """Every other method is compared with this one; default: `statistics.reference_method`."""
     rankings: tuple[Ranking, ...] = Field(("plain", "rk"), min_length=1)
     datasets: dict[Name, DatasetSettings] = Field(min_length=1)
+    test_on: dict[Name, tuple[Name, ...]] = Field(default_factory=dict)
+    """By data set, other ones of the profile that its runs are tested on, too; `all` stands for
+    every data set and all others. No run depends on it."""
     scale: ScaleSettings = FULL
     changes: dict[MethodName, dict[str, RecipeChanges]] = Field(default_factory=dict)
     """What is changed in recipes on purpose: by method, then by data set or `all`."""
@@ -243,6 +247,11 @@ class Profile(Settings):
             wanted = list(range(1, value + 1)) if 1 <= value <= 20 else [1, 2, 3]
             raise ValueError(f"{value} is no list of seeds; write {wanted}")
         return value
+
+    @field_validator("test_on", mode="before")
+    @classmethod
+    def _spelled_out(cls, value: object, info: ValidationInfo) -> object:
+        return spelled_out(value, list(info.data.get("datasets", {})))
 
     @model_validator(mode="after")
     def _check(self) -> "Profile":
@@ -287,6 +296,7 @@ class Profile(Settings):
                         f"one of {', '.join(known)}"
                     )
         self._check_snapshots()
+        require_others(self.test_on, list(self.datasets))
         return self
 
     @model_validator(mode="after")
@@ -341,6 +351,11 @@ class Profile(Settings):
     def rendered(self) -> bool:
         """Whether any data set is drawn, so that its numbers mean nothing beside the paper's."""
         return any(dataset.render for dataset in self.datasets.values())
+
+    @property
+    def crossings(self) -> tuple[Crossing, ...]:
+        """Which data sets the runs of another one are tested on, too; none by default."""
+        return crossings(self.test_on, list(self.datasets))
 
     def all_datasets(self) -> dict[str, DatasetSettings]:
         """Return the data sets by name, that of the pretraining among them."""

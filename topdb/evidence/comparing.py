@@ -197,24 +197,35 @@ def _differences(
 ) -> Iterator[Difference]:
     """Every method minus the reference method, ranking by ranking, where both have runs."""
     for ranking in profile.rankings:
-        pairs = to_reference(profile, settings, ranking, metrics)
-        tests = {pair: test(settings, pair, scores, "two-sided") for pair in pairs}
-        adjusted = holm([result.p if result else math.nan for _, result in tests.values()])
-        for (pair, (name, result)), p in zip(tests.items(), adjusted, strict=True):
-            if result is None:
-                continue
-            side = "higher" if result.statistic > 0 else "lower"
-            published = printed_difference(printed, pair.cell, pair.reference, pair.quantity)
-            yield Difference(
-                **pair.names,
-                **vars(intervals[pair]),
-                test=name,
-                p=result.p,
-                smallest_possible_p=result.smallest_possible_p,
-                adjusted_p=float(p),
-                verdict=side if p <= settings.alpha else "open",
-                published=published,
-            )
+        pairs = list(to_reference(profile, settings, ranking, metrics))
+        yield from family_of_differences(settings, pairs, scores, intervals, printed)
+
+
+def family_of_differences(
+    settings: StatisticsSettings,
+    pairs: Sequence[Pair],
+    scores: Scores,
+    intervals: Mapping[Pair, Interval],
+    printed: Printed,
+) -> Iterator[Difference]:
+    """Yield the pairs of which both have runs; p is adjusted over all of them by Holm's method."""
+    tests = {pair: test(settings, pair, scores, "two-sided") for pair in pairs}
+    adjusted = holm([result.p if result else math.nan for _, result in tests.values()])
+    for (pair, (name, result)), p in zip(tests.items(), adjusted, strict=True):
+        if result is None:
+            continue
+        side = "higher" if result.statistic > 0 else "lower"
+        published = printed_difference(printed, pair.cell, pair.reference, pair.quantity)
+        yield Difference(
+            **pair.names,
+            **vars(intervals[pair]),
+            test=name,
+            p=result.p,
+            smallest_possible_p=result.smallest_possible_p,
+            adjusted_p=float(p),
+            verdict=side if p <= settings.alpha else "open",
+            published=published,
+        )
 
 
 def _one_seed_parts(

@@ -39,7 +39,8 @@ class Pair:
     @property
     def paired(self) -> bool:
         """Whether both are the same trained networks, ranked in two ways."""
-        return self.cell.method == self.reference.method
+        first, second = self.cell, self.reference
+        return (first.dataset, first.method) == (second.dataset, second.method)
 
     @property
     def names(self) -> dict[str, Any]:

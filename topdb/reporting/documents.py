@@ -45,6 +45,9 @@ class Entry:
     sd: float | None = None
     """Of measured entries, as everything below; None with one run."""
     seeds: int | None = None
+    low: float | None = None
+    """Of a difference between entries, which has no seeds of its own, and its interval's ends."""
+    high: float | None = None
     verdict: str = ""
     reason: str = ""
     published: float | None = None

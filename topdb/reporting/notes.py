@@ -16,8 +16,12 @@ _SHOWN = 5
 """Files that a line names."""
 
 
-def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
+def notes(
+    profile: Profile, profile_name: str, results: Path, across: Sequence[Evaluation] = ()
+) -> Iterator[Text]:
     """Yield one line a fact: profile, data, code, machine, evaluator.
+
+    `across` are evaluations on other data sets than the runs' own, if the table shows any.
 
     Raises
     ------
@@ -53,7 +57,7 @@ def notes(profile: Profile, profile_name: str, results: Path) -> Iterator[Text]:
         threads = "; ".join(f"{name}, {count} thread(s) a run" for name, count in machines)
         versions = ", ".join(sorted({each.versions.get("torch", "unknown") for each in records}))
         yield (f"Machine: {threads}; torch {versions}.",)
-    yield from _evaluators(profile, evaluated)
+    yield from _evaluators(profile, [*evaluated, *across])
 
 
 def _unsound(

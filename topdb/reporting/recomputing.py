@@ -9,6 +9,8 @@ from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import compare, of_paper
 from topdb.files import write_text
+from topdb.reporting.cross_domain import NAME as CROSS_DOMAIN
+from topdb.reporting.cross_domain import cross_domain_document
 from topdb.reporting.documents import Document
 from topdb.reporting.evidence import Evidence
 from topdb.reporting.figures import figure_names, files_of, plot_names, write_figures
@@ -51,6 +53,10 @@ def recompute(
         paper.name: _tables(params, profile_name, results, papers, paper, out)
         for paper in concerning(profile, papers)
     }
+    if profile.crossings:
+        crossed = cross_domain_document(params, profile_name, results, papers, main)
+        for suffix in FORMATS:
+            write_text(out / f"{CROSS_DOMAIN}{suffix}", render(crossed, suffix))
     whole, tables = made[main.name]
     write_metrics(params, profile_name, results, out / "metrics")
     write_plots(params, profile_name, results, out / "plots")

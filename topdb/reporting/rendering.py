@@ -43,6 +43,7 @@ LATEX = {
     "–": "--",
     "±": r"$\pm$",
     "Δ": r"$\Delta$",
+    "→": r"$\rightarrow$",
     "†": r"\textdagger{}",
     "[": "{[}",
     "]": "{]}",
@@ -182,9 +183,14 @@ def headings(document: Document) -> list[str]:
 
 
 def summary(entry: Entry) -> str:
-    """Return a value: alone if published, with its spread and number of seeds if measured."""
+    """Return a value: alone if published, with its spread and number of seeds if measured.
+
+    A difference has its sign, and its interval.
+    """
     if math.isnan(entry.value):
         return DASH
+    if entry.low is not None and entry.high is not None:
+        return f"{entry.value:+.1f} [{entry.low:+.1f}, {entry.high:+.1f}]"
     if entry.seeds is None:
         return f"{entry.value:.1f}"
     spread = "" if entry.sd is None else f" ± {entry.sd:.1f}"

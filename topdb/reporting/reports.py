@@ -12,6 +12,9 @@ from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import of_paper, of_table, read_compared
 from topdb.evidence.grounds import find_grounds
 from topdb.files import write_csv, write_json, write_text
+from topdb.reporting.cross_domain import NAME as CROSS_DOMAIN
+from topdb.reporting.cross_domain import cross_domain_document
+from topdb.reporting.documents import Document
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.tables import table_document
 from topdb.results.scores import read_scores
@@ -49,9 +52,13 @@ def write_report(
         return
     papers = read_papers(params, root)
     paper = chosen_paper(papers, paper_name)
-    known = [*paper.tables, "verdict", *data, "page"]
+    known = [*paper.tables, "verdict", *data, "page", CROSS_DOMAIN]
     if what not in known:
         raise UserError(f"there is no report '{what}': name {', '.join(known)}.")
+    if what == CROSS_DOMAIN:
+        made = cross_domain_document(params, profile_name, results, papers, paper)
+        _write_table(made, out)
+        return
     if not comparisons:
         raise UserError(f"{what} needs --comparisons: the file that `topdb judge` wrote.")
     found = read_compared(comparisons, profile_name)
@@ -60,9 +67,8 @@ def write_report(
         rebuilt = rebuilt_methods(methods, params.method_folders)
         write_answer(of_paper(found, paper), out[0], rebuilt)
         return
-    for path in out:
-        if what != "page" and path.suffix not in FORMATS:
-            raise UserError(f"{path} has no format: end its name in {', '.join(FORMATS)}.")
+    if what != "page":
+        _require_formats(out)
     wanted = [*paper.tables] if what == "page" else [what]
     settings = (params, profile_name, papers, paper)
     documents = [
@@ -81,8 +87,19 @@ def write_report(
         evidence = Evidence(params, profile_name, results, ordered, whole)
         write_page(evidence, documents, examples, figures, out[0])
         return
+    _write_table(documents[0], out)
+
+
+def _require_formats(out: Sequence[Path]) -> None:
     for path in out:
-        write_text(path, render(documents[0], path.suffix))
+        if path.suffix not in FORMATS:
+            raise UserError(f"{path} has no format: end its name in {', '.join(FORMATS)}.")
+
+
+def _write_table(made: Document, out: Sequence[Path]) -> None:
+    _require_formats(out)
+    for path in out:
+        write_text(path, render(made, path.suffix))
 
 
 def write_metrics(params: Params, profile_name: str, results: Path, folder: Path) -> None:

@@ -27,7 +27,7 @@ from topdb.reporting.documents import (
 )
 from topdb.reporting.notes import notes
 from topdb.reporting.titles import Titles, titles_of
-from topdb.results.comparisons import Comparisons
+from topdb.results.comparisons import Comparisons, Difference
 from topdb.statistics import ClaimVerdict
 
 WARNING: Text = (
@@ -349,14 +349,18 @@ def _tests(differences: Sequence[DifferenceLine]) -> str:
 def _floors(frame: _Frame) -> Iterator[Text]:
     for ranking in frame.rankings:
         family = [each for each in frame.comparisons.differences if each.ranking == ranking]
-        if not family:
-            continue
         pairs = to_reference(frame.profile, frame.settings, ranking, frame.metrics)
-        size = sum(1 for _ in pairs)
-        best = min(1.0, size * min(each.smallest_possible_p for each in family))
-        if best > frame.settings.alpha:
-            yield (
-                f"With so few seeds no p of the {size} comparisons ({ranking}) can fall "
-                f"below {best:.2f} after Holm: an open comparison here is not evidence of "
-                "equality.",
-            )
+        yield from floor(family, sum(1 for _ in pairs), frame.settings.alpha)
+
+
+def floor(family: Sequence[Difference], size: int, alpha: float) -> Iterator[Text]:
+    """Say where no p of a ranking's family, of so many comparisons, can show anything."""
+    if not family:
+        return
+    best = min(1.0, size * min(each.smallest_possible_p for each in family))
+    if best > alpha:
+        yield (
+            f"With so few seeds no p of the {size} comparisons ({family[0].ranking}) can fall "
+            f"below {best:.2f} after Holm: an open comparison here is not evidence of "
+            "equality.",
+        )

@@ -8,8 +8,8 @@ A bundle is a gzipped tar archive:
     methods/            of methods of one's own, if there are any, what each is called and what is
                         known of it; no code
     results/            of every finished run run.json, history.csv, queries.parquet, metrics.json
-                        and its snapshots, if it has any; the examples of the page, and the
-                        seeds that were first planned
+                        and its snapshots, if it has any, and the same of its tests on other data
+                        sets; the examples of the page, and the seeds that were first planned
 
 Nothing in it is run or unpickled. The same files give the same bytes. A bundle of format 1 has
 `published/` in place of `papers/`, and margins and families among its parameters.
@@ -34,10 +34,10 @@ from topdb.config.paper import Paper, read_paper, read_papers
 from topdb.errors import UserError
 from topdb.files import digest, parse_json, replacing
 from topdb.limits import ARCHIVE_FILES, UNPACKED_BYTES, read_text
+from topdb.results.crossings import read_crossed, stored_crossings
 from topdb.results.former import FORMER_FILES, write_former_paper
 from topdb.results.planned import PLANNED
 from topdb.results.runs import runs
-from topdb.results.scores import read_scores
 from topdb.results.stored import stored_runs
 
 MANIFEST = "manifest.json"
@@ -116,10 +116,12 @@ def write_bundle(
         files |= {f"papers/{paper.name}/{file.name}": file for file in paper.files}
     wanted = [results / name for name in OF_PROFILE]
     stored = stored_runs(profile, results)
-    read_scores(profile, results, params.metrics, stored)
+    across = stored_crossings(profile, stored)
+    read_crossed(profile, results, params.metrics, stored)
     for each in stored:
         each.history()
         each.snapshots()
+    for each in (*stored, *across):
         folder = each.files.folder
         wanted += [folder / name for name in OF_RUN]
         wanted += [folder / ranking / name for ranking in profile.rankings for name in OF_RANKING]

@@ -1,6 +1,6 @@
 """The scores of the finished runs of a grid, query by query, read from their files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from topdb.errors import UserError
 from topdb.metrics import Metric, metric
 from topdb.results.evaluation import Summary
 from topdb.results.runs import Cell, cells
-from topdb.results.stored import StoredRun, evaluations, stored_runs
+from topdb.results.stored import Evaluation, StoredRun, evaluations, stored_runs
 
 _RANK = "first_match_rank"
 _AGAIN = "run `topdb evaluate` again."
@@ -89,8 +89,15 @@ def read_scores(
     """
     if stored is None:
         stored = stored_runs(profile, results)
-    own: dict[Cell, list[tuple[StoredRun, Summary]]] = {cell: [] for cell in cells(profile)}
-    for each, ranking, summary in evaluations(stored, profile.rankings):
+    return scores_of(cells(profile), evaluations(stored, profile.rankings), metrics)
+
+
+def scores_of(
+    wanted: Iterable[Cell], evaluated: Sequence[Evaluation], metrics: Sequence[str]
+) -> Scores:
+    """Read some cells; those of one data set must be of the same queries. All else as above."""
+    own: dict[Cell, list[tuple[StoredRun, Summary]]] = {cell: [] for cell in wanted}
+    for each, ranking, summary in evaluated:
         own[Cell(each.run.dataset, each.run.method, ranking)].append((each, summary))
     found = {cell: _read_cell(cell, runs, metrics) for cell, runs in own.items()}
     first: dict[str, tuple[Cell, CellScores]] = {}

@@ -10,6 +10,7 @@ from topdb.datasets.index import Index, Pixels, read_index
 from topdb.datasets.leaks import find_leaks
 from topdb.errors import UserError
 from topdb.files import digest
+from topdb.results.crossings import FOLDER, stored_crossing
 from topdb.results.examples import read_example_images
 from topdb.results.records import TRAINED
 from topdb.results.runs import Run
@@ -44,10 +45,20 @@ def look_over(results: Path) -> tuple[list[str], int]:
         found += _said(_add, stored, run, results)
     for each in stored:
         found += _files(each)
+    across: list[StoredRun] = []
+    for each in stored:
+        for folder in sorted((each.files.folder / FOLDER).glob("*")):
+            found += _said(_add_crossed, across, each, folder)
+    for each in across:
+        found += _features(each)
+        found += _rankings(each)
+    found += _said(require_together, across)
+    found += _said(evaluations, [*stored, *across], _RANKINGS)
     found += _together(stored)
     found += _lacking(runs)
     for path in sorted(results.glob("*/index.parquet")):
-        found += _images(path, [each for each in stored if each.run.dataset == path.parent.name])
+        seen = [each for each in (*stored, *across) if each.record.dataset == path.parent.name]
+        found += _images(path, seen)
     found += _starts(results, stored)
     for path in sorted(results.glob("comparisons/**/*.parquet")):
         found += _said(read_sealed_table, path, "run `topdb judge` again.")
@@ -80,22 +91,44 @@ def _files(stored: StoredRun) -> Iterator[str]:
     files, record = stored.files, stored.record
     for path, stated in (
         (files.weights, record.weights_digest),
-        (files.features, record.features_digest),
         (files.history, record.history_digest),
         (files.snapshots, record.snapshots_digest),
     ):
-        if path.is_file():
-            yield from _said(require_stated, path, digest(path), stated, "run.json", _AGAIN)
-        elif stated is not None:
-            yield f"{path} is missing, and run.json states its digest."
+        yield from _stated(path, stated)
+    yield from _features(stored)
     yield from _said(stored.history)
     yield from _said(stored.snapshots)
+    yield from _rankings(stored)
+
+
+def _features(stored: StoredRun) -> Iterator[str]:
+    return _stated(stored.files.features, stored.record.features_digest)
+
+
+def _stated(path: Path, expected: str | None) -> Iterator[str]:
+    """Hold a file to the digest that run.json states, if it states one."""
+    if path.is_file():
+        yield from _said(require_stated, path, digest(path), expected, "run.json", _AGAIN)
+    elif expected is not None:
+        yield f"{path} is missing, and run.json states its digest."
+
+
+def _rankings(stored: StoredRun) -> Iterator[str]:
+    """Look at what a run's features were scored to."""
     for ranking in _RANKINGS:
-        pair = (files.queries(ranking), files.metrics(ranking))
+        pair = (stored.files.queries(ranking), stored.files.metrics(ranking))
         there = [path.name for path in pair if path.is_file()]
         if len(there) == 1:
             yield f"{pair[0].parent} holds {there[0]} alone, so that it counts for nothing."
         yield from _said(_evaluation, stored, ranking)
+
+
+def _add_crossed(across: list[StoredRun], run: StoredRun, folder: Path) -> None:
+    """Read the record of a run's test on another data set, and add it to those that are whole."""
+    found = stored_crossing(run, folder.name)
+    if found is None:
+        raise UserError(f"{folder} has no run.json, so that its other files count for nothing.")
+    across.append(found)
 
 
 def _evaluation(stored: StoredRun, ranking: Ranking) -> None:
