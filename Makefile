@@ -10,7 +10,7 @@ CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all table1 table2 test lint format check reference soak bench bench-gpu env clean
+.PHONY: all table1 table2 test lint format check reference soak bench bench-gpu env lock clean
 
 all: env
 	snakemake all --cores $(CORES) $(CONFIG)
@@ -67,17 +67,28 @@ bench-gpu: env
 
 env: $(READY)
 
-# The lock names every package, so that nothing is left to resolve; all cores compile. What does not
+# The lock names every package and the digests of its files, so that nothing is left to resolve or to
+# trust; what comes as source is built by the locked setuptools. All cores compile. What does not
 # compile are templates and other versions' files in packages, which nobody imports.
+PIP := $(BIN)/python -m pip install -qq --no-deps --no-build-isolation
+LOCKED := $(PIP) --require-hashes --no-compile --requirement
+
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "topdb needs Python 3.11 or newer; name one with PYTHON=python3.12 make ..."; exit 2; }
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "python3 lacks its venv module: apt-get install python3-venv"; exit 2; }
-	$(BIN)/python -m pip install --quiet --no-deps --no-compile -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing)/' $(VENV)/lib || true
+	@grep -A 1 '^setuptools==' requirements.lock > $(VENV)/setuptools.lock
+	$(LOCKED) $(VENV)/setuptools.lock
+	$(LOCKED) requirements.lock
+	$(PIP) --editable .
+	@$(BIN)/python -m compileall -qq -j 0 -x '/(tests?|testing)/' $(VENV)/lib topdb || true
 	@touch $@
+
+# Versions that stand are kept; `free="numpy scipy"` lets those move. uv gets a folder of its own.
+lock: env
+	pip install --quiet --no-deps --upgrade --target $(VENV)/uv uv
+	python tools/lock.py --uv $(VENV)/uv/bin/uv $(free)
 
 # Runs in results/ are worth hours and stay.
 clean:

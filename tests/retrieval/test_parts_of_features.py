@@ -22,6 +22,7 @@ from topdb.retrieval import (
 )
 
 POWER_OF_SUM = {"torchreid": 4, "zhong2017": 2}
+pytestmark = pytest.mark.usefixtures("both_kernels")
 fixtures_stay = settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

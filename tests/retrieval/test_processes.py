@@ -53,7 +53,8 @@ def test_the_same_bits_with_one_and_with_two_threads(tmp_path):
 
 RANK = """
 import numpy as np
-from topdb.retrieval import rank, rank_distances
+from topdb.retrieval import machine, rank, rank_distances
+machine.SMALL = -1  # compile for the smallest ranking
 place = np.arange(4.0)[:, None]
 labels = ([1, 2], [2, 2, 1, 1], [0, 0], [1, 1, 1, 1])
 assert rank(place[:2], place, *labels).first_match_rank.tolist() == [3, 1]
@@ -67,8 +68,8 @@ def test_many_processes_may_start_on_an_empty_cache(tmp_path):
         finish(process)
     entries = [path.name.partition("-")[0] for path in tmp_path.rglob("*.nbc")]
     # One for each of float32 and float64 distances.
-    assert entries.count("ranking.ranks_of_matches") == 2
-    assert entries.count("distances.squared_distances_in_place") == 1
+    assert entries.count("kernels.ranks_of_matches") == 2
+    assert entries.count("kernels.squared_distances_in_place") == 1
 
 
 def test_without_a_folder_for_the_cache_kernels_are_compiled_in_memory():
@@ -84,5 +85,17 @@ from tests.retrieval.strategies import clustered
 from topdb.retrieval import rank_reranked
 rank_reranked(*clustered())
 assert not {"torch", "pandas"} & set(sys.modules)
+"""
+    finish(start(script))
+
+
+def test_a_small_ranking_loads_no_compiler():
+    script = """
+import sys
+from tests.retrieval.strategies import clustered
+from topdb.retrieval import rank, top_matches
+rank(*clustered())
+top_matches(*clustered(), 3)
+assert not {"numba", "llvmlite"} & set(sys.modules)
 """
     finish(start(script))

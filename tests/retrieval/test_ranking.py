@@ -9,6 +9,7 @@ from retrieval.strategies import cases, clustered
 from topdb.retrieval import rank, rank_distances, squared_distances
 
 AP = {"step": step_ap, "trapezoid": trapezoid_ap}
+pytestmark = pytest.mark.usefixtures("both_kernels")
 fixtures_stay = settings(
     deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

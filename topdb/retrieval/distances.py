@@ -1,6 +1,5 @@
 """Distances in blocks of queries: squared Euclidean ones, or sums over the features' parts."""
 
-import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,7 +13,7 @@ from topdb.retrieval.checks import (
     checked_pair,
     checked_whole,
 )
-from topdb.retrieval.machine import FINITE, FloatRows, Floats, OutFloatRows, Workers, compiled
+from topdb.retrieval.machine import Workers, kernels_for
 
 DEVICES = ("cpu", "cuda")
 METRICS = ("euclidean", "cosine")
@@ -73,11 +72,12 @@ def _squared_distances(
         np.matmul(query.values[first:last], gallery.values.T, out=out)
 
     multiply = cuda.cuda_products(query, gallery) if device == "cuda" else products
+    to_distances = kernels_for(len(query) * len(gallery)).squared_distances_in_place
 
     def fill(first: int, last: int, out: NDArray[np.float32]) -> None:
         multiply(first, last, out)
         lengths = query.squared_lengths[first:last], gallery.squared_lengths
-        workers.over(len(out), squared_distances_in_place, out, *lengths)
+        workers.over(len(out), to_distances, out, *lengths)
 
     return fill
 
@@ -112,6 +112,7 @@ def sum_into(
     tile: of `tile_memory`, for at least as many rows
     """
     out[:] = 0
+    add_distances = kernels_for(out.size).add_distances
     width = tile.shape[1]
     for start in range(0, len(columns), width):
         some = columns.rows(start, start + width)
@@ -120,50 +121,6 @@ def sum_into(
             np.matmul(rows.values[:, part], some.values[:, part].T, out=products)
             lengths = rows.squared_lengths[part], some.squared_lengths[part]
             workers.over(len(rows), add_distances, products, *lengths, start, out)
-
-
-@compiled()
-def squared_distances_in_place(
-    first: int, last: int, products: OutFloatRows, row_lengths: Floats, column_lengths: Floats
-) -> None:
-    """Turn rows [first, last) of dot products (R, C) into squared distances.
-
-    row_lengths: (R,), column_lengths: (C,), squared
-    """
-    for row in range(first, last):
-        length = row_lengths[row]
-        line = products[row]
-        for column in range(len(line)):
-            line[column] = (length + column_lengths[column]) - np.float32(2) * line[column]
-
-
-# Each step is rounded as IEEE 754 has it, the square root too, so that the bits are the same on
-# every machine and in numpy.
-@compiled(fastmath=FINITE)
-def add_distances(
-    first: int,
-    last: int,
-    products: FloatRows,
-    row_lengths: Floats,
-    column_lengths: Floats,
-    first_column: int,
-    sums: OutFloatRows,
-) -> None:
-    """Add the Euclidean distances that dot products (R, C) make to columns of `sums` (R, G).
-
-    Rows [first, last); column c goes to sums[:, first_column + c]. Each distance is
-    `sqrt(max((|r|^2 + |c|^2) - 2 r.c, 0))` in float32.
-
-    row_lengths: (R,), column_lengths: (C,), squared
-    """
-    columns = products.shape[1]
-    for row in range(first, last):
-        length = row_lengths[row]
-        line = products[row]
-        total = sums[row, first_column : first_column + columns]
-        for column in range(columns):
-            squared = (length + column_lengths[column]) - np.float32(2) * line[column]
-            total[column] += math.sqrt(max(squared, np.float32(0)))
 
 
 def unit_length(name: str, features: ArrayLike) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ from numba import float32
 from numpy.typing import NDArray
 
 from topdb.retrieval.checks import Features
-from topdb.retrieval.machine import (
+from topdb.retrieval.compiling import (
     FloatRows,
     Floats,
     IntRows,
@@ -23,11 +23,10 @@ from topdb.retrieval.machine import (
     OutIntRows,
     OutInts,
     Places,
-    Progress,
-    Workers,
     compiled,
     read,
 )
+from topdb.retrieval.machine import Progress, Workers
 from topdb.retrieval.neighbours import Neighbours
 
 SCRATCH_BYTES = 16 * 2**20

@@ -4,8 +4,8 @@ from typing import Any
 
 from topdb.retrieval.checks import checked_choice, checked_count
 from topdb.retrieval.distances import METRICS
+from topdb.retrieval.parameters import Parameters
 from topdb.retrieval.ranking import AP_RULES, SingleGalleryShot
-from topdb.retrieval.reranking import Parameters
 
 VERSION = 1
 """Of the evaluator's rules; it rises when the same features and options give other numbers."""

@@ -9,18 +9,17 @@ from numpy.typing import NDArray
 
 from topdb.retrieval import cuda
 from topdb.retrieval.checks import Features
-from topdb.retrieval.distances import sum_into, tile_memory
-from topdb.retrieval.machine import (
+from topdb.retrieval.compiling import (
     FINITE,
     FloatRows,
     Floats,
     OutFloatRows,
     OutFloats,
     OutIntRows,
-    Progress,
-    Workers,
     compiled,
 )
+from topdb.retrieval.distances import sum_into, tile_memory
+from topdb.retrieval.machine import Progress, Workers
 
 # Wide panels seldom make the threads of a product wait for each other. At least as wide as high.
 PANEL_ROWS = 1024

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 
-import numba
 import numpy as np
-from numba import float32, float64
 from numpy.typing import ArrayLike, NDArray
 
 from topdb.metrics import APRule, MatchRanks, columns, metric
@@ -19,16 +17,11 @@ from topdb.retrieval.checks import (
     relevance,
 )
 from topdb.retrieval.distances import block_rows, distance_blocks
-from topdb.retrieval.machine import OutPlaces, Places, Progress, Workers, compiled, read, silent
+from topdb.retrieval.machine import Progress, Workers, kernels_for, silent
 
 AP_RULES: tuple[APRule, ...] = get_args(APRule)
 NO_IMAGE = -1
-# A stretch of a row of distances that stays in the first-level cache while the images before
-# each of the query's matches are counted in it.
-STRETCH = 4096
-
 _Blocks = Iterable[tuple[int, NDArray[np.floating]]]
-_Distances = Annotated[NDArray[np.floating], read(float32, 2), read(float64, 2)]
 
 
 @dataclass(frozen=True)
@@ -208,6 +201,7 @@ def score_blocks(
 ) -> RankingResult:
     """Score a ranking from blocks of distances that together cover all queries in order."""
     queries, shot = len(found.query_pids), scoring.single_gallery_shot
+    ranks_of_matches = kernels_for(queries * len(found.gallery_pids)).ranks_of_matches
     edges = found.match_edges, found.matches, found.junk_edges, found.junk
     ranks = np.empty(len(found.matches), np.int64)
     nearest = np.full((queries, scoring.top), NO_IMAGE, np.int64)
@@ -235,65 +229,6 @@ def _cumulative_matches(first_match_rank: NDArray[np.int64], max_rank: int) -> N
     """How many of the ranks are at most 1, 2, ..., max_rank: (max_rank,) float64."""
     at_rank = np.bincount(np.minimum(first_match_rank, max_rank + 1), minlength=max_rank + 2)
     return np.cumsum(at_rank[1 : max_rank + 1]).astype(np.float64)
-
-
-# Loops over a whole slice from its first element are those that the compiler vectorises.
-@numba.njit(nogil=True)
-def _count_up_to(distances: NDArray[np.floating], limit: float) -> int:
-    count = 0
-    for place in range(len(distances)):
-        count += 1 if distances[place] <= limit else 0
-    return count
-
-
-@numba.njit(nogil=True)
-def _count_below(distances: NDArray[np.floating], limit: float) -> int:
-    count = 0
-    for place in range(len(distances)):
-        count += 1 if distances[place] < limit else 0
-    return count
-
-
-@compiled()
-def ranks_of_matches(
-    first: int,
-    last: int,
-    distances: _Distances,
-    first_query: int,
-    match_edges: Places,
-    matches: Places,
-    junk_edges: Places,
-    junk: Places,
-    ranks: OutPlaces,
-) -> None:
-    """Write the rank of each match: one more than the valid images before it.
-
-    Before it are the nearer ones and, of those equally near, the ones with a smaller index:
-    the order of a stable sort. Row r in [first, last) of `distances` (R, G) belongs to query
-    first_query + r; `ranks` is laid out as `matches`, in the gallery's order.
-    """
-    size = distances.shape[1]
-    for row in range(first, last):
-        query = first_query + row
-        line = distances[row]
-        begin, end = match_edges[query], match_edges[query + 1]
-        for entry in range(begin, end):
-            ranks[entry] = 1
-        for low in range(0, size, STRETCH):
-            high = min(low + STRETCH, size)
-            for entry in range(begin, end):
-                match = matches[entry]
-                distance = line[match]
-                middle = min(max(match, low), high)
-                ranks[entry] += _count_up_to(line[low:middle], distance)
-                ranks[entry] += _count_below(line[middle:high], distance)
-        for entry in range(begin, end):
-            match = matches[entry]
-            distance = line[match]
-            for place in range(junk_edges[query], junk_edges[query + 1]):
-                other = junk[place]
-                if line[other] < distance or (line[other] == distance and other < match):
-                    ranks[entry] -= 1
 
 
 class _SingleShotCounter:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import topdb
+from topdb import retrieval
 from topdb.checkout import checkouts
 from topdb.code import evaluation_code
 from topdb.config import DoubtSettings, Ranking, RankingSettings
@@ -43,7 +44,6 @@ from topdb.retrieval import (
     find_doubts,
     identity,
     rank,
-    rank_reranked,
     unit_length,
 )
 
@@ -144,7 +144,7 @@ def score(
         if ranking == "plain":
             result = rank(*arrays, **how)
         else:
-            result = rank_reranked(*arrays, **(how | reranking))
+            result = retrieval.rank_reranked(*arrays, **(how | reranking))
     except SameCameraError:
         raise UserError(
             f"{features_path}: every match is under the camera of its query, where it does not "
