@@ -8,15 +8,16 @@ import pytest
 import tiny
 
 PACKAGE = tiny.ROOT / "topdb"
-COMMON = {"errors", "files", "limits"}
+COMMON = {"errors", "files", "kinds", "limits"}
 ROOMS = {
     "errors": set(),
     "checkout": set(),
     "fingerprint": {"errors", "files"},
     "code": set(),
     "limits": {"errors"},
+    "kinds": {"errors"},
     "files": {"errors", "limits"},
-    "config": {"errors", "limits", "metrics"},
+    "config": {"errors", "kinds", "limits", "metrics"},
     "parquet": {"errors", "limits"},
     "results": {"config", "metrics", "parquet"} | COMMON,
     "evidence": {"config", "datasets", "results", "metrics", "statistics"} | COMMON,

@@ -68,12 +68,12 @@ def test_imagenet_weights_must_be_there(here, cache):
     )
     with pytest.raises(UserError, match=said):
         plan(params, None)
-    (here / "data/resnet50.pth").write_bytes(b"")
+    (here / "data/resnet50.pth").write_bytes(b"PK")
     assert plan(params, None)["pretrain"] is False
 
 
 def test_every_backbone_that_is_built_needs_its_weights_and_no_other_does(here, cache):
-    (here / "data/resnet50.pth").write_bytes(b"")
+    (here / "data/resnet50.pth").write_bytes(b"PK")
     start = {"kind": "imagenet", "weights": {"resnet50": "data/resnet50.pth"}}
     changes = {"start": start, "scale.backbones": {}}
     with pytest.raises(UserError, match=r"resnet101 are not here.*start\.weights\.resnet101"):
@@ -98,7 +98,7 @@ def test_a_backbone_that_nobody_published_weights_of_is_asked_for_none(here, cac
     named = tiny.params(here, changes | {"start": start})
     with pytest.raises(UserError, match=r"auto-reid are not here.*own\.pth"):
         plan(named, None)
-    (here / "own.pth").write_bytes(b"")
+    (here / "own.pth").write_bytes(b"PK")
     assert named.selected().start.found("auto-reid") == Path("own.pth")
     plan(named, None)
 
@@ -107,7 +107,7 @@ def test_a_backbone_that_nobody_published_weights_of_is_asked_for_none(here, cac
 def test_imagenet_weights_may_lie_in_torchvisions_cache(here, cache, name):
     params = tiny.params(here, {"start": {"kind": "imagenet"}, "scale.backbones": {}})
     cache.mkdir(parents=True)
-    (cache / name).write_bytes(b"")
+    (cache / name).write_bytes(b"PK")
     assert params.selected().start.found("resnet50") == cache / name
     plan(params, None)
 
@@ -140,7 +140,7 @@ def test_released_checkpoints_must_be_there_and_imagenets_weights_need_not(here,
     said = r"weights\.market1501\.top-db-net: data/model\.pth\.tar does not exist"
     with pytest.raises(UserError, match=said):
         plan(params, None)
-    (here / "data/model.pth.tar").write_bytes(b"")
+    (here / "data/model.pth.tar").write_bytes(b"PK")
     assert plan(params, None)["weights"] == weights
 
 
@@ -163,7 +163,7 @@ def test_released_checkpoints_make_up_the_whole_grid_or_none_of_it(here, cache, 
         "seeds": [0],
         "weights": {"market1501": {"baseline": "x"}},
     }
-    (here / "x").write_bytes(b"")
+    (here / "x").write_bytes(b"PK")
     plan(tiny.params(here, whole), None)
     with pytest.raises(UserError, match=said):
         plan(tiny.params(here, whole | changes), None)

@@ -23,8 +23,8 @@ _SIZES = "config/scale.py"
 """What turns a profile's scale into a network's sizes."""
 _EVALUATION = (
     *("metrics", "retrieval", "formats", "runs/evaluate.py", "runs/indexed.py", "pickled.py"),
-    *("parquet.py", "results/evaluation.py", "results/features.py", "results/provenance.py"),
-    *("results/records.py", "results/runs.py", "results/seals.py"),
+    *("kinds.py", "parquet.py", "results/evaluation.py", "results/features.py"),
+    *("results/provenance.py", "results/records.py", "results/runs.py", "results/seals.py"),
 )
 """The rooms whose code scores come from."""
 _RUN_ROOMS = (

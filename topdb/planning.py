@@ -25,6 +25,7 @@ from topdb.datasets.records import MARKER
 from topdb.errors import UserError
 from topdb.fingerprint import fingerprint
 from topdb.kept import kept_digest
+from topdb.kinds import CHECKPOINTS, refuse_other
 from topdb.results.planned import read_planned
 
 _ROOMS = (
@@ -33,6 +34,7 @@ _ROOMS = (
     "evidence",
     "examples.py",
     "formats",
+    "kinds.py",
     "metrics",
     "reporting",
     "results",
@@ -237,6 +239,7 @@ def _require_weights(params: Params, profile: Profile) -> None:
                     f"weights.{dataset}.{method}: {path} does not exist; put the authors' "
                     "checkpoint there, or correct its name in params.yaml."
                 )
+            refuse_other(path, "a checkpoint", *CHECKPOINTS)
     if isinstance(profile.start, ImagenetSettings) and not profile.weights:
         for backbone in sorted(set(_backbones(params, profile).values())):
             profile.start.found(backbone)

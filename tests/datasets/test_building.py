@@ -158,6 +158,24 @@ def test_an_image_in_two_splits_is_named(cuhk03: Path) -> None:
         build(cuhk03, "cuhk03-labeled")
 
 
+def test_all_images_that_cannot_be_decoded_are_told_at_once(market: Path) -> None:
+    _, index, pixels = build(market)
+    before = index.read_bytes(), pixels.read_bytes()
+    files = sorted(market.glob("*/0*.jpg"))
+    for file in files:
+        file.write_bytes(b"")
+    with pytest.raises(UserError) as caught:
+        build(market)
+    said = str(caught.value)
+    assert said.startswith("9 files are wrong: ")
+    assert all(f"{file} cannot be decoded as JPEG or PNG (it is empty)" in said for file in files)
+    assert said.endswith(": replace or remove the file (each of them).")
+    assert (index.read_bytes(), pixels.read_bytes()) == before
+    files[0].write_bytes(b"<html>")
+    with pytest.raises(UserError, match=r"9 files are wrong: .*the browser; fetch it again; .*"):
+        build(market)
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "text"])
 def test_an_image_that_cannot_be_decoded_is_named_and_nothing_changes(
     market: Path, damage: str
@@ -167,7 +185,8 @@ def test_an_image_that_cannot_be_decoded_is_named_and_nothing_changes(
     file = market / "query" / "0001_c1s1_001051_00.jpg"
     content = file.read_bytes()
     file.write_bytes({"empty": b"", "cut": content[: len(content) // 2], "text": b"hello"}[damage])
-    with pytest.raises(UserError, match=rf"{re.escape(str(file))} cannot be decoded"):
+    said = "is text" if damage == "text" else "cannot be decoded"
+    with pytest.raises(UserError, match=rf"{re.escape(str(file))} {said}"):
         build(market)
     assert (index.read_bytes(), pixels.read_bytes()) == before
     assert sorted(p.name for p in index.parent.iterdir()) == ["index.parquet", "pixels.npy"]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from topdb.datasets.decoding import decode
 from topdb.errors import UserError
@@ -204,8 +204,8 @@ def transparent_palette() -> bytes:
             "holds several pictures",
         ),
         (png(GREYS.astype(np.uint16) * 16, 0), "16-bit grey whose values all lie below 4,096"),
-        (saved(Image.fromarray(COLOUR), "TIFF"), "it is no image"),
-        (saved(Image.fromarray(COLOUR), "GIF"), "it is no image"),
+        (saved(Image.fromarray(COLOUR), "TIFF"), "a TIFF image .*save it as PNG"),
+        (saved(Image.fromarray(COLOUR), "GIF"), "a GIF image .*save it as PNG"),
     ],
     ids=range(9),
 )
@@ -228,3 +228,24 @@ def test_damage_ends_in_pixels_or_in_a_mistake_of_the_file(
         content[place % len(content)] = value
     with contextlib.suppress(UserError):
         assert shown(bytes(content))[0].ndim == 3
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "AVIF", "GIF", "BMP"])
+def test_an_image_of_another_kind_is_told_whatever_its_name(kind: str) -> None:
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("Pillow was built without AVIF")
+    content = saved(Image.fromarray(COLOUR), kind)
+    with pytest.raises(UserError) as caught:
+        shown(content)
+    named = kind.replace("WEBP", "WebP")
+    assert f"{named} image (its first bytes say so), not JPEG or PNG: save it" in str(caught.value)
+
+
+def test_a_png_by_the_name_of_a_jpeg_is_read() -> None:
+    pixels, _ = decode(saved(Image.fromarray(COLOUR)), Path("a.jpg"))
+    assert np.array_equal(pixels, COLOUR)
+
+
+def test_a_page_by_the_name_of_an_image_is_told() -> None:
+    with pytest.raises(UserError, match=r"a\.png is an HTML page .*login or a confirmation"):
+        shown(b"<!doctype html><title>Sign in</title>")

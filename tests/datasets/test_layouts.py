@@ -1,6 +1,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -89,6 +90,31 @@ def test_a_name_that_fits_no_pattern_is_named(market: Path, name: str) -> None:
         load_layout("market1501").read(market)
 
 
+def test_names_of_all_folders_are_told_at_once(market: Path) -> None:
+    for folder in ("bounding_box_train", "query"):
+        (market / folder / "readme.txt").write_bytes(b"")
+    both = rf"{re.escape(str(market))}/bounding_box_train/readme\.txt, query/readme\.txt do not fit"
+    with pytest.raises(UserError, match=both):
+        load_layout("market1501").read(market)
+    for number in range(20):
+        (market / "query" / f"{number:02d}.txt").write_bytes(b"")
+    with pytest.raises(UserError, match=r"query/08\.txt and 12 more do not fit .*remove the files"):
+        load_layout("market1501").read(market)
+
+
+@pytest.mark.parametrize("ending", [".JPG", ".jpeg", ".png", ".jpg.jpg", ".Jpeg", ".PNG"])
+@pytest.mark.parametrize("person", ["0002", "10002"])
+def test_market1501_with_other_endings_and_many_people(
+    market: Path, write_image: Any, ending: str, person: str
+) -> None:
+    write_image(market / "bounding_box_train" / f"{person}_c6s1_000451_09.png")
+    path = market / "bounding_box_train" / f"{person}_c6s1_000451_09"
+    path.with_suffix(".png").rename(f"{path}{ending}")
+    records = load_layout("market1501").read(market)
+    name = f"bounding_box_train/{person}_c6s1_000451_09{ending}"
+    assert ImageRecord("train", name, int(person), 5) in records
+
+
 def test_missing_and_empty_folders_are_named(market: Path) -> None:
     for file in (market / "query").iterdir():
         file.unlink()
@@ -102,6 +128,9 @@ def test_missing_and_empty_folders_are_named(market: Path) -> None:
 def test_a_folder_among_images_is_named(market: Path) -> None:
     (market / "query" / "more").mkdir()
     with pytest.raises(UserError, match="query/more is a folder"):
+        load_layout("market1501").read(market)
+    (market / "query" / "others").mkdir()
+    with pytest.raises(UserError, match="query/more, others are folders .*move them elsewhere"):
         load_layout("market1501").read(market)
 
 

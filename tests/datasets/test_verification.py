@@ -84,6 +84,17 @@ def test_an_empty_image_is_named(small: Path) -> None:
         checked(small)
 
 
+def test_all_files_that_are_no_images_are_named(small: Path) -> None:
+    first, second = sorted((small / "query").iterdir())[:2]
+    first.write_bytes(b"")
+    second.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(UserError) as caught:
+        checked(small)
+    said = str(caught.value)
+    assert said.startswith(f"2 files are wrong: {first} is empty: replace it")
+    assert f"{second} is a pointer of git-lfs (its first bytes say so)" in said
+
+
 def test_another_data_set_in_the_layout_has_nothing_to_compare_with(small: Path) -> None:
     found = verify("street", Source("market1501", small))
     assert {each.published for each in found.compared} == {None}

@@ -358,7 +358,7 @@ def zipped(name: str, content: bytes) -> bytes:
     ("content", "words"),
     [
         (b"", ["empty"]),
-        (b"\n<!DOCTYPE html><html>", ["web page", "download"]),
+        (b"\n<!DOCTYPE html><html>", ["HTML page", "download"]),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", ["git lfs pull"]),
         (b"\xff\xd8\xff\xe0", ["JPEG", "extract"]),
         (b"\x89PNG\r\n\x1a\n", ["PNG", "extract"]),

@@ -15,8 +15,8 @@ from topdb.methods import build, find
 from topdb.methods.contract import Method, Names
 from topdb.methods.parts.drop import top_drop_mask
 from topdb.methods.parts.streams import StreamNetwork
-from topdb.runs.importing import read_checkpoint
 from topdb.runs.record import chosen
+from topdb.runs.released import read_checkpoint
 
 PAPER = ScaleSettings(size=(96, 32))
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]

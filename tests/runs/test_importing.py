@@ -249,7 +249,7 @@ def test_an_import_waits_for_a_process_that_writes_into_its_folder(here, monkeyp
 
 
 def test_imagenet_weights_of_a_wrong_digest_stop_a_training(here, monkeypatch, capsys):
-    (here / "resnet50-19c8e357.pth").write_bytes(b"not these")
+    torch.save({"conv1.weight": torch.ones(2)}, here / "resnet50-19c8e357.pth")
     start = {"kind": "imagenet", "weights": "resnet50-19c8e357.pth"}
     with_params(here, start=start, **{"scale.backbones": {}})
     command = ["train", "market1501", "baseline", "1", *data(), "--out", "never"]
@@ -258,6 +258,12 @@ def test_imagenet_weights_of_a_wrong_digest_stop_a_training(here, monkeypatch, c
     assert "resnet50-19c8e357.pth has the SHA-256" in told
     assert told.count("\n") == 1
     assert not any((here / "never").iterdir())
+    (here / "resnet50-19c8e357.pth").write_bytes(b"<!DOCTYPE html><title>Sign in</title>")
+    for step in (["plan"], command):
+        assert tiny.topdb(monkeypatch, *step) == 2
+        told = capsys.readouterr().err
+        assert "resnet50-19c8e357.pth is an HTML page (its first bytes say so)" in told
+        assert "not the ImageNet weights of resnet50: the download needs a login" in told
 
 
 def test_a_hostile_checkpoint_makes_no_run(here, monkeypatch, capsys):

@@ -1,4 +1,6 @@
+import gzip
 import re
+import zipfile
 
 import pytest
 import tiny
@@ -8,8 +10,8 @@ from factories import released_state, write_checkpoint
 from topdb.config import Profile, ScaleSettings, method_files
 from topdb.errors import UserError
 from topdb.methods import find
-from topdb.runs.importing import Checkpoint, read_checkpoint
-from topdb.runs.record import chosen
+from topdb.runs.record import chosen, save_weights
+from topdb.runs.released import Checkpoint, read_checkpoint
 
 METHODS = ["baseline", "no-drop", "no-reg", "top-db-net"]
 SCALE = {"backbones": {"resnet50": "small", "resnet101": "small", "densenet201": "small"}}
@@ -232,3 +234,97 @@ def test_a_classifier_that_tells_no_number_of_people_is_named(path):
     state = state_of() | {"classifier_global.weight": torch.ones(4)}
     with pytest.raises(UserError, match=r"classifier_global\.weight is 4 float32, and tells no"):
         read(write_checkpoint(path, state))
+
+
+WRAPPERS = {
+    "module.module": lambda name, _: f"module.module.{name}",
+    "_orig_mod": lambda name, _: f"_orig_mod.{name}",
+    "module._orig_mod": lambda name, _: f"module._orig_mod.{name}",
+    "_orig_mod within": lambda name, _: name.replace("base.0.", "base.0._orig_mod."),
+    "mixed": lambda name, number: f"module.{name}" if number % 2 else name,
+}
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_what_training_puts_around_names_is_taken_off(wrapper, path):
+    state = state_of()
+    named = {WRAPPERS[wrapper](name, n): value for n, (name, value) in enumerate(state.items())}
+    assert named.keys() != state.keys()
+    torch.save(named, path)
+    values = read(path).network.state_dict().values()
+    assert all(map(torch.equal, values, state.values()))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda state: {"model": state},
+        lambda state: {"net": state, "acc": 0.9},
+        lambda state: {"model_state_dict": state, "optimizer_state_dict": {}},
+        lambda state: {"state_dict": state, "model": "resnet50"},
+        lambda state: {"model": {"state_dict": state}, "epoch": 3},
+        lambda state: [state],
+    ],
+)
+def test_a_state_dict_is_found_in_what_lies_around_it(around, path):
+    torch.save(around(state_of()), path)
+    assert read(path).identities == 4
+
+
+def test_a_name_that_is_there_twice_is_named(path):
+    state = state_of()
+    torch.save({**state, "module.base.0.weight": state["base.0.weight"]}, path)
+    with pytest.raises(UserError, match=r"holds base\.0\.weight twice, once as module\.base"):
+        read(path)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "bot", "mgn", "osnet"])
+def test_topdbs_own_weights_are_read_under_their_own_names(method, path, tmp_path):
+    first = read(write_checkpoint(path, state_of(method, 7)), method).network
+    own = tmp_path / "weights.safetensors"
+    save_weights(first, own)
+    found = read(own, method)
+    assert (found.identities, found.epoch) == (7, None)
+    values = found.network.state_dict()
+    assert all(torch.equal(value, values[name]) for name, value in first.state_dict().items())
+
+
+def test_weights_that_are_cut_short_or_of_another_method_are_named(path, tmp_path):
+    own = tmp_path / "weights.safetensors"
+    save_weights(read(write_checkpoint(path, state_of())).network, own)
+    with pytest.raises(UserError, match="are those of top-db-net: name --method top-db-net"):
+        read(own, "baseline")
+    own.write_bytes(own.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"cannot be read as a \.safetensors file .*cut short"):
+        read(own)
+
+
+def zip_around(path):
+    with zipfile.ZipFile(path.with_suffix(".zip"), "w") as archive:
+        archive.write(path, "epoch_60.pth")
+    return path.with_suffix(".zip").read_bytes()
+
+
+OTHERS = {
+    "is an HTML page (its first bytes say so), not a checkpoint: the download needs a login": (
+        lambda _: b"\n<!DOCTYPE html><html>Sign in"
+    ),
+    "is a pointer of git-lfs": lambda _: b"version https://git-lfs.github.com/spec/v1\noid x",
+    "is a zip archive around epoch_60.pth (its first bytes say so), not a checkpoint: unpack": (
+        zip_around
+    ),
+    "is a RAR archive": lambda _: b"Rar!\x1a\x07\x01\x00",
+    'is JSON (\'{"error": "quota"}\')': lambda _: b'{"error": "quota"}',
+    "is text ('Not Found'), not a checkpoint": lambda _: b"Not Found\n",
+    "is packed with gzip": lambda path: gzip.compress(path.read_bytes()),
+    "(a checkpoint) is empty: fetch or copy it again": lambda _: b"",
+}
+
+
+@pytest.mark.parametrize("said", OTHERS)
+def test_a_download_that_is_something_else_is_told(said, path):
+    write_checkpoint(path, state_of())
+    path.write_bytes(OTHERS[said](path))
+    with pytest.raises(UserError) as caught:
+        read(path)
+    assert f"{path} {said}" in str(caught.value)

@@ -8,6 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_v
 
 from topdb.config.base import BackboneName, Fraction, LayoutName, PlainPath, Settings
 from topdb.errors import UserError
+from topdb.kinds import CHECKPOINTS, refuse_other
 
 
 class RenderSettings(Settings):
@@ -182,13 +183,14 @@ class ImagenetSettings(Settings):
         Raises
         ------
         UserError
-            There is none; the message names the places.
+            There is none, and the message names the places; or it is something else.
         """
         places = self.places(backbone)
         if not places and backbone in IMAGENET_FILES:
             return None
         for place in places:
             if place.is_file():
+                refuse_other(place, f"the ImageNet weights of {backbone}", *CHECKPOINTS)
                 return place
         tracked = [place for place in places if place.with_name(place.name + ".dvc").is_file()]
         names = IMAGENET_FILES.get(backbone)

@@ -23,6 +23,7 @@ from topdb.datasets.index import (
 )
 from topdb.datasets.leaks import find_leaks
 from topdb.datasets.part_maps import PartMaps, find_maps, read_map
+from topdb.datasets.problems import Problems
 from topdb.datasets.reading import Found, Source, read_source, require_release
 from topdb.datasets.records import MARKER, SEAL, ImageRecord
 from topdb.errors import UserError
@@ -62,9 +63,9 @@ def build_index(
     Raises
     ------
     UserError
-        The folder does not fit the layout, a person or an image is in train and in test, an image
+        The folder does not fit the layout, a person or an image is in train and in test, images
         cannot be decoded, the content is another one, or nothing tells the release; the message
-        names the file.
+        names the files.
     """
     before = _stamp(index_path)
     with one_at_a_time(index_path) as waited:
@@ -78,7 +79,7 @@ def build_index(
             if _describes(others, name, layout, found, records, maps):
                 return _sound(others, content, leaks)
         with writing_pixels(pixels_path) as sink:
-            measured = [_measured(found.files[record.path], sink) for record in records]
+            measured = _all_measured([found.files[record.path] for record in records], sink)
             junk = len(found.records) - len(records)
             drawn = (root / MARKER).is_file() or (root / SEAL).is_file()
             mapped = _mapped(maps, records, measured, sink) if maps else []
@@ -91,6 +92,16 @@ def build_index(
         if maps:
             print(f"topdb: {name}: {maps.told()}", file=sys.stderr)
         return index
+
+
+def _all_measured(files: list[Path], sink: PixelSink) -> list[Measured]:
+    """Decode images into the sink; a UserError tells of all that cannot be."""
+    measured, problems = [], Problems()
+    for file in files:
+        with problems.collecting():
+            measured.append(_measured(file, sink))
+    problems.require_none()
+    return measured
 
 
 def _measured(file: Path, sink: PixelSink) -> Measured:
@@ -112,15 +123,18 @@ def _mapped(
     maps: PartMaps, records: list[ImageRecord], measured: list[Measured], sink: PixelSink
 ) -> list[MeasuredMap]:
     """Read the training images' maps into the sink, an empty one where there is none."""
-    found = []
+    found, problems = [], Problems()
     for record, image in zip(records, measured, strict=True):
         if record.split == "train":
             size = image.height, image.width
             file = maps.files.get(record.path)
-            told, content = read_map(file, size) if file else (np.zeros((*size, 3), np.uint8), b"")
+            told, content = np.zeros((*size, 3), np.uint8), b""
+            with problems.collecting():
+                told, content = read_map(file, size) if file else (told, content)
             sink.append(told)
             digest = hashlib.sha256(content).hexdigest() if file else ""
             found.append(MeasuredMap(zlib.crc32(told.tobytes()), digest))
+    problems.require_none()
     return found
 
 

@@ -25,11 +25,13 @@ from topdb.datasets.conversions import (
 )
 from topdb.datasets.index import Image
 from topdb.errors import UserError
+from topdb.kinds import IMAGES, START, kind_of, other
 
 FEWEST_LEVELS = 16
 """Grey levels that 16-bit grey must leave room for. A sensor's raw 12 bits would leave fewer, a
 picture that is all but black."""
 
+_CONVERT = "save it as PNG, or take the image as it was published"
 _NAMED = {"L": GREY, "LA": GREY, "I;16": WIDE_GREY, "1": ONE_BIT, "P": PALETTE}
 _PLAIN = {"RGB", "RGBA", *_NAMED}
 _ORIENTATION = 0x0112
@@ -88,10 +90,19 @@ def decode(content: bytes, path: Path) -> tuple[Image, tuple[str, ...]]:
         ) from None
     # Pillow's decoders raise all of these on broken files.
     except (OSError, ValueError, SyntaxError, EOFError) as error:
+        require_image(content, path)
         raise UserError(
             f"{path} cannot be decoded as JPEG or PNG ({_reason(error, content)}): replace or "
             "remove the file."
         ) from None
+
+
+def require_image(start: bytes, path: Path) -> None:
+    """Raise a UserError where a file's first bytes are those of another kind than JPEG or PNG."""
+    kind = kind_of(path, start[:START]) if start else None
+    if kind and kind.word not in ("jpeg", "png"):
+        remedy = _CONVERT if kind.word in IMAGES else None
+        raise UserError(f"{path} {other(kind, 'JPEG or PNG', remedy)}.")
 
 
 def _refuse(image: Pillow.Image, path: Path) -> None:

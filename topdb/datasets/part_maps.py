@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from topdb.datasets.decoding import content_of, decode
+from topdb.datasets.problems import Problems
 from topdb.datasets.records import ImageRecord
 from topdb.errors import UserError
 
@@ -124,9 +125,11 @@ def verify_maps(folder: Path, root: Path, records: Sequence[ImageRecord]) -> Par
     UserError
         As `find_maps` and `read_map` raise it.
     """
-    maps = find_maps(folder, records)
+    maps, problems = find_maps(folder, records), Problems()
     for path, file in maps.files.items():
         with Pillow.open(root / path) as image:
             width, height = image.size
-        read_map(file, (height, width))
+        with problems.collecting():
+            read_map(file, (height, width))
+    problems.require_none()
     return maps

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from topdb.datasets.decoding import require_image
 from topdb.datasets.layouts import (
     Layout,
     LayoutOfReleases,
@@ -13,8 +14,10 @@ from topdb.datasets.layouts import (
     load_layout,
     published,
 )
+from topdb.datasets.problems import Problems
 from topdb.datasets.records import DISTRACTOR, JUNK, SPLITS, Counts, ImageRecord, Split
 from topdb.errors import UserError
+from topdb.kinds import first_bytes
 
 DISTRACTORS_FOLDER = "distractors"
 """First part of a distractor's path in the index, wherever its folder lies."""
@@ -201,10 +204,10 @@ def verify(name: str, source: Source) -> Verification:
     Raises
     ------
     UserError
-        The folder does not fit the layout, or an image file is empty or missing.
+        The folder does not fit the layout, or image files are empty, missing or something else.
     """
     found = read_source(source)
-    _refuse_empty_files(found)
+    _require_images(found)
     counted = published(source.layout) if name == source.layout else {}
     compared = []
     for split in SPLITS:
@@ -228,14 +231,19 @@ def _counts(found: Found, split: Split) -> Counts:
     return Counts(len(records), len(people), len({record.camid for record in records}))
 
 
-def _refuse_empty_files(found: Found) -> None:
+def _require_images(found: Found) -> None:
+    """Raise a UserError that names the files that are no images by their first bytes."""
+    problems = Problems()
     for file in found.files.values():
-        try:
-            size = file.stat().st_size
-        except OSError as error:
-            raise UserError(f"{file} cannot be read ({error.strerror}): restore it.") from None
-        if size == 0:
-            raise UserError(f"{file} is empty: replace it from the original archive.")
+        with problems.collecting():
+            try:
+                start = first_bytes(file)
+            except OSError as error:
+                raise UserError(f"{file} cannot be read ({error.strerror}): restore it.") from None
+            if not start:
+                raise UserError(f"{file} is empty: replace it from the original archive.")
+            require_image(start, file)
+    problems.require_none()
 
 
 def _sentence(each: Compared) -> str:

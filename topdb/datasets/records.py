@@ -117,11 +117,12 @@ def image_names(folder: Path) -> list[str]:
             f"the folder {folder} cannot be read ({error.strerror}): mend its permissions."
         ) from None
     names = sorted(name for name in found if not is_litter(name))
-    for name in names:
-        if found[name]:
-            raise UserError(
-                f"{folder / name} is a folder where only images belong: move it elsewhere."
-            )
+    folders = [name for name in names if found[name]]
+    if folders:
+        verb, them = ("is a folder", "it") if len(folders) == 1 else ("are folders", "them")
+        raise UserError(
+            f"{folder / told(folders)} {verb} where only images belong: move {them} elsewhere."
+        )
     if not names:
         raise UserError(f"the folder {folder} holds no images: put the data set's images there.")
     return names
@@ -138,14 +139,17 @@ def matched(
         Some do not; the message names the first ten.
     """
     found = {name: pattern.fullmatch(name) for name in names}
-    wrong = [name for name, match in found.items() if match is None]
+    _refuse_names(pattern, folder, [name for name, match in found.items() if match is None])
+    return {name: match for name, match in found.items() if match}
+
+
+def _refuse_names(pattern: re.Pattern[str], folder: Path, wrong: Sequence[str]) -> None:
     if wrong:
         verb, what = ("does", "file") if len(wrong) == 1 else ("do", "files")
         raise UserError(
             f"{folder / told(wrong)} {verb} not fit the file names of this layout "
             f"({pattern.pattern}): remove the {what}, or choose another layout."
         )
-    return {name: match for name, match in found.items() if match}
 
 
 def told(problems: Sequence[str]) -> str:
@@ -228,16 +232,30 @@ def read_bounding_boxes(
     """
     base = located(root, *(folder for _, folder in folders))
     prefix = below(root, base)
-    records = []
-    for split, folder in folders:
-        for name, match in matched(pattern, base / folder, image_names(base / folder)).items():
-            pid, camid = int(match["pid"]), int(match["cam"]) - 1
-            if pid == DISTRACTOR and split != "gallery":
-                raise UserError(
-                    f"{base / folder / name} is a distractor (person {DISTRACTOR}) outside the "
-                    "gallery: move it to the gallery's folder."
-                )
-            records.append(ImageRecord(split, f"{prefix}{folder}/{name}", pid, camid))
+    found = [
+        (split, f"{folder}/{name}", pattern.fullmatch(name))
+        for split, folder in folders
+        for name in image_names(base / folder)
+    ]
+    _refuse_names(pattern, base, [path for _, path, match in found if match is None])
+    records = [
+        ImageRecord(split, f"{prefix}{path}", int(match["pid"]), int(match["cam"]) - 1)
+        for split, path, match in found
+        if match
+    ]
+    misplaced = [
+        each.path.removeprefix(prefix)
+        for each in records
+        if each.pid == DISTRACTOR and each.split != "gallery"
+    ]
+    if misplaced:
+        verb, them = (
+            ("is a distractor", "it") if len(misplaced) == 1 else ("are distractors", "them")
+        )
+        raise UserError(
+            f"{base / told(misplaced)} {verb} (person {DISTRACTOR}) outside the gallery: move "
+            f"{them} to the gallery's folder."
+        )
     return records
 
 

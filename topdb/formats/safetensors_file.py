@@ -7,7 +7,7 @@ from typing import Any
 from safetensors import safe_open
 
 from topdb.errors import UserError
-from topdb.formats._start import shown
+from topdb.kinds import is_safetensors, shown
 
 NAME = "safetensors"
 TITLE = "a .safetensors file"
@@ -15,8 +15,7 @@ TITLE = "a .safetensors file"
 
 def recognises(path: Path, start: bytes) -> bool:
     """A length of eight bytes, then JSON."""
-    length = int.from_bytes(start[:8], "little")
-    return start[8:9] == b"{" and length < 10**8 and start[9:16].lstrip()[:1] in (b'"', b"}")
+    return is_safetensors(start)
 
 
 def read(path: Path, wanted: Callable[[str], bool]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from topdb.formats._names import role_of
-from topdb.formats._start import START, foreign
+from topdb.formats._start import is_text
 
 NAME = "text"
 TITLE = "a table or list in text"
@@ -22,16 +22,7 @@ _NUMBERED = re.compile(
 
 def recognises(path: Path, start: bytes) -> bool:
     """Printable UTF-8 that is nothing else."""
-    if not start or foreign(start):
-        return False
-    try:
-        text = start.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # The start may end within a letter.
-        if error.start < START - 4 or len(start) < START:
-            return False
-        text = start[: error.start].decode("utf-8-sig")
-    return bool(text.strip()) and all(each.isprintable() or each in "\t\r\n" for each in text)
+    return is_text(path, start)
 
 
 def read(path: Path, wanted: Callable[[str], bool]) -> Any:

@@ -59,20 +59,25 @@ def read(root: Path) -> list[ImageRecord]:
     base = located(root, *(file for file, _, _ in LISTS))
     prefix = below(root, base)
     records = []
+    lacking: dict[str, str] = {}
     for file, split, half in LISTS:
         folder = _image_folder(base, half)
         first = 1 if half == "train" else 1 + TEST_PEOPLE
         lines = dict(_lines(base / file))
         matches = matched(FILE_NAME, base / folder, [*lines])
-        missing = [name for name in lines if not (base / folder / name).is_file()]
-        if missing:
-            raise UserError(
-                f"{base / folder / told(missing)} is missing, though {file} lists it: complete "
-                "the data set."
-            )
+        for name in lines:
+            if not (base / folder / name).is_file():
+                lacking[f"{folder}/{name}"] = file
         for name, person in lines.items():
             camera = int(matches[name]["cam"]) - 1
             records.append(ImageRecord(split, f"{prefix}{folder}/{name}", person + first, camera))
+    if lacking:
+        verb, them = ("is", "it") if len(lacking) == 1 else ("are", "them")
+        lists = " and ".join(dict.fromkeys(lacking.values()))
+        raise UserError(
+            f"{base / told([*lacking])} {verb} missing, though {lists} lists {them}: complete the "
+            "data set."
+        )
     return records
 
 
