@@ -10,7 +10,7 @@ CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: all table1 table2 test lint format check reference soak bench bench-gpu env lock clean
+.PHONY: all table1 table2 test lint format check reference soak bench bench-gpu site pictures env lock clean
 
 all: env
 	snakemake all --cores $(CORES) $(CONFIG)
@@ -64,6 +64,16 @@ bench: env
 bench-gpu: env
 	pip install --quiet --no-deps --upgrade --target $(VENV)/peers $(firstword $(PEERS))
 	python benchmarks/training.py --device cuda --peers $(VENV)/peers --out benchmarks/training-gpu.md
+
+# The documentation site, in site/. Its packages stand apart: nothing else needs them. The variable
+# silences an advertisement.
+site: env
+	$(LOCKED) requirements-docs.lock
+	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet --strict
+
+# The pictures of README.md and docs/, out of the reports of the last grid, by Chromium.
+pictures: env
+	python workflows/pictures.py
 
 env: $(READY)
 
