@@ -43,7 +43,7 @@ check: env
 reference: env
 	snakemake reports/reference/mini.json --cores $(CORES) --forcerun reference --config profile=reference
 
-# Every fault of the catalogue, thirty random ones in a row, and SLURM's; writes docs/reliability.md.
+# Every fault of the catalogue, thirty random ones in a row, and SLURM's; writes benchmarks/reliability.md.
 soak: env
 	python tests/system/faults/soak.py
 	pytest tests/methods tests/statistics tests/system/test_clean_exits.py --soak

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from topdb.config.scale import ScaleSettings
 from topdb.errors import UserError
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Adam, Losses, Method, Milestones, Moment, Recipe
 from topdb.methods.parts.augmentation import Erase, Flip, Normalise, PadAndCrop
 from topdb.methods.parts.losses import batch_hard_triplet
-from topdb.config.scale import ScaleSettings
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ class TwoHalves(Method):
         return reduced
 
     def groups(self) -> dict[str, list[nn.Parameter]]:
+        """Return the parameters of each of the recipe's rules."""
         backbone = list(self.backbone.parameters())
         new = [*self.reduction.parameters(), *self.classifiers.parameters()]
         return {"backbone": backbone, "new": new}
@@ -72,6 +73,7 @@ class TwoHalves(Method):
     def forward(
         self, images: Tensor, moment: Moment, generator: torch.Generator
     ) -> dict[str, Tensor]:
+        """Return what the losses need: features (B, 2 D) and logits (B, 2, people)."""
         features = self.halves(images)
         logits = [head(features[:, half]) for half, head in enumerate(self.classifiers)]
         return {"features": features.flatten(1), "logits": torch.stack(logits, dim=1)}
@@ -83,6 +85,7 @@ class TwoHalves(Method):
         moment: Moment,
         generator: torch.Generator,
     ) -> Losses:
+        """Return the weighted losses by name; their sum is lowered."""
         options: Options = self.recipe.options
         triplet = batch_hard_triplet(outputs["features"], people, options.margin)
         return {

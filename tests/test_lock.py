@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 LOCK = (tiny.ROOT / "requirements.lock").read_text(encoding="utf-8")
+DOCS = (tiny.ROOT / "requirements-docs.lock").read_text(encoding="utf-8")
 SPECIFICATION = importlib.util.spec_from_file_location("lock", tiny.ROOT / "tools/lock.py")
 lock = importlib.util.module_from_spec(SPECIFICATION)
 SPECIFICATION.loader.exec_module(lock)
@@ -18,14 +19,14 @@ SPECIFICATION.loader.exec_module(lock)
 TWELVE = [(python, platform) for python in lock.PYTHONS for platform in lock.PLATFORMS]
 
 
-def entries() -> list[list[str]]:
+def entries(text: str = LOCK) -> list[list[str]]:
     """Each package's lines: the requirement, and its digests."""
-    whole = re.sub(r"^#.*\n", "", LOCK, flags=re.MULTILINE).replace(" \\\n", "\n")
+    whole = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE).replace(" \\\n", "\n")
     return [each.split("\n    ") for each in re.split(r"\n(?! )", whole.strip())]
 
 
-def locked() -> dict[str, str]:
-    here = [Requirement(first) for first, *_ in entries()]
+def locked(text: str = LOCK) -> dict[str, str]:
+    here = [Requirement(first) for first, *_ in entries(text)]
     return {
         canonicalize_name(each.name): next(iter(each.specifier)).version
         for each in here
@@ -45,8 +46,9 @@ def unmet(needs: list[str], versions: dict[str, str], extra: str = "") -> list[s
     return found
 
 
-def test_it_lacks_nothing_that_its_packages_need():
-    versions, broken = locked(), {}
+@pytest.mark.parametrize("text", [LOCK, DOCS], ids=["all", "docs"])
+def test_it_lacks_nothing_that_its_packages_need(text):
+    versions, broken = locked(text), {}
     for name in versions:
         try:
             needs = distribution(name).requires or []
@@ -65,11 +67,21 @@ def test_it_lacks_nothing_that_topdb_and_its_extras_need():
         assert not unmet(needs, locked())
 
 
-def test_each_package_has_one_version_and_digests_alone():
-    names = [canonicalize_name(Requirement(first).name) for first, *_ in entries()]
+def test_the_docs_have_a_lock_of_their_own_with_the_same_versions():
+    project = tomllib.loads((tiny.ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    versions, others = locked(DOCS), locked()
+    assert not unmet(project["dependency-groups"]["docs"], versions)
+    shared = versions.keys() & others.keys()
+    assert {name: versions[name] for name in shared} == {name: others[name] for name in shared}
+    assert versions.keys() - shared >= {"mkdocs", "mkdocs-material"}
+
+
+@pytest.mark.parametrize(("text", "least"), [(LOCK, 250), (DOCS, 20)], ids=["all", "docs"])
+def test_each_package_has_one_version_and_digests_alone(text, least):
+    names = [canonicalize_name(Requirement(first).name) for first, *_ in entries(text)]
     assert names == sorted({*names})
-    assert len(names) > 250
-    for first, *digests in entries():
+    assert len(names) > least
+    for first, *digests in entries(text):
         assert Requirement(first).specifier.__str__().startswith("==")
         assert digests, first
         assert digests == sorted({*digests})

@@ -1,5 +1,7 @@
 """Writes requirements.lock: what pyproject.toml needs, each package with the digests of its files.
 
+requirements-docs.lock has what its group `docs` needs, in the versions of the first lock.
+
 `make lock` keeps the versions that stand; `make lock free="numpy scipy"` lets those packages move.
 uv resolves for all platforms at once and names every file of a version. The lock takes the digests
 of the wheels that fit a platform below, and the source's where one of them has no wheel.
@@ -24,6 +26,11 @@ HEAD = """\
 # aarch64) and macOS (arm64). `make env` installs it; `make lock` makes it from pyproject.toml.
 # Packages of the CUDA build of torch exist for x86-64 Linux alone.
 """
+DOCS = ROOT / "requirements-docs.lock"
+DOCS_HEAD = """\
+# Every package that `make site` needs, pinned as in requirements.lock; `make lock` makes it from
+# the group `docs` of pyproject.toml.
+"""
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 PLATFORMS = {
     "Linux on x86-64": ("manylinux", ("_x86_64",)),
@@ -36,13 +43,12 @@ CUDA_ALONE = ' ; sys_platform == "linux" and platform_machine == "x86_64"'
 NOT_MEANT = ("win32", "emscripten")
 
 
-def resolved(uv: str, free: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the packages that pyproject.toml and its extras need, as in a pylock.toml."""
-    kept = [pin for pin in pins(LOCK.read_text(encoding="utf-8")) if pin.split("==")[0] not in free]
+def resolved(uv: str, wanted: Sequence[str], kept: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the packages that are wanted and that they need, as in a pylock.toml."""
     with tempfile.TemporaryDirectory() as folder:
         standing, out = Path(folder, "standing.txt"), Path(folder, "pylock.toml")
         standing.write_text("\n".join(kept), encoding="utf-8")
-        command = [uv, "pip", "compile", "pyproject.toml", "--all-extras", "--quiet"]
+        command = [uv, "pip", "compile", *wanted, "--quiet"]
         command += ["--universal", "--fork-strategy", "fewest", "--python-version", "3.11"]
         command += ["--constraint", str(standing), "--output-file", str(out), "--no-header"]
         subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
@@ -116,8 +122,15 @@ def main() -> None:
     parser.add_argument("--uv", default="uv", help="the uv to resolve with")
     parser.add_argument("free", nargs="*", help="packages whose version may change")
     options = parser.parse_args()
-    packages = resolved(options.uv, options.free)
-    LOCK.write_text(HEAD + "\n".join(map(line_of, packages)) + "\n", encoding="utf-8")
+    for lock, head, wanted in (
+        (LOCK, HEAD, ["pyproject.toml", "--all-extras"]),
+        (DOCS, DOCS_HEAD, ["--group", "docs"]),
+    ):
+        texts = [each.read_text(encoding="utf-8") for each in (DOCS, LOCK) if each.exists()]
+        kept = {pin.split("==")[0]: pin for text in texts for pin in pins(text)}
+        kept = [pin for name, pin in kept.items() if name not in options.free]
+        packages = resolved(options.uv, wanted, kept)
+        lock.write_text(head + "\n".join(map(line_of, packages)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -127,17 +127,6 @@ def test_distractors_stay_and_junk_queries_are_told(tmp_path):
     assert any("1 images are queries" in note for note in found.notes)
 
 
-def test_the_lines_of_the_docs_write_a_file_that_is_read(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    text = (Path(__file__).parents[2] / "docs/features.md").read_text()
-    qf, gf, *rest = examples.named(*examples.SIX).values()
-    paths = [examples.arrays()[f"{side}_paths"] for side, _ in examples.SIDES]
-    names = ("q_pids", "g_pids", "q_cams", "g_cams", "q_paths", "g_paths")
-    known = {"qf": qf, "gf": gf} | dict(zip(names, [*rest, *paths], strict=True))
-    exec(text.split("```python\n")[1].split("```")[0], known)
-    same(read([Path("features.npz")]))
-
-
 # ---- shapes and kinds ---------------------------------------------------------------------------
 
 

@@ -1,11 +1,11 @@
 """What every method has to keep, in each side and variant of its recipe.
 
 Methods are those of the package, those of the folders that TOPDB_METHOD_FOLDERS names, the one
-in `own`, and the one that docs/methods.md takes its reader through.
+in `own`, and the template that docs/methods.md gives its reader.
 """
 
 import os
-import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,27 +18,21 @@ from topdb.config import method_files
 from topdb.methods import find
 from topdb.runs.conformance import CHECKS, SCALE, Subject, sides
 
-GUIDE = tiny.ROOT / "docs/methods.md"
-EXAMPLE = "two_halves"
+TEMPLATE = tiny.ROOT / "docs/two_halves.py"
 OWN = Path(__file__).parent / "own"
 
 
-def written_from_the_guide() -> Path:
-    """The folder of the guide's method, word for word."""
-    (code,) = [
-        each
-        for each in re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL)
-        if "class " in each
-    ]
-    folder = Path(tempfile.mkdtemp(prefix="topdb-guide-"))
-    (folder / f"{EXAMPLE}.py").write_text(code)
+def folder_of_the_template() -> Path:
+    """The template of docs/methods.md, as its reader copies it."""
+    folder = Path(tempfile.mkdtemp(prefix="topdb-template-"))
+    shutil.copy(TEMPLATE, folder)
     return folder
 
 
 def subjects() -> Iterator[Subject]:
     named = os.environ.get("TOPDB_METHOD_FOLDERS", "")
     own = [Path(each) for each in named.split(os.pathsep) if each]
-    folders = [*own, OWN, written_from_the_guide()]
+    folders = [*own, OWN, folder_of_the_template()]
     for name, file in method_files(folders).items():
         yield from sides(find(name, folders), name, file)
 

@@ -1,4 +1,4 @@
-"""Tries every fault, and writes what became of each into docs/reliability.md."""
+"""Tries every fault, and writes what became of each into benchmarks/reliability.md."""
 
 import subprocess
 import sys
@@ -9,8 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGE = ROOT / "docs/reliability.md"
-MARK = "<!-- outcomes, written by `make soak` -->"
+PAGE = ROOT / "benchmarks/reliability.md"
+HEAD = """\
+# What became of each fault
+
+Written by `make soak`; each fault is a test in `tests/system/faults/`
+([reliability](../docs/reliability.md)).
+"""
 
 
 class Outcomes:
@@ -37,8 +42,7 @@ def page(rows: list[tuple[str, str, str, float]], seconds: float) -> str:
     ).stdout.strip()
     passed = sum(outcome == "passed" for _, _, outcome, _ in rows)
     lines = [
-        MARK,
-        "",
+        HEAD,
         f"{datetime.now(UTC):%Y-%m-%d}, commit `{commit}`: {passed} of {len(rows)} ended as they "
         f"should, in {seconds / 60:.0f} minutes.",
         "",
@@ -47,8 +51,7 @@ def page(rows: list[tuple[str, str, str, float]], seconds: float) -> str:
         *(f"| {name} | {ends} | {outcome} | {took:.0f} |" for name, ends, outcome, took in rows),
         "",
     ]
-    before, _, _ = PAGE.read_text(encoding="utf-8").partition(MARK)
-    return before + "\n".join(lines)
+    return "\n".join(lines)
 
 
 def main() -> int:
