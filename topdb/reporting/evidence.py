@@ -3,23 +3,21 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from topdb.config import Params, Profile, StatisticsSettings
+from topdb.config import Params, Profile, StatisticsSettings, method_files
 from topdb.config.paper import Paper
 from topdb.errors import UserError
 from topdb.evidence.cells import Printed, printed_values
 from topdb.evidence.comparing import statistics_of
 from topdb.evidence.grounds import Grounds, find_grounds
+from topdb.reporting.looks import Look, looks
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.comparisons import Comparisons
 from topdb.results.runs import Cell, Run, runs
 from topdb.results.scores import CellScores, read_scores
 from topdb.results.snapshots import Snapshots
 from topdb.results.stored import StoredRun, stored_runs
-
-if TYPE_CHECKING:
-    from topdb.reporting.plots import Look
 
 RANKINGS = {"plain": "plain", "rk": "re-ranked"}
 
@@ -97,11 +95,10 @@ class Evidence:
         return self.papers[0].margin(dataset) if self.papers else 0.0
 
     @cached_property
-    def looks(self) -> "tuple[Look, ...]":
+    def looks(self) -> tuple[Look, ...]:
         """How the methods of plots look, in the profile's order."""
-        from topdb.reporting.plots import looks  # a sheet of images need not wait for Altair
-
-        return looks({method: self.name(method) for method in self.profile.methods})
+        own = method_files(self.params.method_folders)
+        return looks({method: self.name(method) for method in self.profile.methods}, [*own])
 
     @property
     def by_dataset(self) -> dict[str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from matplotlib import rc_context
 from topdb.errors import UserError
 from topdb.planning import _figures
 from topdb.reporting.figures import draw_figure, figure_names, write_figure, write_figures
-from topdb.reporting.plots import KNOWN
+from topdb.reporting.looks import KNOWN
 
 FIGURES = figure_names()
 every = pytest.mark.parametrize("name", FIGURES)

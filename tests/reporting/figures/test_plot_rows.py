@@ -9,6 +9,7 @@ import tiny
 from figure_grid import evidence, picture, plot, rows_of, write_results
 
 from topdb.errors import UserError
+from topdb.reporting.drawing import for_page
 from topdb.reporting.figures.cmc import cmc
 from topdb.reporting.figures.training import MOST_POINTS
 from topdb.statistics import CellVerdict
@@ -46,8 +47,8 @@ def test_the_curve_agrees_with_the_metrics(tmp_path):
 def test_training_curves_are_means_with_the_seeds_as_a_band(tmp_path):
     write_results(tmp_path / "results")
     given = evidence(tmp_path)
-    curve = rows_of("training", given, method="Baseline", loss="loss")
-    assert values(curve) == pytest.approx([4.0, 2.0, 4 / 3], abs=1e-4)
+    curve = rows_of("training", given, method="Baseline", loss="global_triplet")
+    assert values(curve) == pytest.approx([0.5, 0.25, 0.5 / 3], abs=1e-4)
     assert values(curve, "epoch") == [1, 2, 3]
     assert {row["method"] for row in plot("training", given).rows} == {"Baseline", "Top-DB-Net"}
     headings = " ".join(plot("training", given).down)
@@ -55,12 +56,58 @@ def test_training_curves_are_means_with_the_seeds_as_a_band(tmp_path):
     assert "cross entropy" not in headings  # these histories have none
 
 
+def test_totals_add_up_different_losses_and_stand_as_shares_of_their_first(tmp_path):
+    write_results(tmp_path / "results")
+    for seed, losses in ((1, (8.0, 4.0)), (2, (2.0, 1.2))):
+        history = tmp_path / f"results/market1501/baseline/seed-{seed}/history.csv"
+        lines = "".join(f"{turn},{loss}\n" for turn, loss in enumerate(losses, 1))
+        history.write_text(f"epoch,loss\n{lines}")
+    given = evidence(tmp_path)
+    curve = rows_of("training", given, method="Baseline", loss="loss")
+    assert values(curve) == pytest.approx([100.0, 55.0])  # 50 and 60
+    assert [curve[1][name] for name in ("low", "high")] == pytest.approx([50.0, 60.0])
+    # Streams that all have come first, and whose they are is told.
+    shown = plot("training", given)
+    assert list(shown.down) == [
+        "Global stream: triplet loss",
+        "Total loss, in percent of the first epoch's",
+    ]
+    assert "The global stream's losses are those of Top-DB-Net." in shown.explained
+    assert "The global stream's losses are those of" not in plot_of_two(tmp_path).explained
+
+
+def plot_of_two(folder):
+    """The training curves of methods that both have a global stream."""
+    write_results(folder / "results")
+    return plot("training", evidence(folder))
+
+
+def test_data_sets_share_the_scale_of_a_loss_in_a_file(tmp_path):
+    write_results(tmp_path / "results")
+    write_results(tmp_path / "results", "other")
+    history = tmp_path / "results/other/baseline/seed-2/history.csv"
+    history.write_text("epoch,global_triplet\n1,300.0\n2,200.0\n3,100.0\n")
+    place = {"layout": "market1501", "root": "x"}
+    given = evidence(tmp_path, {"datasets": {"market1501": place, "other": place}})
+    page = [for_page(plot("training", given), dataset) for dataset in ("market1501", "other")]
+    scales = [each["layer"][0]["encoding"]["y"]["scale"] for each in page]
+    assert scales[0] == scales[1]
+    assert scales[0]["type"] == "log"
+    assert scales[0]["domainMax"] == 300.0
+
+
+def test_a_cmc_begins_at_rank_1(tmp_path):
+    write_results(tmp_path / "results")
+    page = for_page(plot("cmc", evidence(tmp_path)), "market1501")
+    assert page["layer"][0]["encoding"]["x"]["scale"]["domain"] == [1, 20]
+
+
 def test_a_training_curve_has_its_band_and_is_not_too_long(tmp_path):
     write_results(tmp_path / "results")
     for seed, loss in ((1, "4.0"), (2, "1.0")):
         lines = "".join(f"{n},{loss}\n" for n in range(1, 251))
         history = tmp_path / f"results/market1501/baseline/seed-{seed}/history.csv"
-        history.write_text(f"epoch,loss\n{lines}")
+        history.write_text(f"epoch,global_triplet\n{lines}")
     curve = rows_of("training", evidence(tmp_path), method="Baseline")
     assert len(curve) <= MOST_POINTS
     assert [curve[0][name] for name in ("value", "low", "high")] == [2.5, 1.0, 4.0]
@@ -88,7 +135,7 @@ def test_a_loss_that_is_no_number_makes_a_gap(tmp_path):
 def test_losses_far_apart_have_a_logarithmic_scale(tmp_path):
     write_results(tmp_path / "results")
     history = tmp_path / "results/market1501/baseline/seed-2/history.csv"
-    history.write_text("epoch,loss\n1,300.0\n2,200.0\n3,100.0\n")
+    history.write_text("epoch,global_triplet,loss\n1,300.0,2\n2,200.0,2\n3,100.0,2\n")
     shown = plot("training", evidence(tmp_path))
     assert '"type": "log"' in json.dumps(shown.panel(shown.rows).to_dict())
     shown = plot("cmc", evidence(tmp_path))

@@ -5,8 +5,8 @@ import re
 import pytest
 import tiny
 
-from topdb.reporting.plots import LIGHT as LIGHT_IN_FILES
-from topdb.reporting.plots import SHAPES_AND_DASHES
+from topdb.reporting.looks import LIGHT as LIGHT_IN_FILES
+from topdb.reporting.looks import SHAPES_AND_DASHES
 
 SHEET = (tiny.ROOT / "topdb/reporting/page/templates/page.css").read_text()
 

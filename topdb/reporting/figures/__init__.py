@@ -87,7 +87,7 @@ def draw_figure(name: str, evidence: Evidence, outs: Sequence[Path]) -> None:
         if path.suffix not in FORMATS:
             raise UserError(f"--out is {path}: name a file that ends in .png, .svg or .pdf.")
     if name in plot_names():
-        from topdb.reporting.plots import write_plot  # a sheet need not wait for Altair
+        from topdb.reporting.drawing import write_plot  # a sheet need not wait for Altair
 
         write_plot(module.plot(evidence), evidence.note(), outs)
     else:

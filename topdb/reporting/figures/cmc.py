@@ -27,21 +27,22 @@ def cmc(first_match_rank: NDArray[np.int64], last_rank: int = LAST_RANK) -> NDAr
 
 def plot(evidence: Evidence) -> plots.Plot:
     """One line a method, one panel a data set and ranking."""
-    rows = []
+    rows: list[plots.Row] = []
+    turns = {method: turn for turn, method in enumerate(evidence.profile.methods)}
     for cell, scores in evidence.scores.items():
         runs = np.array([cmc(ranks) for ranks in scores.first_match_rank])
         for place in range(LAST_RANK):
-            rows.append(
-                {
-                    "dataset": cell.dataset,
-                    "method": evidence.name(cell.method),
-                    "ranking": cell.ranking,
-                    "rank": place + 1,
-                    "value": round(float(runs[:, place].mean()), 3),
-                    "low": round(float(runs[:, place].min()), 3),
-                    "high": round(float(runs[:, place].max()), 3),
-                }
-            )
+            row: plots.Row = {
+                "dataset": cell.dataset,
+                "method": evidence.name(cell.method),
+                "ranking": cell.ranking,
+                "rank": place + 1,
+                "value": round(float(runs[:, place].mean()), 3),
+                "low": round(float(runs[:, place].min()), 3),
+                "high": round(float(runs[:, place].max()), 3),
+            }
+            shown = plots.has_symbol(place, turns[cell.method], LAST_RANK)
+            rows.append({**row, "symbol": True} if shown else row)
     return plots.Plot(
         title="CMC curves",
         explained=(
@@ -51,13 +52,19 @@ def plot(evidence: Evidence) -> plots.Plot:
         rows=rows,
         panel=lambda _: plots.curves(
             evidence.looks,
-            alt.X("rank:Q", title="rank k", axis=alt.Axis(grid=False, values=[1, 5, 10, 15, 20])),
-            alt.Y("low:Q", title="percent", scale=alt.Scale(zero=False)),
+            alt.X(
+                "rank:Q",
+                title="rank k",
+                axis=alt.Axis(grid=False, values=[1, 5, 10, 15, 20]),
+                scale=alt.Scale(domain=[1, LAST_RANK], nice=False),
+            ),
+            alt.Y("low:Q", title="CMC in percent", scale=alt.Scale(zero=False)),
             plots.tooltip({"method": "Method", "rank": "Rank"}, {"value": "Percent"}),
         ),
         down={RANKINGS[each]: {"ranking": each} for each in evidence.profile.rankings},
         across=evidence.by_dataset,
         shared=("x", "y"),
+        key=evidence.looks,
         height=130,
         otherwise="No run is evaluated yet.",
     )

@@ -7,6 +7,7 @@ import altair as alt
 from topdb.evidence.pairs import to_reference
 from topdb.reporting import plots
 from topdb.reporting.evidence import Evidence
+from topdb.reporting.looks import Look
 from topdb.results.comparisons import Difference
 
 CATEGORY = "Evidence"
@@ -50,7 +51,7 @@ def plot(evidence: Evidence) -> plots.Plot:
     )
 
 
-def _panel(rows: plots.Rows, looks: Sequence[plots.Look], printed: bool) -> alt.LayerChart:
+def _panel(rows: plots.Rows, looks: Sequence[Look], printed: bool) -> alt.LayerChart:
     base = alt.Chart().encode(
         y=plots.lines_of_methods(rows, looks),
         tooltip=plots.tooltip(
@@ -60,7 +61,7 @@ def _panel(rows: plots.Rows, looks: Sequence[plots.Look], printed: bool) -> alt.
         ),
     )
     interval = base.mark_rule(strokeWidth=1.8).encode(
-        x=plots.along("low", "percentage points", zero=True),
+        x=plots.along("low", f"{plots.QUANTITY}difference, percentage points", zero=True),
         x2="high:Q",
         **plots.marks(looks, "color"),
     )

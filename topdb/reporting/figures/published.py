@@ -8,6 +8,7 @@ import altair as alt
 from topdb.evidence.answer import notice
 from topdb.reporting import plots
 from topdb.reporting.evidence import Evidence
+from topdb.reporting.looks import CIRCLE, DOWN, SQUARE, UP, Look
 from topdb.statistics import CellVerdict
 
 CATEGORY = "Evidence"
@@ -16,11 +17,11 @@ FILES = ("plots/published.svg", "plots/published.png")
 ORDER = 4
 
 VERDICTS = {
-    CellVerdict.REPRODUCED: plots.Look("reproduced", "var(--good)", plots.CIRCLE),
-    CellVerdict.EXCEEDS: plots.Look("exceeds", "var(--accent)", plots.UP),
-    CellVerdict.BELOW: plots.Look("below", "var(--bad)", plots.DOWN),
-    CellVerdict.INCONCLUSIVE: plots.Look("inconclusive", "var(--open)", plots.CIRCLE, hollow=True),
-    CellVerdict.INCOMPLETE: plots.Look("incomplete", "var(--muted)", plots.SQUARE, hollow=True),
+    CellVerdict.REPRODUCED: Look("reproduced", "var(--good)", CIRCLE),
+    CellVerdict.EXCEEDS: Look("exceeds", "var(--accent)", UP),
+    CellVerdict.BELOW: Look("below", "var(--bad)", DOWN),
+    CellVerdict.INCONCLUSIVE: Look("inconclusive", "var(--open)", CIRCLE, hollow=True),
+    CellVerdict.INCOMPLETE: Look("incomplete", "var(--muted)", SQUARE, hollow=True),
 }
 
 
@@ -75,7 +76,7 @@ def plot(evidence: Evidence) -> plots.Plot:
     )
 
 
-def _panel(rows: plots.Rows, evidence: Evidence, legend: Sequence[plots.Look]) -> alt.LayerChart:
+def _panel(rows: plots.Rows, evidence: Evidence, legend: Sequence[Look]) -> alt.LayerChart:
     base = alt.Chart().encode(
         y=plots.lines_of_methods(rows, evidence.looks),
         tooltip=plots.tooltip(
@@ -91,8 +92,9 @@ def _panel(rows: plots.Rows, evidence: Evidence, legend: Sequence[plots.Look]) -
         ),
     )
     drawn = plots.marks(legend, "stroke", "fill", "shape", field="verdict", named=True)
+    title = f"{plots.QUANTITY}difference, percentage points"
     band = base.mark_rect(color="var(--band)", opacity=0.7).encode(
-        x=plots.along("from", "percentage points", zero=True), x2="to:Q"
+        x=plots.along("from", title, zero=True), x2="to:Q"
     )
     rule = base.encode(stroke=drawn["stroke"])
     one_more = rule.mark_rule(strokeWidth=1.0).encode(x="one_low:Q", x2="one_high:Q")

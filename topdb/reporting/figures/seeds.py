@@ -41,8 +41,7 @@ def plot(evidence: Evidence) -> plots.Plot:
         title="Every seed of every cell",
         explained=(
             "A mark is a run, hollow where it is re-ranked; the stroke is the mean over seeds. "
-            "What lies within the spread of a method's own marks is no difference between methods. "
-            "Scales differ between panels."
+            "What lies within the spread of a method's own marks is no difference between methods."
             + (" Grey: the published value, and the margin that counts as the same." * printed_any)
         ),
         rows=rows if evidence.scores else [],
@@ -60,7 +59,7 @@ def _panel(rows: plots.Rows, evidence: Evidence, printed: bool) -> alt.LayerChar
         y=plots.lines_of_methods(rows, evidence.looks),
         yOffset=alt.YOffset("ranking:N", scale=alt.Scale(domain=list(evidence.profile.rankings))),
     )
-    value = plots.along("value", "percent", zero=False, padding=8)
+    value = plots.along("value", f"{plots.QUANTITY}in percent", zero=False, padding=8)
     filled = plots.marks(evidence.looks, "fill")["fill"]
     run = base.mark_point(size=26, strokeWidth=1.1, opacity=0.8).encode(
         x=value,

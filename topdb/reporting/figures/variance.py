@@ -6,6 +6,7 @@ import altair as alt
 
 from topdb.reporting import plots
 from topdb.reporting.evidence import Evidence
+from topdb.reporting.looks import Look
 
 CATEGORY = "Evidence"
 NEEDS = "comparisons"
@@ -13,9 +14,9 @@ FILES = ("plots/variance.svg", "plots/variance.png")
 ORDER = 3
 
 PARTS = {
-    "seed_share": plots.Look("seeds", "var(--part-seeds)"),
-    "people_share": plots.Look("people", "var(--part-people)"),
-    "interaction_share": plots.Look("both together", "var(--part-both)"),
+    "seed_share": Look("seeds", "var(--part-seeds)"),
+    "people_share": Look("people", "var(--part-people)"),
+    "interaction_share": Look("both together", "var(--part-both)"),
 }
 
 

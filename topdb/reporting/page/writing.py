@@ -20,11 +20,12 @@ from topdb.evidence.answer import answer, notice
 from topdb.files import write_text
 from topdb.metrics import metrics
 from topdb.reporting.documents import Code, Document, Strong, Text
+from topdb.reporting.drawing import for_page
 from topdb.reporting.evidence import Evidence
 from topdb.reporting.figures import figure, plot_names
 from topdb.reporting.page.cells import cell_id, claim_table, details, open_cells, run_facts
 from topdb.reporting.page.lists import read_galleries
-from topdb.reporting.plots import Plot, for_page
+from topdb.reporting.plots import Plot
 from topdb.reporting.rendering import DASH, difference, p_value, rounded_up
 from topdb.reporting.tables import claim_lines
 
