@@ -25,6 +25,12 @@ GREEN, RED = "#009E73", "#CC3311"
 """Okabe and Ito's (2008), and Tol's: told apart with any colour vision."""
 MAP_COLOURS = "inferno"
 RIGHT, WRONG = "✓", "✗"
+LINE = 1.4
+"""Points of a frame's line."""
+OUTSIDE = 0.022
+"""Inches from an image's edge to the middle of its frame's line: more than half of the line."""
+MARK = 0.14
+"""Inches that a mark takes above a frame."""
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
     "savefig.dpi": 200,
@@ -134,30 +140,25 @@ def with_dropped(image: Image, keep: NDArray[np.bool_]) -> Image:
 
 
 def frame(axes: Axes, box: Box, right: bool) -> None:
-    """Frame a ranked image: right green, solid, ticked; wrong red, dashed, crossed."""
+    """Frame a ranked image and mark it: right green, solid, ticked; wrong red, dashed, crossed.
+
+    Frame and mark cover nothing of the image: the mark takes `MARK` inches above the frame.
+    """
     colour = GREEN if right else RED
     axes.add_patch(
         Rectangle(
-            (box.left, box.top),
-            box.width,
-            box.height,
+            (box.left - OUTSIDE, box.top - OUTSIDE),
+            box.width + 2 * OUTSIDE,
+            box.height + 2 * OUTSIDE,
             fill=False,
             edgecolor=colour,
-            linewidth=1.6,
+            linewidth=LINE,
             linestyle="-" if right else (0, (2.2, 1.2)),
         )
     )
-    axes.text(
-        box.left + box.width - 0.075,
-        box.top + 0.08,
-        RIGHT if right else WRONG,
-        fontsize=7,
-        weight="bold",
-        color="white",
-        ha="center",
-        va="center",
-        bbox={"boxstyle": "round,pad=0.12", "facecolor": colour, "edgecolor": "none"},
-    )
+    above = box.top - OUTSIDE - MARK / 2
+    mark = RIGHT if right else WRONG
+    write(axes, box.left + box.width / 2, above, mark, fontsize=8, weight="bold", color=colour)
 
 
 def _enlarged(values: NDArray[np.floating], height: int, width: int) -> NDArray[np.float64]:

@@ -42,6 +42,27 @@ def test_right_and_wrong_differ_in_colour_stroke_and_mark(tmp_path, right):
     assert said.count(WRONG) == 2 * (3 - sum(right))
 
 
+def test_frames_and_marks_cover_nothing_of_an_image(tmp_path):
+    write_snapshots_of(tmp_path / "results", epochs=(1, 2), queries=2)
+    figure = draw("figure3", evidence(tmp_path))
+    (axes,) = figure.axes
+    images = [image.get_window_extent() for image in axes.get_images()]
+    marks = [text for text in axes.texts if text.get_text() in (RIGHT, WRONG)]
+    assert len(marks) == 2 * 2 * 2 * 3
+    for mark in marks:
+        assert not any(mark.get_window_extent().overlaps(image) for image in images)
+    for each in figure.findobj(Rectangle):
+        if not each.get_fill():
+            half = each.get_linewidth() / 2 * figure.dpi / 72
+            inner = each.get_window_extent().padded(-half)
+            framed = [image for image in images if inner.overlaps(image)]
+            assert len(framed) == 1
+            assert inner.x0 <= framed[0].x0
+            assert framed[0].x1 <= inner.x1
+            assert min(inner.y0, inner.y1) <= min(framed[0].y0, framed[0].y1)
+            assert max(framed[0].y0, framed[0].y1) <= max(inner.y0, inner.y1)
+
+
 def test_figure_3_stands_in_rows_of_methods_and_columns_of_epochs(tmp_path):
     write_snapshots_of(tmp_path / "results", epochs=(1, 3), queries=1)
     figure = draw("figure3", evidence(tmp_path))

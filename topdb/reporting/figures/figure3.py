@@ -8,6 +8,7 @@ from topdb.reporting.sheets import (
     GRID,
     HEAD,
     INK,
+    MARK,
     PAGE,
     Box,
     empty_sheet,
@@ -24,8 +25,10 @@ CATEGORY = "Figures of the paper"
 NEEDS = "snapshots"
 FILES = ("figure3.png", "figure3.pdf")
 
-LABEL, GAP, APART = 0.62, 0.06, 0.16
+LABEL, GAP, APART = 0.62, 0.09, 0.16
 """Inches for a row's name, between images, and between epochs."""
+ABOVE = MARK + 0.05
+"""Inches above each row, for its marks and frames."""
 PEOPLE = 2
 
 
@@ -45,7 +48,7 @@ def draw(evidence: Evidence) -> Figure:
     room = PAGE - 0.08 - LABEL - len(epochs) * (APART + ranks * GAP)
     width = min(room / (1 + len(epochs) * (1 + ranks)), 0.55)
     height = 2 * width
-    block = len(shown) * (height + GAP) + 0.16
+    block = len(shown) * (ABOVE + height) + 0.1
     tall = HEAD + 0.06 + people * block + FOOT
     explained = (
         f"{plain(evidence.title(watch.dataset))}, seed {watch.seed}; plain ranking, the query "
@@ -64,11 +67,11 @@ def draw(evidence: Evidence) -> Figure:
         for column, head in enumerate(("map", *(f"rank {rank + 1}" for rank in range(ranks)))):
             write(axes, left + column * (width + GAP) + width / 2, HEAD + 0.02, head)
     for person in range(people):
-        upper = HEAD + 0.12 + person * block
-        rows = len(shown) * (height + GAP) - GAP
+        upper = HEAD + 0.06 + person * block
+        rows = len(shown) * (ABOVE + height) + ABOVE
         place(axes, first.images[person], Box(0.04, upper + (rows - height) / 2, width, height))
         for row, (method, kept) in enumerate(shown.items()):
-            top = upper + row * (height + GAP)
+            top = upper + ABOVE + row * (ABOVE + height)
             name = plain(evidence.name(method)).replace("-Net", "-\nNet")
             write(axes, 0.12 + width, top + height / 2, name, ha="left", color=INK, fontsize=7)
             for epoch, left in lefts.items():
