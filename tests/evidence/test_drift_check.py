@@ -7,6 +7,7 @@ from scipy.stats import t
 from topdb.config import load
 from topdb.errors import UserError
 from topdb.evidence.drift import check_against_reference, settings_digest, write_reference
+from topdb.results.runs import cells
 
 # Ten seeds around 50 with deviation 1, in the former form. A cell of two is tested at a tenth of
 # 0.01, a method of two at eight tenths: t(9, 1 - 0.008/4) = 3.83.
@@ -108,7 +109,9 @@ def test_equal_seeds_are_paired_and_see_more(check):
         "ok",
         "ok",
         "DRIFTED",
+        "same",
     ]
+    assert lines[-1] == "same     2 of 4 numbers of equal seeds are the reference's own"
 
 
 def test_rank_one_is_guarded_too(check):
@@ -116,7 +119,7 @@ def test_rank_one_is_guarded_too(check):
     cell = {"mAP": {str(seed): 50.0 + seed for seed in range(10)}, "R1": values}
     reference = {"cells": {"market1501/baseline/plain": cell}}
     drifted, lines = check({"baseline": 54.5, "top-db-net": 50.0}, reference)
-    assert [line.split(": ")[1].split()[0].strip(",") for line in lines[1:-1]] == ["mAP", "R1"] * 3
+    assert [line.split(": ")[1].split()[0].strip(",") for line in lines[1:-2]] == ["mAP", "R1"] * 3
     assert not drifted
     cell["R1"] = {seed: value - 30 for seed, value in values.items()}
     drifted, lines = check({"baseline": 54.5, "top-db-net": 50.0}, reference)
@@ -209,8 +212,9 @@ def test_a_reference_agrees_with_its_own_runs(tmp_path, monkeypatch):
     write_reference(params, "tiny", tmp_path / "results", tmp_path / "reference.json")
     drifted, lines = check_against_reference(params, "tiny", tmp_path / "results")
     assert not drifted
-    assert len(lines) == 6
-    assert all("over equal seeds +0.00" in line for line in lines)
+    assert len(lines) == 7
+    assert all("over equal seeds +0.00" in line for line in lines[:6])
+    assert lines[6] == "same     20 of 20 numbers of equal seeds are the reference's own"
 
 
 def test_collapsed_runs_are_no_reference_and_have_drifted(tmp_path, monkeypatch):
@@ -234,9 +238,13 @@ def test_the_committed_reference_is_of_the_committed_parameters():
     params = load(tiny.ROOT / "params.yaml")
     reference = json.loads((tiny.ROOT / params.check.reference).read_text())
     own = reference["cells"].values()
-    if any("mean" in metric for cell in own for metric in cell.values()):
-        pytest.skip("the committed reference is of the former form: measure it again")
-    assert reference["settings_digest"] == settings_digest(params.selected(params.check.profile))
+    for name in (params.check.profile, "gate", "reference"):
+        assert reference["settings_digest"] == settings_digest(params.selected(name))
+    assert {len(metric) for cell in own for metric in cell.values()} == {12}
+    assert reference["cells"].keys() == {
+        f"{cell.dataset}/{cell.method}/{cell.ranking}"
+        for cell in cells(params.selected(params.check.profile))
+    }
     assert {metric for cell in own for metric in cell} == {*params.metrics}
 
 

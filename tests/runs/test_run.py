@@ -1,6 +1,7 @@
 """Whole runs on noise with a colour a person, in processes of their own where it matters."""
 
 import csv
+import dataclasses
 import json
 
 import numpy as np
@@ -15,10 +16,11 @@ from topdb.datasets.index import Pixels, read_index
 from topdb.engine.progress import Stop
 from topdb.errors import UserError
 from topdb.files import digest
+from topdb.kept import ABOUT, HISTORY, WEIGHTS
 from topdb.results.features import read_features
 from topdb.results.records import write_history
 from topdb.results.runs import Run
-from topdb.runs.pretraining import pretrain
+from topdb.runs.pretraining import pretrain, take_kept
 from topdb.runs.train import train_run, train_runs
 
 FILES = ("weights.safetensors", "features.npz", "history.csv", "run.json")
@@ -252,6 +254,46 @@ def test_pretraining_gives_every_run_its_start(project):
     torch.testing.assert_close(
         weights(project / "started")[f"backbone.{first}"], load_file(path)[first]
     )
+
+
+def test_a_kept_start_is_taken_and_its_copy_says_of_what_it_is(project):
+    index = read_index(project / "index.parquet")
+    pixels = Pixels.open(project / "pixels.npy", index)
+    profile = profile_with(start={**PRETRAINING, "kept": project / "kept"})
+    assert "keeps no backbone" in str(take_kept(index, profile, "small", project / "none"))
+    pretrain(index, pixels, profile, "small", project / "kept/small")
+    assert take_kept(index, profile, "small", project / "taken") is None
+    for name in (WEIGHTS, HISTORY, ABOUT):
+        assert (project / "taken" / name).read_bytes() == (
+            project / "kept/small" / name
+        ).read_bytes()
+
+    longer = profile_with(start={**PRETRAINING, "epochs": 3, "kept": project / "kept"})
+    wider = profile_with(start=profile.start, scale__width=0.25)
+    altered = dataclasses.replace(index, sha256s=("0" * 64, *index.sha256s[1:]))
+    for other, images, what in (
+        (longer, index, "parameters"),
+        (wider, index, "parameters"),
+        (profile, altered, "images"),
+    ):
+        said = take_kept(images, other, "small", project / "not-taken")
+        assert said == f"{project / 'kept/small'} is of other {what} than the profile's."
+        assert not (project / "not-taken").exists()
+
+
+def test_a_kept_start_that_was_touched_is_refused(project):
+    index = read_index(project / "index.parquet")
+    profile = profile_with(start={**PRETRAINING, "kept": project / "kept"})
+    pretrain(
+        index, Pixels.open(project / "pixels.npy", index), profile, "small", project / "kept/small"
+    )
+    path = project / "kept/small" / WEIGHTS
+    path.write_bytes(path.read_bytes()[:-1] + b"\0\1")
+    with pytest.raises(UserError, match="is not what pretraining.json beside it tells of"):
+        take_kept(index, profile, "small", project / "taken")
+    path.unlink()
+    with pytest.raises(UserError, match="lacks backbone.safetensors: restore it"):
+        take_kept(index, profile, "small", project / "taken")
 
 
 def test_a_start_that_is_not_there_is_named(project):

@@ -127,15 +127,10 @@ def check_against_reference(
     singles = iter(compared)
     for finding in found:
         lines.append(_line(finding, next(singles) if finding.level == "cell" else None))
-    if paired:
-        lines.append(
-            f"note: {equal} of {paired} numbers of equal seeds are the reference's own; the others were "
-            "rounded elsewhere, or made by other code."
-            if equal < paired
-            else f"note: all {paired} numbers of equal seeds are the reference's own."
-        )
     unknown = sorted({_name(cell) for cell in cells(profile)} - {_name(cell) for cell in guarded})
     lines += [*missing, *(f"new      {name}: not in the reference" for name in unknown)]
+    if paired:
+        lines.append(f"same     {equal} of {paired} numbers of equal seeds are the reference's own")
     return bool(missing) or any(each.drifted for each in found), lines
 
 
