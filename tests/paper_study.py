@@ -8,7 +8,7 @@ import numpy as np
 import tiny
 
 from topdb.config import Params
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.evidence.cells import printed_values
 from topdb.results.runs import Cell, Run, cells
 

@@ -13,7 +13,7 @@ import yaml
 
 from topdb import limits
 from topdb.config import load
-from topdb.config.file import read_yaml
+from topdb.config.yaml_file import read_yaml
 from topdb.datasets.index import read_index
 from topdb.errors import UserError
 from topdb.files import digest, read_json

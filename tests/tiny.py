@@ -20,7 +20,7 @@ from PIL import Image
 
 from topdb import cli
 from topdb.config import FULL, Params, Profile, declared, dropped_in, load, method_files
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.datasets.layouts import published
 from topdb.evidence.comparing import compare
 from topdb.results.comparisons import Comparisons

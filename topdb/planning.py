@@ -19,13 +19,13 @@ from topdb.config import (
     dropped_in,
     method_files,
 )
-from topdb.config.paper import concerning, measured, read_papers
+from topdb.config.papers import concerning, measured, read_papers
 from topdb.config.variables import deciding
 from topdb.datasets.records import MARKER
 from topdb.errors import UserError
 from topdb.fingerprint import fingerprint
-from topdb.kept import kept_digest
 from topdb.kinds import CHECKPOINTS, refuse_other
+from topdb.results.kept import kept_digest
 from topdb.results.planned import read_planned
 
 _ROOMS = (

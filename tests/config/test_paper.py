@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from topdb.config import load
-from topdb.config.paper import chosen_paper, measured, read_paper, read_papers
+from topdb.config.papers import chosen_paper, measured, read_paper, read_papers
 from topdb.errors import UserError
 from topdb.evidence.cells import printed_difference, printed_values
 from topdb.reporting.tables import places

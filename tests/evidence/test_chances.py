@@ -4,7 +4,7 @@ import paper_study
 import pytest
 import tiny
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.evidence import chances as module
 from topdb.evidence.chances import chances
 

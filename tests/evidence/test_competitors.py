@@ -13,7 +13,7 @@ import pytest
 import tiny
 
 from topdb.config import load
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import answer, write_answer
 from topdb.evidence.cells import printed_values

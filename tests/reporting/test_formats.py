@@ -12,7 +12,7 @@ import tiny
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.reporting.documents import Code
 from topdb.reporting.rendering import FORMATS, LATEX, latex, markdown, markdown_text, render
 from topdb.reporting.tables import table_document

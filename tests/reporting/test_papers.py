@@ -8,7 +8,7 @@ import pytest
 import tiny
 import yaml
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.evidence.comparing import compare, of_paper
 from topdb.planning import plan
 from topdb.reporting.tables import claim_lines

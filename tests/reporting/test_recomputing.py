@@ -7,7 +7,7 @@ import pytest
 import tiny
 import yaml
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.files import digest
 from topdb.reporting.figures import figure_names, files_of

@@ -1,7 +1,7 @@
 import pytest
 import tiny
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.reporting.titles import titles_of
 
 

@@ -9,7 +9,7 @@ import pytest
 import tiny
 
 from topdb.config import load
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.files import digest
 from topdb.results import bundle as bundles

@@ -4,7 +4,7 @@ import math
 import pytest
 import tiny
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.reporting.recomputing import recompute
 from topdb.reporting.reports import write_plots

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.evidence.drift import write_reference
 from topdb.examples import write_examples

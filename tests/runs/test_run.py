@@ -16,8 +16,8 @@ from topdb.datasets.index import Pixels, read_index
 from topdb.engine.progress import Stop
 from topdb.errors import UserError
 from topdb.files import digest
-from topdb.kept import ABOUT, HISTORY, WEIGHTS
 from topdb.results.features import read_features
+from topdb.results.kept import ABOUT, HISTORY, WEIGHTS
 from topdb.results.records import write_history
 from topdb.results.runs import Run
 from topdb.runs.pretraining import pretrain, take_kept

@@ -14,7 +14,7 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
 )
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.files import digest
 from topdb.results.bundle import write_bundle
 

@@ -15,7 +15,7 @@ from topdb.commands.options import (
     ResultsFolder,
     chosen,
 )
-from topdb.config.paper import chosen_paper, read_papers
+from topdb.config.papers import chosen_paper, read_papers
 from topdb.evidence.comparing import compare
 from topdb.results.comparisons import write_comparisons
 

@@ -44,7 +44,7 @@ def plan(
         check_credential_files(Path())
         typer.echo(json.dumps(planned(load(params), profile)))
         return
-    from topdb.config.paper import chosen_paper, read_papers
+    from topdb.config.papers import chosen_paper, read_papers
     from topdb.evidence.chances import chances  # the workflow's plan need not wait for scipy
 
     settings, name, folder = chosen(params, profile, results)

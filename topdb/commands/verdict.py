@@ -13,7 +13,7 @@ from topdb.commands.options import (
     ProfileName,
     chosen,
 )
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import answer
 from topdb.reporting.recomputing import recompute

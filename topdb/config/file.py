@@ -1,13 +1,10 @@
-"""The file `params.yaml` as a whole: read, checked across, and its errors worded."""
+"""The file `params.yaml` as a whole: read, and checked across."""
 
-import re
-import reprlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import Field, PositiveFloat, ValidationError, model_validator
 
 from topdb.config.base import (
@@ -23,10 +20,12 @@ from topdb.config.base import (
     pick,
     require_known,
 )
+from topdb.config.complaints import describe
 from topdb.config.methods import declared, method_files, shadowed
 from topdb.config.profile import ExamplesSettings, Profile
+from topdb.config.yaml_file import read_yaml
 from topdb.errors import UserError
-from topdb.limits import DRAWS, YAML_VALUES, read_text
+from topdb.limits import DRAWS
 
 MOVED = {"delta": "margins", "families": "families"}
 """Keys of the statistics that a paper's file has by now, and what they are called there."""
@@ -82,14 +81,6 @@ class StatisticsSettings(Settings):
                 )
         return content
 
-
-_DEEPEST = 50
-"""Levels of nesting in a parameter file; those we know need eight."""
-
-_LONGEST = 600
-"""Characters of a complaint."""
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 2, 4, 60, 60
 
 _Model = TypeVar("_Model", bound=Settings)
 
@@ -227,7 +218,7 @@ def checked(model: type[_Model], origin: str, **values: object) -> _Model:
     try:
         return model(**values)
     except ValidationError as error:
-        raise UserError(_describe(origin, error, model)) from None
+        raise UserError(describe(origin, error, model)) from None
 
 
 def load(path: Path) -> Params:
@@ -276,37 +267,6 @@ def _without_networks(profile: object) -> object:
     return {key: value for key, value in profile.items() if key not in ("network", "training")}
 
 
-_HALF = re.compile(r"\\(u|U0000)[dD][89a-fA-F][0-9a-fA-F]{2}")
-"""An escape of half a character, which no file, page or tracker can hold."""
-
-
-def read_yaml(path: Path, remedy: str) -> object:
-    """Read a file in YAML's safe subset, in which a key given twice is an error.
-
-    Raises
-    ------
-    UserError
-        The file is missing, to which `remedy` says what to do, or is no such YAML.
-    """
-    try:
-        text = read_text(path)
-        if half := _HALF.search(text):
-            raise ValueError(f"{half[0]}, half of a character")
-        _require_bounded(text)
-        content: object = yaml.load(text, Loader=_UniqueKeys)
-    except FileNotFoundError:
-        raise UserError(f"{path} does not exist: {remedy}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read ({error}): name a readable YAML file.") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {_one_line(error)}. Correct it.") from None
-    # What PyYAML's constructors raise on values that are not what they look like, as 2001-99-99.
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        reason = _printable(str(error) or type(error).__name__)
-        raise UserError(f"{path} holds a value that is none ({reason}): correct it.") from None
-    return content
-
-
 def validated(
     model: type[_Model],
     origin: Path | str,
@@ -325,7 +285,7 @@ def validated(
         context = {METHOD_FOLDERS: tuple(method_folders), ELSEWHERE: elsewhere}
         return model.model_validate(content, context=context)
     except ValidationError as error:
-        raise UserError(_describe(origin, error, model)) from None
+        raise UserError(describe(origin, error, model)) from None
 
 
 def _folders(content: object) -> tuple[Path, ...]:
@@ -338,123 +298,3 @@ def _folders(content: object) -> tuple[Path, ...]:
             with suppress(ValueError):  # which the check of this key tells of
                 found.append(expanded(Path(each)))
     return tuple(found)
-
-
-def _require_bounded(text: str) -> None:
-    """Refuse nesting that would exhaust the stack, where libyaml ends the process, and anchors.
-
-    An anchor that stands for many values is followed wherever its name is: ten lines may be a
-    billion values.
-    """
-    sizes: dict[str | None, int] = {}
-    open_nodes: list[tuple[str | None, int]] = []
-    total = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        total += sizes.get(event.anchor, 0) if isinstance(event, yaml.AliasEvent) else 1
-        if total > YAML_VALUES:
-            raise yaml.YAMLError(f"it holds more than {YAML_VALUES:,} values, anchors followed")
-        if isinstance(event, yaml.CollectionStartEvent):
-            open_nodes.append((event.anchor, total))
-        elif isinstance(event, yaml.CollectionEndEvent):
-            anchor, before = open_nodes.pop()
-            sizes[anchor] = total - before + 1
-        if len(open_nodes) > _DEEPEST:
-            raise yaml.YAMLError(f"it nests more than {_DEEPEST} levels deep")
-
-
-class _UniqueKeys(yaml.CSafeLoader):
-    """YAML's safe subset, in which a key given twice is an error and not a silent override.
-
-    As in YAML 1.2, which DVC reads and writes, `off` and `no` are words and not false.
-    """
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = str(key_node.value)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' is given twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_UniqueKeys.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":bool")]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
-_UniqueKeys.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile("(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-
-
-def _one_line(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        return _printable(f"{error.problem} in line {error.problem_mark.line + 1}")
-    return _printable(" ".join(str(error).split()))
-
-
-def _printable(text: str) -> str:
-    """Return a text without control characters and of bounded length."""
-    text = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
-def _shown(value: object) -> str:
-    """Return a value as it may stand in a sentence, however much it holds."""
-    try:
-        return _SHORT.repr(value)
-    except (ValueError, RecursionError):  # as numbers of thousands of digits do
-        return f"a {type(value).__name__}"
-
-
-def _describe(path: Path | str, error: ValidationError, model: type[Settings]) -> str:
-    """Turn one of pydantic's complaints into a sentence, an unknown key first; count the others."""
-    complaints = error.errors(include_url=False)
-    # A misspelt key is the reason why another one is missing.
-    first = min(complaints, key=lambda each: each["type"] != "extra_forbidden")
-    where = [part for part in first["loc"] if not _is_union_tag(part)]
-    if not where and first["type"] == "model_type":
-        return f"{path} holds no keys: write those that topdb/config describes."
-    key = ".".join(str(part) for part in where)
-    if first["type"] == "extra_forbidden":
-        known = _known_keys(model, where[:-1])
-        sentence = f"{path}: unknown key '{key}'{nearest(str(where[-1]), known)}."
-    elif first["type"] == "missing":
-        sentence = f"{path}: the key '{key}' is missing; add it."
-    elif first["type"] == "value_error":
-        reason = str(first["ctx"]["error"])
-        sentence = f"{path}: {f'{key}: ' if key else ''}{reason}."
-    else:
-        value = first["input"] if not isinstance(first["input"], dict) else "a mapping"
-        near = ""
-        if first["type"] == "literal_error":
-            near = nearest(str(value), re.findall("'([^']*)'", first["ctx"]["expected"]))
-        sentence = f"{path}: '{key}' is {_shown(value)}: {first['msg'].lower()}{near}."
-    more = len(complaints) - 1
-    return _printable(sentence) + (f" ({more} more like it.)" if more else "")
-
-
-def _is_union_tag(part: int | str) -> bool:
-    return part in ("cosine", "milestones", "stairs", "pretraining", "imagenet")
-
-
-def _known_keys(root: type[Settings], where: list[int | str]) -> list[str]:
-    """Return the keys that the parameter object at a position of the file understands."""
-    models: list[type[Settings]] = [root]
-    for part in where:
-        models = [
-            found
-            for model in models
-            for found in _models_in(
-                model.model_fields[str(part)].annotation if part in model.model_fields else model
-            )
-        ]
-    return sorted({key for model in models for key in model.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[Settings]]:
-    if isinstance(annotation, type) and issubclass(annotation, Settings):
-        return [annotation]
-    return [model for inner in get_args(annotation) for model in _models_in(inner)]

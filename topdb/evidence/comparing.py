@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from topdb.config import Params, Profile, StatisticsSettings, rebuilt_methods
-from topdb.config.paper import Claim, Paper, measured
+from topdb.config.paper import Claim, Paper
+from topdb.config.papers import measured
 from topdb.errors import UserError
 from topdb.evidence.cells import Printed, judge_cells, printed_difference, printed_values
 from topdb.evidence.claims import claimed, judge_claims, parts_of_claims

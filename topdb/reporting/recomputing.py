@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topdb.config import Params, rebuilt_methods
-from topdb.config.paper import Paper, chosen_paper, concerning
+from topdb.config.paper import Paper
+from topdb.config.papers import chosen_paper, concerning
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import compare, of_paper

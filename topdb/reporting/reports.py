@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import get_args
 
 from topdb.config import Params, Ranking, rebuilt_methods
-from topdb.config.paper import PAPERS, chosen_paper, read_papers
+from topdb.config.paper import PAPERS
+from topdb.config.papers import chosen_paper, read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import write_answer
 from topdb.evidence.comparing import of_paper, of_table, read_compared

@@ -8,7 +8,8 @@ from itertools import groupby
 from pathlib import Path
 
 from topdb.config import Params, Profile, Ranking, StatisticsSettings, rebuilt_methods
-from topdb.config.paper import DEFAULT, Paper, PrintedRow, PrintedTable, measured
+from topdb.config.paper import DEFAULT, Paper, PrintedRow, PrintedTable
+from topdb.config.papers import measured
 from topdb.evidence.answer import answer, if_best_of, notice
 from topdb.evidence.cells import REBUILT
 from topdb.evidence.comparing import statistics_of

@@ -30,7 +30,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from topdb.config import Params, declared, load_bundled, method_files
-from topdb.config.paper import Paper, read_paper, read_papers
+from topdb.config.paper import Paper
+from topdb.config.papers import read_paper, read_papers
 from topdb.errors import UserError
 from topdb.files import digest, parse_json, replacing
 from topdb.limits import ARCHIVE_FILES, UNPACKED_BYTES, read_text

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from topdb.config.file import read_yaml
+from topdb.config.yaml_file import read_yaml
 from topdb.errors import UserError
 from topdb.limits import lines_of, read_text
 

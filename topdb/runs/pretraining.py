@@ -18,12 +18,12 @@ from topdb.engine.progress import watching
 from topdb.engine.start import write_weights
 from topdb.engine.state import Randomness
 from topdb.files import replacing, write_csv
-from topdb.kept import ABOUT, HISTORY, WEIGHTS, Pretraining
 from topdb.methods import build
 from topdb.methods.backbones import build_backbone
 from topdb.methods.contract import Adam, Cosine, Losses, Method, Moment, Recipe
 from topdb.methods.parts.augmentation import EnlargeAndCrop, Erase, Flip, Normalise
 from topdb.methods.parts.losses import batch_hard_triplet
+from topdb.results.kept import ABOUT, HISTORY, WEIGHTS, Pretraining
 
 _SIZE = (256, 128)
 """Where the profile's scale names none."""

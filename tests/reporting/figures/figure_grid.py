@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import ImageFont
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.reporting.evidence import Evidence
 from topdb.reporting.figures import draw_figure, figure
 from topdb.reporting.plots import Plot

@@ -10,7 +10,7 @@ import pytest
 import tiny
 from page_project import HOSTILE
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.reporting.documents import ClaimLine
 from topdb.reporting.evidence import Evidence

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from topdb.config import Params, dropped_in, nearest
-from topdb.config.paper import PAPERS, read_papers
+from topdb.config.paper import PAPERS
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.evidence.comparing import of_paper, read_compared
 from topdb.reporting.evidence import Evidence
