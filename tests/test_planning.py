@@ -496,3 +496,19 @@ def test_dvc_finds_the_environment_that_nobody_activated(tmp_path, stage):
         check=True,
     )
     assert told.stdout.startswith("found --workflow-profile default")
+
+
+def test_a_profile_plans_its_tests_on_other_data_sets_beside_all_else(here):
+    """Without them the plan is what it was: no step has other parameters, and no key is new."""
+    names = ("market1501", "dukemtmc-reid")
+    datasets = {name: {"layout": name, "root": f"data/{name}"} for name in names}
+    for name in names:
+        (here / "data" / name).mkdir(parents=True)
+    without = plan(tiny.params(here, {"datasets": datasets}), None)
+    crossed = {"market1501": ["dukemtmc-reid"]}
+    with_them = plan(tiny.params(here, {"datasets": datasets, "test_on": crossed}), None)
+    asked = with_them.pop("test_on")
+    assert json.dumps(with_them) == json.dumps(without)
+    assert "test_on" not in json.dumps(without)
+    assert asked["targets"] == crossed
+    assert len(asked["source"]) == 64

@@ -126,6 +126,21 @@ def test_hours_are_worked_out_by_hand():
     )
 
 
+def test_tests_on_other_data_sets_are_counted_as_extractions():
+    settings = {"layout": "market1501", "root": "data"}
+    changes = {"datasets": {"north": settings, "south": settings}, "test_on": {"north": ["south"]}}
+    timings = (timing("baseline", 0.5, 10.0), timing("top-db-net", 1.0, 20.0))
+    steps = dict.fromkeys(METHODS, 0)
+    sizes = {"north": 36000, "south": 72000}
+    workloads = tuple(Workload(name, "index", 1, steps, size) for name, size in sizes.items())
+    found = Estimate(timings, workloads, (), 0.0)
+    wanted = profile(**changes)
+    assert found.crossing_hours(timings[0], wanted) == pytest.approx([2.0])
+    # By seed: 1 + 2 hours and 0.5 + 1 where they were trained, and 2 + 1 on the other data set.
+    last = list(lines(found, wanted, "tiny", "here", "cpu"))[-1]
+    assert "8 runs, 15.0 h of one process (training and extraction, and 4 extractions on" in last
+
+
 def test_methods_with_their_own_batches_and_passes_have_their_own_hours():
     timings = (timing("baseline", 1.0, 1e9), timing("top-db-net", 1.0, 1e9, passes=6))
     steps = {"baseline": 3600, "top-db-net": 1800}

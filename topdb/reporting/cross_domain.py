@@ -178,8 +178,6 @@ def _lost(cell: CrossedCell) -> Entry | None:
     drop = cell.drop
     if math.isnan(drop.estimate):
         return None
-    if math.isnan(drop.low):
-        return Entry(drop.estimate)
     return Entry(drop.estimate, low=drop.low, high=drop.high)
 
 

@@ -46,7 +46,7 @@ class Entry:
     """Of measured entries, as everything below; None with one run."""
     seeds: int | None = None
     low: float | None = None
-    """Of a difference between entries, which has no seeds of its own, and its interval's ends."""
+    """Of a difference between entries alone: the ends of its interval, NaN where it has none."""
     high: float | None = None
     verdict: str = ""
     reason: str = ""

@@ -190,7 +190,7 @@ def summary(entry: Entry) -> str:
     if math.isnan(entry.value):
         return DASH
     if entry.low is not None and entry.high is not None:
-        return f"{entry.value:+.1f} [{entry.low:+.1f}, {entry.high:+.1f}]"
+        return _signed(entry.value, entry.low, entry.high)
     if entry.seeds is None:
         return f"{entry.value:.1f}"
     spread = "" if entry.sd is None else f" ± {entry.sd:.1f}"
@@ -221,10 +221,12 @@ def reason(line: ClaimLine) -> str:
 
 def difference(each: Difference | ClaimPart | ClaimComparison) -> str:
     """Return an estimate with its interval; a dash without runs."""
-    if math.isnan(each.estimate):
-        return DASH
-    interval = "" if math.isnan(each.low) else f" [{each.low:+.1f}, {each.high:+.1f}]"
-    return f"{each.estimate:+.1f}{interval}"
+    return DASH if math.isnan(each.estimate) else _signed(each.estimate, each.low, each.high)
+
+
+def _signed(value: float, low: float, high: float) -> str:
+    interval = "" if math.isnan(low) else f" [{low:+.1f}, {high:+.1f}]"
+    return f"{value:+.1f}{interval}"
 
 
 def p_value(p: float) -> str:

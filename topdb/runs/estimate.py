@@ -81,6 +81,12 @@ class Estimate:
         seconds = steps * timing.step_seconds + workload.test_images / timing.extraction_speed
         return seconds / 3600
 
+    def crossing_hours(self, timing: Timing, profile: Profile) -> list[float]:
+        """Return the hours of each test of a run on another data set, whose size is known."""
+        sizes = {each.name: each.test_images for each in self.workloads}
+        targets = [each.target for each in profile.crossings if each.target in sizes]
+        return [sizes[target] / timing.extraction_speed / 3600 for target in targets]
+
 
 def estimate(
     profile: Profile,
@@ -316,7 +322,7 @@ def lines(found: Estimate, profile: Profile, name: str, machine: str, device: st
     grid = found.pretraining_hours
     for each in found.timings:
         hours = [found.run_hours(each, workload, trained) for workload in found.workloads]
-        grid += sum(hours) * len(profile.seeds)
+        grid += (sum(hours) + sum(found.crossing_hours(each, profile))) * len(profile.seeds)
         yield f"{each.name:14}" + "".join(f"{_span(hour):>18}" for hour in hours)
     sources = ", ".join(f"{each.name} {each.source}" for each in found.workloads)
     yield f"Sizes of the data sets: {sources}." if sources else "No data set has a known size."
@@ -327,6 +333,9 @@ def lines(found: Estimate, profile: Profile, name: str, machine: str, device: st
     else:
         parts = "training and extraction"
         parts += ", and the pretraining" if found.pretraining_hours else ""
+    tests = sum(len(found.crossing_hours(each, profile)) for each in found.timings)
+    if tests:
+        parts += f", and {tests * len(profile.seeds)} extractions on other data sets"
     whose = "of one GPU" if device == "cuda" else "of one process"
     yield f"The whole grid: {runs} runs, {_span(grid)} {whose} ({parts})."
     if found.unknown:
