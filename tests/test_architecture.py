@@ -12,7 +12,8 @@ COMMON = {"errors", "files", "kinds", "limits"}
 ROOMS = {
     "errors": set(),
     "checkout": set(),
-    "fingerprint": {"errors", "files"},
+    "litter": set(),
+    "fingerprint": {"errors", "files", "litter"},
     "code": set(),
     "limits": {"errors"},
     "kinds": {"errors"},
@@ -21,7 +22,7 @@ ROOMS = {
     "parquet": {"errors", "limits"},
     "results": {"config", "metrics", "parquet"} | COMMON,
     "evidence": {"config", "datasets", "results", "metrics", "statistics"} | COMMON,
-    "datasets": {"config", "parquet"} | COMMON,
+    "datasets": {"config", "litter", "parquet"} | COMMON,
     "drawn": {"config", "datasets", "fingerprint"} | COMMON,
     "methods": {"config"} | COMMON,
     "engine": {"config", "datasets", "methods", "pickled", "results"} | COMMON,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from topdb.files import digest, write_text
+from topdb.litter import is_litter
 
 _MANY = 2000
 """Files from which reading them all is announced."""
@@ -20,9 +21,9 @@ def fingerprint(root: Path, less: str = "", note: bool = True) -> str:
 
     Times are no part of it, since a checkout renews them. They only tell which files have to be
     read again: those whose size, times or inode are others than when they were last read, which is
-    noted beside the folder, or in the user's cache where nothing can be written there. What is
-    still being written is left out, and folders with a CACHEDIR.TAG, whose content follows from
-    the rest.
+    noted beside the folder, or in the user's cache where nothing can be written there. Left out are
+    what is still being written, what systems leave in folders (`topdb.litter`), and folders with a
+    CACHEDIR.TAG, whose content follows from the rest.
 
     Parameters
     ----------
@@ -61,7 +62,8 @@ def _look(folder: Path, before: str = "") -> Iterator[tuple[str, list[int]]]:
         return
     for entry in entries:
         name = before + os.fsencode(entry.name).decode("latin-1")
-        if entry.name.endswith(".partial") or _leads_back(entry, folder):
+        passed = entry.name.endswith(".partial") or is_litter(entry.name)
+        if passed or _leads_back(entry, folder):
             continue
         if entry.is_dir():
             yield from _look(Path(entry), f"{name}/")

@@ -1,6 +1,7 @@
 """`topdb add` with the real dvc, and its push and pull to a folder and to an S3 server."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -222,7 +223,8 @@ def test_a_folder_that_holds_the_place_of_its_copy_is_refused(
 def test_what_is_not_there_is_named(project: Path, tmp_path: Path) -> None:
     assert "nothing.zip does not exist" in refusal(tmp_path / "nothing.zip")
     (tmp_path / "text.zip").write_text("no archive")
-    assert "text.zip cannot be unpacked" in refusal(tmp_path / "text.zip")
+    said = "text.zip is text ('no archive'), not a zip or tar archive: name the archive"
+    assert said in refusal(tmp_path / "text.zip")
 
 
 def test_outside_of_a_dvc_repository(
@@ -255,6 +257,111 @@ def test_a_failing_dvc_add_is_undone(project: Path, market: Path) -> None:
     assert message.startswith("`dvc add data/market1501` failed (")
     assert not (project / "data/market1501").exists()
     assert not (project / "data/market1501.dvc").exists()
+
+
+def git(project: Path, *arguments: str) -> None:
+    author = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
+    subprocess.run(["git", *author, *arguments], cwd=project, check=True, capture_output=True)
+
+
+def test_without_git_dvc_is_told_so(
+    project: Path, market: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a copy of the project without its `.git`."""
+    dvc(project, "config", "--unset", "core.no_scm")
+    added(market)
+    said = capsys.readouterr().err
+    assert "there is no git here, so core.no_scm is set in .dvc/config.local" in said
+    assert said.count("\n") == 1
+    assert "no_scm = true" in (project / ".dvc/config.local").read_text()
+    assert dvc(project, "status").strip() == "Data and pipelines are up to date."
+
+
+def test_what_git_has_already_is_told(project: Path, market: Path) -> None:
+    dvc(project, "config", "--unset", "core.no_scm")
+    place = Path(shutil.copytree(market, "data/market1501"))
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "commit", "--quiet", "--message", "x")
+    said = refusal(place)
+    assert "failed (output 'market1501' is already tracked by SCM" in said
+    assert "git rm -r --cached 'market1501'" in said
+    assert images_below(place) == images_below(market)
+    assert not Path("data/market1501.dvc").exists()
+
+
+def test_a_folder_that_dvc_has_as_a_whole_takes_no_second_record(
+    project: Path, market: Path
+) -> None:
+    (project / "data").mkdir()
+    (project / "data/other.txt").write_text("x")
+    dvc(project, "add", "data")
+    before = (project / "data.dvc").read_bytes()
+    assert "data is under DVC as a whole (data.dvc), and market1501 would be" in refusal(market)
+    assert (project / "data.dvc").read_bytes() == before
+    assert [path.name for path in (project / "data").iterdir()] == ["other.txt"]
+
+
+def test_a_cache_that_cannot_be_written_is_told_and_nothing_is_left(
+    project: Path, market: Path
+) -> None:
+    (project / ".dvc/cache").write_text("a file where the folder belongs")
+    said = refusal(market)
+    assert re.match(r"`dvc add data/market1501` failed \(.*[Nn]ot a directory", said)
+    assert not (project / "data").exists()
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for folders alone, where we may make one."""
+    place = tmp_path / "full"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def test_a_full_disk_under_the_cache_is_told_though_dvc_exits_with_0(
+    project: Path, market: Path, full_disk: Path
+) -> None:
+    dvc(project, "cache", "dir", str(full_disk / "cache"))
+    said = refusal(market)
+    assert re.match(r"`dvc add data/market1501` failed \(.*No space left on device", said)
+    assert said.count("\n") == 0
+    assert not (project / "data/market1501").exists()
+    assert not (project / "data/market1501.dvc").exists()
+
+
+def test_another_dvc_that_holds_the_lock_is_told(project: Path, market: Path) -> None:
+    holding = (
+        "import sys; from dvc.lock import Lock; held = Lock('.dvc/tmp/lock'); held.lock();"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    (project / ".dvc/tmp").mkdir(exist_ok=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        assert "failed (Unable to acquire lock" in refusal(market)
+        other.communicate()
+    assert not (project / "data").exists()
+
+
+def test_litter_is_not_copied(project: Path, market: Path) -> None:
+    for name in ("Thumbs.db", "query/.AppleDouble/x", "@eaDir/a/x.jpg", "$RECYCLE.BIN/x", "._x"):
+        (market / name).parent.mkdir(parents=True, exist_ok=True)
+        (market / name).write_bytes(b"litter")
+    added(market)
+    place = project / "data/market1501"
+    assert {path.name for path in place.iterdir()} == {
+        "bounding_box_train",
+        "bounding_box_test",
+        "query",
+    }
+    assert images_below(place).keys() == {each for each in images_below(market) if "@" not in each}
 
 
 def test_a_dead_processs_staging_is_removed(project: Path, market: Path) -> None:

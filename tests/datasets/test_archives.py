@@ -3,6 +3,7 @@ import gzip
 import io
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -14,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from topdb.datasets import adding
-from topdb.datasets.adding import unpack
+from topdb.datasets import archives
+from topdb.datasets.archives import unpack
 from topdb.errors import UserError
 
 CONTENT = {"set/query/a.jpg": b"\xff\xd8" + bytes(range(256)) * 20, "set/empty": b"", "b": b"b"}
@@ -157,23 +158,23 @@ def test_an_encrypted_zip_is_named(tmp_path: Path) -> None:
 def test_what_unpacks_without_end_is_stopped(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(adding, "FREE_GROWTH", 10_000)
-    monkeypatch.setattr(adding, "GROWTH", 0)
-    monkeypatch.setattr(adding, "_CHUNK", 1000)
+    monkeypatch.setattr(archives, "FREE_GROWTH", 10_000)
+    monkeypatch.setattr(archives, "GROWTH", 0)
+    monkeypatch.setattr(archives, "_CHUNK", 1000)
     bomb = KINDS[kind](tmp_path / kind, {f"zeros-{n}": bytes(5000) for n in range(20)})
     assert "unpacks to more than 10,000 bytes" in refusal(bomb, tmp_path / "out")
     assert sum(map(len, files_below(tmp_path / "out").values())) <= 11_000
 
 
 def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adding, "MOST_FILES", 3)
+    monkeypatch.setattr(archives, "MOST_FILES", 3)
     path = write_zip(tmp_path / "a.zip", {str(n): b"" for n in range(4)})
     assert "holds more than 3 files" in refusal(path, tmp_path / "out")
 
 
 def test_a_disk_without_room_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type("Usage", (), {"free": 100})
-    monkeypatch.setattr("topdb.datasets.adding.shutil.disk_usage", lambda path: usage)
+    monkeypatch.setattr("topdb.datasets.archives.shutil.disk_usage", lambda path: usage)
     path = write_zip(tmp_path / "a.zip", CONTENT)
     assert "does not fit on the disk" in refusal(path, tmp_path / "out")
 
@@ -185,7 +186,8 @@ def test_a_truncated_archive_is_named(kind: str, share: float, tmp_path: Path) -
     # Half of a bare tar's size may be the padding after its end.
     whole = 9 * 3584 if kind == "a.tar" else path.stat().st_size
     os.truncate(path, int(share * whole))
-    assert "cut short" in refusal(path, tmp_path / "out")
+    said = "cut short" if share else "is empty"
+    assert said in refusal(path, tmp_path / "out")
 
 
 def test_a_tar_that_ends_between_two_files_is_cut_short(tmp_path: Path) -> None:
@@ -197,8 +199,7 @@ def test_a_tar_that_ends_between_two_files_is_cut_short(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"hello",
-        b"",
+        b"\0" * 99,
         b"PK\x03\x04",
         gzip.compress(b"text", mtime=0),
         bz2.compress(b"x"),
@@ -209,6 +210,27 @@ def test_what_is_no_archive_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "set.zip"
     path.write_bytes(content)
     assert "is no zip or tar archive" in refusal(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "is empty: fetch or copy it again"),
+        (b"<!DOCTYPE html>", "is an HTML page .*, not a zip or tar archive: the download needs"),
+        (b"Rar!\x1a\x07\x00", "is a RAR archive .*: unpack it yourself and add the folder"),
+        (b"7z\xbc\xaf\x27\x1c", "is a 7z archive .*: unpack it yourself and add the folder"),
+        (b"\x89HDF\r\n\x1a\n", "is an HDF5 file .*: name the archive, or the folder that holds"),
+        (b"\xff\xd8\xff\xe0", "is a JPEG image .*: name the archive, or the folder that holds"),
+        (b"version https://git-lfs", "is a pointer of git-lfs .*: run `git lfs pull`"),
+        (b"hello", r"is text \('hello'\), not a zip or tar archive: name the archive, or"),
+    ],
+)
+def test_a_download_that_is_something_else_is_told(
+    content: bytes, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "set.zip"
+    path.write_bytes(content)
+    assert re.search(f"set.zip .*{said}", refusal(path, tmp_path / "out"))
 
 
 def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
@@ -276,8 +298,10 @@ def test_what_controls_a_tool_is_refused_and_never_written(
     assert set(files_below(tmp_path)) == {kind, "out/set/a.jpg"}
 
 
-def test_what_a_mac_leaves_anywhere_is_left_out(kind: str, tmp_path: Path) -> None:
-    files = {"set/a.jpg": b"1", "set/.DS_Store": b"2", "set/._a.jpg": b"3", "Makefile": b"4"}
+def test_what_systems_leave_anywhere_is_left_out(kind: str, tmp_path: Path) -> None:
+    litter = [".DS_Store", "._a.jpg", "Thumbs.db", "desktop.ini", "@eaDir/a.jpg", ".AppleDouble/a"]
+    litter += ["$RECYCLE.BIN/a", "#recycle/a.jpg", "System Volume Information/a", ".Trashes/a"]
+    files = {"set/a.jpg": b"1", "Makefile": b"4", **{f"set/{name}": b"2" for name in litter}}
     unpack(KINDS[kind](tmp_path / kind, files), tmp_path / "out")
     assert set(files_below(tmp_path / "out")) == {"set/a.jpg", "Makefile"}
 

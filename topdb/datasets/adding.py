@@ -1,179 +1,17 @@
-"""Archives unpacked without harm, and a data set put in its place, under DVC."""
+"""A data set put in its place, under DVC."""
 
-import errno
-import lzma
 import os
 import shutil
-import stat
-import struct
-import subprocess
-import sys
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
 
-import yaml
-
-from topdb.datasets.control import control_error, is_control, is_litter, require_no_control
+from topdb.datasets.archives import unpack
+from topdb.datasets.control import require_no_control
+from topdb.datasets.dvc import dvc_add, find_dvc, forget, require_repository
 from topdb.datasets.reading import Source, Verification, verify
-from topdb.datasets.records import CACHE_TAG
 from topdb.errors import UserError
-
-GROWTH = 20
-"""Images and MATLAB files are compressed already: what unpacks to much more is no data set."""
-
-FREE_GROWTH = 2**30
-"""Bytes that any archive may unpack to."""
-
-MOST_FILES = 2_000_000
-
-_ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
-_BLOCK = 512
-_CHUNK = 2**20
-
-
-def unpack(archive: Path, target: Path) -> None:
-    """Unpack a zip or tar archive, the latter compressed or not, into a folder that is made.
-
-    Only files and folders are written, with the user's own permissions. On any error some of the
-    files may have been written; the caller removes the folder.
-
-    Raises
-    ------
-    UserError
-        The archive is none or cut short or encrypted, a path in it leads out of the folder, is
-        there twice or controls a tool, it holds a link or a device, or it unpacks to far more than
-        its own size or than the disk has room for. The message names the archive and the path.
-    """
-    target.mkdir(parents=True)
-    with archive.open("rb") as stream:
-        is_zip = stream.read(4) in _ZIP_MAGIC
-    writer = _Writer(archive, target)
-    with _broken_is_a_mistake(archive):
-        for name, content in _zip_files(archive) if is_zip else _tar_files(archive):
-            writer.write(name, content)
-
-
-class _Writer:
-    """Writes an archive's files, and stops where it leads out of the folder or has no end."""
-
-    def __init__(self, archive: Path, target: Path) -> None:
-        self._archive = archive
-        self._target = target
-        self._most = max(FREE_GROWTH, GROWTH * archive.stat().st_size)
-        self._room = shutil.disk_usage(target).free
-        self._written = 0
-        self._files = 0
-
-    def write(self, name: str, content: IO[bytes]) -> None:
-        parts = self._safe_parts(name)
-        if is_litter(parts):
-            return
-        if any(map(is_control, parts)):
-            raise control_error(self._archive, name)
-        self._files += 1
-        if self._files > MOST_FILES:
-            raise self._refusal(f"holds more than {MOST_FILES:,} files")
-        path = self._target.joinpath(*parts)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            out = path.open("xb")
-        except (FileExistsError, NotADirectoryError):
-            raise self._refusal(f"holds {name!r} twice") from None
-        with out:
-            while chunk := content.read(_CHUNK):
-                self._count(len(chunk))
-                out.write(chunk)
-
-    def _count(self, size: int) -> None:
-        self._written += size
-        if self._written > self._most:
-            raise self._refusal(f"unpacks to more than {self._most:,} bytes, which no images do")
-        if self._written > self._room:
-            raise UserError(
-                f"{self._archive} does not fit on the disk of {self._target.parent}, which has "
-                f"{self._room:,} bytes left: make room."
-            )
-
-    def _safe_parts(self, name: str) -> tuple[str, ...]:
-        if "\0" in name:
-            raise self._refusal(f"holds the path {name!r}, which no file can have")
-        path = PurePosixPath(name.replace("\\", "/"))
-        parts = tuple(part for part in path.parts if part != ".")
-        if path.is_absolute() or ".." in parts or not parts or ":" in parts[0]:
-            raise self._refusal(f"holds the path {name!r}, which leads out of its folder")
-        return parts
-
-    def _refusal(self, what: str) -> UserError:
-        return UserError(f"{self._archive} {what}: get the archive from its authors.")
-
-
-def _zip_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(archive) as opened:
-        for info in opened.infolist():
-            kind = stat.S_IFMT(info.external_attr >> 16)
-            if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _no_file(archive, info.filename)
-            if info.flag_bits & 1:
-                raise UserError(
-                    f"{archive} is encrypted: unpack it with its password and add the folder."
-                )
-            if not info.filename.endswith("/"):  # is_dir() breaks on an empty name
-                with opened.open(info) as content:
-                    yield info.filename, content
-
-
-def _tar_files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(archive) as opened:
-        for member in opened:
-            content = opened.extractfile(member) if member.isreg() else None
-            if content is not None:
-                yield member.name, content
-            elif not member.isdir():
-                raise _no_file(archive, member.name)
-        # Where the file ends between two members, tarfile takes that for the archive's end.
-        assert opened.fileobj is not None
-        opened.fileobj.seek(opened.offset)
-        if len(opened.fileobj.read(_BLOCK)) < _BLOCK:
-            raise tarfile.ReadError("unexpected end of data")
-
-
-def _no_file(archive: Path, name: str) -> UserError:
-    return UserError(
-        f"{archive} holds {name!r}, a link or device, where only files and folders belong: unpack "
-        "it yourself and add the folder."
-    )
-
-
-@contextmanager
-def _broken_is_a_mistake(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        zlib.error,
-        lzma.LZMAError,
-        struct.error,  # of a header that ends early
-        ValueError,  # of a path that is no UTF-8, or a place before the beginning
-        EOFError,
-        NotImplementedError,
-        OSError,
-    ) as error:
-        # What the system refuses has a number; what a decompressor finds broken has none, and a
-        # place beyond the file's end is invalid.
-        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"{archive} cannot be unpacked ({reason}); it is no zip or tar archive, or is cut "
-            "short: download it again."
-        ) from None
-
+from topdb.litter import is_litter
 
 Told = Callable[[Verification], None]
 
@@ -197,8 +35,8 @@ def add(
     """
     target = data / name
     record = data / f"{name}.dvc"
-    program = _dvc()
-    _require_repository(program, data)
+    program = find_dvc()
+    require_repository(program, target)
     if not given.exists():
         raise UserError(f"{given} does not exist: name the folder or archive of the data set.")
     _remove_stale(target)
@@ -208,9 +46,9 @@ def add(
         _verify(name, source, told, allow_partial)
         before = record.read_bytes() if record.exists() else None
         try:
-            _dvc_add(program, target)
+            dvc_add(program, target)
         except UserError:
-            _forget(program, record, before)
+            forget(program, record, before)
             raise
         return record
     _require_free(target, record, name)
@@ -229,9 +67,9 @@ def add(
             _require_free(target, record, name)
             raise
         try:
-            _dvc_add(program, target)
+            dvc_add(program, target)
         except BaseException:
-            _forget(program, record, None)
+            forget(program, record, None)
             target.rename(staging / "undone")
             raise
     return record
@@ -257,6 +95,8 @@ def _brought(given: Path, content: Path) -> Path:
 
 def _copy(given: Path, content: Path) -> None:
     for folder, folders, files in os.walk(given):
+        folders[:] = [name for name in folders if not is_litter(name)]
+        files = [name for name in files if not is_litter(name)]
         for name in [*folders, *files]:
             path = Path(folder, name)
             if path.is_symlink() or not (path.is_file() or path.is_dir()):
@@ -320,95 +160,6 @@ def _require_free(target: Path, record: Path, name: str) -> None:
             f"{record} is there already: `dvc pull {record}` brings its images; remove it to add "
             "others."
         )
-
-
-def _dvc() -> str:
-    # An environment that is not activated has its programs beside its Python.
-    beside = Path(sys.executable).with_name("dvc")
-    program = shutil.which("dvc") or (str(beside) if beside.is_file() else None)
-    if program is None:
-        raise UserError(
-            "the program dvc is not installed: `pip install dvc` (dvc-s3 for an S3 remote), and "
-            "run the same command again."
-        )
-    return program
-
-
-def _require_repository(program: str, data: Path) -> None:
-    there = data.absolute()
-    while not there.is_dir():
-        there = there.parent
-    if _run(program, "root", folder=there).returncode:
-        raise UserError(
-            f"{data} lies in no DVC repository: run `dvc init` (`dvc init --no-scm` without git) "
-            "in the project's folder first."
-        )
-
-
-def _dvc_add(program: str, target: Path) -> None:
-    _done(_run(program, "add", "--quiet", target.name, folder=target.parent), f"add {target}")
-    _require_all_recorded(program, target)
-
-
-def _done(run: subprocess.CompletedProcess[str], command: str) -> list[str]:
-    """Return the lines that `dvc` printed; raise a UserError where it failed."""
-    if run.returncode:
-        lines = [line for line in run.stderr.splitlines() if line.strip()]
-        reason = lines[0].removeprefix("ERROR: ").rstrip(".") if lines else "no reason given"
-        raise UserError(f"`dvc {command}` failed ({reason}): mend that and add it again.")
-    return run.stdout.splitlines()
-
-
-def _require_all_recorded(program: str, target: Path) -> None:
-    """Raise a UserError where DVC left out files that a checkout would then lack."""
-    there = _files(target)
-    record = target.with_name(f"{target.name}.dvc")
-    (out,) = yaml.safe_load(record.read_text(encoding="utf-8"))["outs"]
-    if (out.get("nfiles"), out.get("size")) == (len(there), sum(there.values())):
-        return  # listing takes long
-    arguments = ("list", ".", target.name, "--recursive", "--dvc-only")
-    listed = _done(_run(program, *arguments, folder=target.parent), f"list {target}")
-    missing = sorted(set(there) - set(listed))
-    if missing:
-        raise UserError(
-            f"DVC leaves out {len(missing):,} of the {len(there):,} files of {target} (first "
-            f"{missing[0]}), and a checkout would lack them: `dvc check-ignore --details "
-            f"{target / missing[0]}` names the pattern in a .dvcignore; mend it and add it again."
-        )
-
-
-def _files(root: Path) -> dict[str, int]:
-    """Return each file's size by its path, without what follows from others or is unfinished."""
-    found = {}
-    for place, folders, files in os.walk(root):
-        if CACHE_TAG in files and Path(place) != root:
-            folders.clear()
-            continue
-        for name in files:
-            path = Path(place, name)
-            if not name.endswith(".partial"):
-                found[path.relative_to(root).as_posix()] = path.stat().st_size
-    return found
-
-
-def _forget(program: str, record: Path, before: bytes | None) -> None:
-    """Undo what DVC recorded: back to what the record was before, if there was one."""
-    if before is not None:
-        record.write_bytes(before)
-    elif record.exists():
-        _run(program, "remove", "--quiet", record.name, folder=record.parent)
-        record.unlink(missing_ok=True)
-
-
-def _run(program: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [program, *arguments],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def _alive(pid: int) -> bool:

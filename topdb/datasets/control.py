@@ -7,20 +7,13 @@ acts only where somebody calls its tool on purpose, as a Makefile, is none.
 """
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 
 from topdb.errors import UserError
+from topdb.litter import is_litter
 
 _OF_DVC = ("dvc.yaml", "dvc.lock")
 _OF_BARE_GIT = {"head", "objects", "refs"}
-_LITTER = ("__macosx", ".ds_store")
-_RESOURCE_FORK = "._"
-
-
-def is_litter(parts: Iterable[str]) -> bool:
-    """Whether a path is something that a Mac leaves in archives and folders."""
-    return any(name.lower() in _LITTER or name.startswith(_RESOURCE_FORK) for name in parts)
 
 
 def is_control(name: str) -> bool:
@@ -38,8 +31,9 @@ def require_no_control(folder: Path, given: Path) -> None:
     """
     for place, folders, files in os.walk(folder):
         within = Path(place).relative_to(folder)
+        folders[:] = [name for name in folders if not is_litter(name)]
         for name in sorted([*folders, *files]):
-            if is_control(name) and not is_litter([name]):
+            if is_control(name) and not is_litter(name):
                 raise control_error(given, (within / name).as_posix())
         if {name.lower() for name in [*folders, *files]} >= _OF_BARE_GIT:
             raise control_error(given, (within / "HEAD").as_posix())

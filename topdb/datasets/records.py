@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from topdb.errors import UserError
+from topdb.litter import is_litter
 
 Split = Literal["train", "query", "gallery"]
 
@@ -80,22 +81,13 @@ DEPTH = 2
 TOLD = 10
 """Problems of one kind that a message names; it counts the others."""
 
-_LITTER = frozenset(
-    {
-        *("thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "system volume information"),
-        *("icon\r", "__macosx", "@eadir", "#recycle", "#snapshot", "lost+found"),
-    }
-)
-"""What Windows, macOS and network storage leave in folders, in small letters."""
 
-
-def is_litter(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that systems leave wherever they look."""
-    return name.startswith(".") or name.lower() in _LITTER
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or is_litter(name)
 
 
 def image_names(folder: Path) -> list[str]:
-    """Return the names of the files in a folder, sorted, without litter (`is_litter`).
+    """Return the names of the files in a folder, sorted, without hidden ones and litter.
 
     The released Market-1501 archive holds some.
 
@@ -116,7 +108,7 @@ def image_names(folder: Path) -> list[str]:
         raise UserError(
             f"the folder {folder} cannot be read ({error.strerror}): mend its permissions."
         ) from None
-    names = sorted(name for name in found if not is_litter(name))
+    names = sorted(name for name in found if not _is_passed_over(name))
     folders = [name for name in names if found[name]]
     if folders:
         verb, them = ("is a folder", "it") if len(folders) == 1 else ("are folders", "them")
@@ -205,12 +197,10 @@ def below(root: Path, folder: Path) -> str:
 def _folders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            names = [
-                entry.name for entry in entries if entry.is_dir() and not is_litter(entry.name)
-            ]
+            names = [each.name for each in entries if each.is_dir()]
     except OSError:
         return []
-    inner = (folder / name for name in sorted(names))
+    inner = (folder / name for name in sorted(names) if not _is_passed_over(name))
     return [each for each in inner if not (each / CACHE_TAG).exists()]
 
 
