@@ -10,7 +10,7 @@ import pytest
 import tiny
 
 from topdb.config import load
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.reporting.cross_domain import cross_domain_document
 from topdb.reporting.recomputing import recompute

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny
 
-from topdb.config.paper import read_papers
+from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.files import digest
 from topdb.results.bundle import opened, write_bundle
