@@ -222,6 +222,7 @@ def environment(folder: Path) -> dict[str, str]:
         "PYTEST_ADDOPTS": "tests/test_files.py -p no:cacheprovider",
         "PYTEST_XDIST_AUTO_NUM_WORKERS": "1",
         "MLFLOW_PORT": str(free_port()),  # in place of 5000, where another may listen
+        "MLFLOW_WORKERS": "1",
     }
 
 

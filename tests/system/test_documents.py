@@ -19,7 +19,7 @@ from system import documents
 from system.conftest import tiny_params
 
 NOT_RUN = {"SLURM": 3, "Kubernetes": 1, "text": 1}
-ON_REQUEST = 8
+ON_REQUEST = 9
 LEAST = 30
 README_WORDS = 900
 DOCS_WORDS = 9_000
@@ -33,6 +33,13 @@ def params() -> dict:
     mini["seeds"] = [1, 2, 3]
     mini["rankings"] = ["plain"]
     mini["snapshots"] = {"methods": []}
+    second = tiny_params()["profiles"]["mini"]["datasets"]["cuhk03-detected"]
+    content["profiles"]["cross"] = {
+        **mini,
+        "seeds": [1, 2],
+        "datasets": {**mini["datasets"], "cuhk03-detected": second},
+        "test_on": "all",
+    }
     paper = tiny.content()["profiles"]["tiny"]
     paper["methods"] = ["baseline", "top-db-net"]
     paper["snapshots"] = {"methods": []}
