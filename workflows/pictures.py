@@ -7,7 +7,7 @@ driven as in the tests.
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +19,45 @@ import browser  # noqa: E402 (it lies beside the tests)
 WIDTH, HEIGHT = 1280, 800
 RUNS = Path("results/mini/market1501")
 IMAGES = Path("data/mini/market1501")
+PICTURES = {
+    "page.png": ("report", ""),
+    "lists.png": ("report", "#lists"),
+    "comparison.png": ("comparison", ""),
+}
+"""By name: the page, and what of it stands at the top of the window."""
 
 
-def above(tab: Any, selector: str) -> None:
-    """Scroll until an element stands at the top of the window."""
-    found = tab.run(f"Boolean(document.querySelector({selector!r}))")
-    if not found:
-        raise SystemExit(f"the page has no {selector}: write it again (`make all`).")
-    tab.run(f"document.querySelector({selector!r}).scrollIntoView({{behavior: 'instant'}})")
-
-
-def taken(tab: Any, reports: Path, comparison: Path) -> Iterator[str]:
-    """Yield the name of each picture, when the tab shows it."""
-    tab.open(reports / "index.html", WIDTH, HEIGHT)
-    yield "page.png"
-    above(tab, "#lists")
-    yield "lists.png"
-    tab.open(comparison / "index.html", WIDTH, HEIGHT)
-    yield "comparison.png"
+def take(tab: Any, pages: Mapping[str, Path], folder: Path) -> None:
+    """Write every picture into a folder."""
+    for name, (page, selector) in PICTURES.items():
+        tab.open(pages[page], WIDTH, HEIGHT)
+        if selector:
+            if not tab.run(f"Boolean(document.querySelector({selector!r}))"):
+                raise SystemExit(f"{pages[page]} has no {selector}: write it again (`make all`).")
+            tab.run(f"document.querySelector({selector!r}).scrollIntoView({{behavior: 'instant'}})")
+        tab.screenshot(folder / name)
 
 
 def compared(folder: Path) -> Path:
-    """Compare two methods of the grid, with their images."""
+    """Compare two methods of the grid, with their images; return the page."""
     command = ["topdb", "compare", str(RUNS / "baseline"), str(RUNS / "top-db-net")]
     command += ["--out", str(folder), "--images", str(IMAGES)]
     subprocess.run(command, cwd=ROOT, check=True)
-    return folder
+    return folder / "index.html"
 
 
 def main() -> None:
     """Write every picture into docs/."""
     if not browser.PROGRAM:
         raise SystemExit("no Chromium: apt-get install chromium")
-    reports = ROOT / "reports"
-    if not (reports / "index.html").is_file():
+    report = ROOT / "reports/index.html"
+    if not report.is_file():
         raise SystemExit("no reports/index.html to take pictures of: run `make all` first.")
     with tempfile.TemporaryDirectory() as folder:
-        comparison = compared(Path(folder, "comparison"))
+        pages = {"report": report, "comparison": compared(Path(folder, "comparison"))}
         with browser.chromium(Path(folder, "profile")) as tab:
-            for name in taken(tab, reports, comparison):
-                tab.screenshot(ROOT / "docs" / name)
-                print(f"docs/{name}")
+            take(tab, pages, ROOT / "docs")
+    print("\n".join(f"docs/{name}" for name in PICTURES))
 
 
 if __name__ == "__main__":
