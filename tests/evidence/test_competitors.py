@@ -171,8 +171,8 @@ def test_table_2_has_a_measured_row_of_each_method_under_its_published_title(stu
     lines = [line for line in text.splitlines() if line.startswith("| BoT (Luo 2019) |")]
     published, measured = (line.strip("| ").split(" | ")[1:] for line in lines)
     assert published[0] == "85.9<sub>6</sub>†"
-    assert measured[0] == "85.9 ± 0.1 (5)<sub>6</sub><br>REPRODUCED, ±0.2"
-    assert re.fullmatch(r"[\d.]+ ± 0\.1 \(5\)<sub>9</sub>", measured[4])  # printed nowhere
+    assert measured[0] == "85.9±0.1<sub>6</sub>&nbsp;✓<br><sub>85.9, ±0.2</sub>"
+    assert re.fullmatch(r"[\d.]+±0\.1<sub>9</sub>", measured[4])  # printed nowhere
     for title in ("BoT+RK (Luo 2019)", "MGN (Wang 2018)", "MGN+RK (Wang 2018)"):
         assert any(line.startswith(f"| {title} |") and "±" in line for line in text.splitlines())
     notes = text.partition("## Notes")[2]

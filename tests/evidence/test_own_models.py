@@ -89,7 +89,7 @@ def test_models_that_cannot_be_told_apart_share_their_places(tmp_path):
     found = compare(folders)
     assert "cannot be told apart" in found.sentence
     assert [(each.first, each.last) for each in found.of("mAP")] == [(1, 2), (1, 2)]
-    assert found.pairs_of("mAP")[0].verdict == "open"
+    assert found.pairs_of("mAP")[0].verdict == "undecided"
 
 
 def test_one_run_against_one_is_about_these_checkpoints(two):

@@ -36,20 +36,20 @@ def cells(document: str, method: str) -> list[list[str]]:
     return [line[1:] for line in lines if line[0] == method]
 
 
-def test_measured_cells_show_mean_deviation_and_seeds(tmp_path):
+def test_measured_cells_show_mean_deviation_and_the_published_value(tmp_path):
     write_results(tmp_path / "results")
     document = render(tmp_path)
     # 50 and 54: mean 52, deviation 2.8; three of four queries right in both. Behind the verdict the
     # margin that would do: the difference and 7.92, t at 0.96 with one degree, times 2.8 / sqrt(2).
     assert cells(document, "Baseline")[-1] == [
-        "52.0 ± 2.8 (2)<br>INCONCLUSIVE (3 seeds), ±49.1",
-        "75.0 ± 0.0 (2)<br>BELOW, ±19.1",
+        "52.0±2.8&nbsp;?<br><sub>85.2, ±49.1, 3 seeds</sub>",
+        "75.0±0.0&nbsp;▼<br><sub>94.1, ±19.1</sub>",
     ]
     # With two seeds one more run could fall anywhere: 65 ± 12.7 x 7.1 x 1.22. Three would show that
     # the mean is beyond the margin, and nine that the published run is none of these.
     assert cells(document, "Top-DB-Net")[-1] == [
-        "65.0 ± 7.1 (2)<br>INCONCLUSIVE (9 seeds), ±60.4",
-        "75.0 ± 0.0 (2)<br>BELOW, ±19.9",
+        "65.0±7.1&nbsp;?<br><sub>85.8, ±60.4, 9 seeds</sub>",
+        "75.0±0.0&nbsp;▼<br><sub>94.9, ±19.9</sub>",
     ]
     assert cells(document, "Top-DB-Net")[0] == ["85.8", "94.9"]  # the published row
     assert "Incomplete" not in document
@@ -60,8 +60,44 @@ def test_differences_to_the_reference_are_shown_with_their_tests(tmp_path):
     document = render(tmp_path)
     (row,) = [line for line in document.splitlines() if line.startswith("| Market-1501 |")]
     assert "+13.0 [" in row
-    assert row.rstrip(" |").endswith("2/2")
-    assert "no p of the 2 comparisons (plain) can fall below 0.67" in document
+    # 2 + 2 seeds have six labellings: two comparisons cannot fall below 2 x 2 / 6. Four seeds have
+    # 70, and reach 4 / 70, five 4 / 252.
+    assert "With 2 + 2 seeds no p of the 2 comparisons (plain) can fall below 0.67" in document
+    assert "5 + 5 seeds could bring it to 0.05." in document
+    assert "two-sided. 2 seeds of each method.\n" in document
+    assert "| Data set | Method | Δ mAP [95 %] | p | Δ R1 [95 %] | p |\n" in document
+    assert "Holm over" not in document
+
+
+def test_an_adjusted_p_that_can_say_something_is_shown(tmp_path):
+    seeds = [1, 2, 3, 4, 5]
+    for method, ap in (("baseline", 0.5), ("top-db-net", 0.7)):
+        for seed in seeds:
+            folder = tiny.write_run(tmp_path / "results", "market1501", method, seed)
+            tiny.write_queries(folder, [ap + seed / 100] * 4, first=[1, 1, 1, 2])
+    document = render(tmp_path, changes={"seeds": seeds})
+    (row,) = [line for line in document.splitlines() if line.startswith("| Market-1501 |")]
+    assert row.startswith("| Market-1501 | Top-DB-Net | +20.0 [")
+    assert "] | 0.008 | 0.016 | " in row  # 2 / 252, and twice that
+    assert "| Δ mAP [95 %] | p | p (Holm) | Δ R1 [95 %] | p | p (Holm) |\n" in document
+    assert "Holm over all comparisons of the same ranking. 5 seeds of each method.\n" in document
+    assert "can fall below" not in document
+
+
+def test_numbers_of_seeds_stand_in_cells_where_they_differ_and_else_in_the_caption(tmp_path):
+    write_results(tmp_path / "results")
+    assert "Measured cells: mean ± standard deviation between 2 seeds. In small" in render(tmp_path)
+    tiny.write_queries(tiny.write_run(tmp_path / "results", "market1501", "no-reg", 1), [0.4] * 4)
+    document = render(tmp_path, changes={"methods": ["baseline", "no-reg", "top-db-net"]})
+    assert (
+        "mean ± standard deviation between 2 seeds; another number of seeds stands in brackets"
+        in document
+    )
+    assert cells(document, "no-reg Top-DB-Net")[-1][0].startswith("40.0 (1)&nbsp;…<br>")
+    assert cells(document, "Top-DB-Net")[-1][0].startswith("65.0±7.1&nbsp;?<br>")
+    assert "| p | Seeds |\n" in document
+    rows = [line for line in document.splitlines() if line.startswith("| Market-1501 |")]
+    assert [row.rpartition(" | ")[2] for row in rows] == ["1/2 |", "2/2 |"]
 
 
 def test_what_few_seeds_cannot_show_counts_missing_comparisons_too(tmp_path):
@@ -86,15 +122,25 @@ def test_the_first_line_warns_exactly_where_data_are_drawn(tmp_path, what):
 def test_missing_runs_are_a_dash_and_counted(tmp_path):
     tiny.write_queries(tiny.write_run(tmp_path / "results", "market1501", "baseline", 2), [0.5] * 4)
     document = render(tmp_path)
-    assert cells(document, "Baseline")[-1] == ["50.0 (1)<br>INCOMPLETE", "100.0 (1)<br>INCOMPLETE"]
-    assert cells(document, "Top-DB-Net")[-1] == ["–<br>INCOMPLETE", "–<br>INCOMPLETE"]
+    assert cells(document, "Baseline")[-1] == [
+        "50.0&nbsp;…<br><sub>85.2</sub>",
+        "100.0&nbsp;…<br><sub>94.1</sub>",
+    ]
+    assert cells(document, "Top-DB-Net")[-1] == [
+        "–&nbsp;…<br><sub>85.8</sub>",
+        "–&nbsp;…<br><sub>94.9</sub>",
+    ]
+    assert "Measured cells: of a single seed" in document
     assert "**Incomplete**: 3 of 4 runs are missing." in document
 
 
 def test_a_table_without_any_run_still_stands(tmp_path):
     document = render(tmp_path, "table2")
     assert "**Incomplete**: 4 of 4 runs are missing." in document
-    assert cells(document, "Top-DB-Net+RK")[-1] == ["–<br>INCOMPLETE", "–<br>INCOMPLETE"]
+    assert cells(document, "Top-DB-Net+RK")[-1] == [
+        "–&nbsp;…<br><sub>94.1</sub>",
+        "–&nbsp;…<br><sub>95.5</sub>",
+    ]
     assert "Difference" not in document
 
 
@@ -111,19 +157,33 @@ def test_table_2_shows_recomputed_places_and_marks_the_papers_oddities(tmp_path)
     assert cells(document, "Top-DB-Net+RK (Ours)")[0][0].startswith("94.1<sub>2</sub>")
     # Its mean would be the fourth of the block's three different values.
     assert cells(document, "Top-DB-Net+RK")[0] == [
-        "65.0 ± 7.1 (2)<sub>4</sub><br>INCONCLUSIVE (5 seeds), ±68.7",
-        "75.0 ± 0.0 (2)<sub>4</sub><br>BELOW, ±20.5",
+        "65.0±7.1<sub>4</sub>&nbsp;?<br><sub>94.1, ±68.7, 5 seeds</sub>",
+        "75.0±0.0<sub>4</sub>&nbsp;▼<br><sub>95.5, ±20.5</sub>",
     ]
 
 
-def test_a_data_set_that_the_paper_does_not_show_has_dashes_for_published(tmp_path):
+def test_a_data_set_that_the_paper_does_not_show_has_no_rows_of_dashes(tmp_path):
     datasets = {"pets09": {"layout": "market1501", "root": "data/pets09"}}
     write_results(tmp_path / "results", "pets09")
     for what in ("table1", "table2"):
         document = render(tmp_path, what, {"datasets": datasets})
         assert "| Method | pets09 mAP | pets09 R1 |" in document
-        assert cells(document, "Baseline")[-1] == ["52.0 ± 2.8 (2)", "75.0 ± 0.0 (2)"]
-    assert cells(document, "SONA (Xia 2019)")[0] == ["–", "–"]
+        assert cells(document, "Baseline")[-1] == ["52.0±2.8", "75.0±0.0"]
+        assert "| – |" not in document
+        assert "without its drop stream" not in document
+        assert "Published" not in document
+        assert "Sub-indices" not in document
+        assert document.startswith("# Results of profile tiny\n")
+
+
+def test_rows_without_a_value_are_left_out_and_named(tmp_path):
+    datasets = {"cuhk03-labeled": {"layout": "market1501", "root": "data/x"}}
+    write_results(tmp_path / "results", "cuhk03-labeled")
+    methods = ["baseline", "bot", "top-db-net"]
+    document = render(tmp_path, "table2", {"datasets": datasets, "methods": methods})
+    assert cells(document, "SONA (Xia 2019)")[0][0].startswith("79.2")
+    assert cells(document, "BoT (Luo 2019)") == []  # nothing printed, and no run
+    assert "- No run yet, and no row: BoT." in document
 
 
 def test_notes_name_data_code_machine_and_evaluator(tmp_path):
@@ -156,10 +216,10 @@ def test_trainings_that_went_wrong_are_counted_and_named(tmp_path):
         "have no mean (market1501/baseline/seed-2)." in document
     )
     assert cells(document, "Baseline")[-1] == [
-        "–<br>INCOMPLETE (one of 2 runs collapsed)",
-        "–<br>INCOMPLETE (one of 2 runs collapsed)",
+        "–&nbsp;…<br><sub>85.2, one of 2 runs collapsed</sub>",
+        "–&nbsp;…<br><sub>94.1, one of 2 runs collapsed</sub>",
     ]
-    assert cells(document, "Top-DB-Net")[-1][0].startswith("65.0 ± 7.1 (2)")
+    assert cells(document, "Top-DB-Net")[-1][0].startswith("65.0±7.1&nbsp;?<br>")
     assert "52.0" not in document
     assert "| Market-1501 |" not in document  # a difference to the baseline
 
@@ -293,8 +353,8 @@ def test_an_unknown_report_and_a_missing_option_are_named(tmp_path):
 def test_a_profile_of_re_ranking_alone_has_its_rows_in_table_1(tmp_path):
     write_results(tmp_path / "results", rankings=("rk",))
     document = render(tmp_path, changes={"rankings": ["rk"]})
-    assert cells(document, "Baseline+RK")[0] == ["52.0 ± 2.8 (2)", "75.0 ± 0.0 (2)"]
-    assert cells(document, "Top-DB-Net+RK")[0][1] == "75.0 ± 0.0 (2)<br>BELOW, ±20.5"
+    assert cells(document, "Baseline+RK")[0] == ["52.0±2.8", "75.0±0.0"]
+    assert cells(document, "Top-DB-Net+RK")[0][1] == "75.0±0.0&nbsp;▼<br><sub>95.5, ±20.5</sub>"
     assert "The profile has no plain ranking" in document
 
 

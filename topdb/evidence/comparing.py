@@ -224,7 +224,7 @@ def family_of_differences(
             p=result.p,
             smallest_possible_p=result.smallest_possible_p,
             adjusted_p=float(p),
-            verdict=side if p <= settings.alpha else "open",
+            verdict=side if p <= settings.alpha else "undecided",
             published=published,
         )
 

@@ -79,7 +79,7 @@ class PairLine:
     smallest_permutation_p: float
     """What it cannot go below, with so many runs."""
     verdict: str
-    """`higher` or `lower` where interval and adjusted p agree, else `open`."""
+    """`higher` or `lower` where interval and adjusted p agree, else `undecided`."""
     won: int
     lost: int
     """Queries of which the first has the higher, or the lower, score."""
@@ -230,7 +230,7 @@ def _pairs(
             permutation_p=permutation_p,
             adjusted_permutation_p=nothing,
             smallest_permutation_p=smallest,
-            verdict="open",
+            verdict="undecided",
             won=int((gain > 0).sum()),
             lost=int((gain < 0).sum()),
         )
@@ -241,9 +241,9 @@ def _adjusted(lines: Sequence[PairLine]) -> Iterator[PairLine]:
     over_all = holm([each.p for each in lines]).tolist()
     of_runs = holm([each.permutation_p for each in lines]).tolist()
     for each, p, exact in zip(lines, over_all, of_runs, strict=True):
-        verdict = "open"
+        verdict = "undecided"
         if p <= ALPHA:
-            verdict = "higher" if each.low > 0 else "lower" if each.high < 0 else "open"
+            verdict = "higher" if each.low > 0 else "lower" if each.high < 0 else "undecided"
         changes = {"adjusted_p": p, "adjusted_permutation_p": exact, "verdict": verdict}
         yield PairLine(**vars(each) | changes)
 
@@ -297,7 +297,7 @@ def _sentence(quantity: str, models: Sequence[ModelLine], pairs: Sequence[PairLi
 def _of_pair(pair: PairLine, *, named: bool = True) -> str:
     """Say what a pair's difference is; named: whether the other model must be named."""
     estimate, low, high = (_points(each) for each in (pair.estimate, pair.low, pair.high))
-    if pair.verdict == "open":
+    if pair.verdict == "undecided":
         told = (
             f"{pair.name} and {pair.reference} cannot be told apart: {pair.name} has {estimate} "
             f"{pair.quantity} more [{low}, {high}] over {pair.over}"

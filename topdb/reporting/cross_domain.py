@@ -21,9 +21,10 @@ from topdb.reporting.documents import (
     Line,
     Strong,
     Text,
+    spread_told,
 )
+from topdb.reporting.families import floor, legend
 from topdb.reporting.notes import notes
-from topdb.reporting.tables import floor
 from topdb.reporting.titles import Titles, titles_of
 from topdb.results.crossings import read_crossed
 
@@ -92,21 +93,22 @@ def cross_domain_document(
     )
     reference = frame.titles.of(settings.reference_method)
     rendered = find_grounds(profile, results, params.method_folders).rendered
+    floors, blocks = tuple(_floors(frame)), tuple(_blocks(frame))
     return Document(
         name=NAME,
         title="Trained on one data set, tested on another",
         warning=_WARNING if rendered else (),
         answer=_ANSWER,
-        legend=(_legend(frame),),
+        legend=(_legend(frame, blocks),),
         columns=frame.columns,
-        blocks=tuple(_blocks(frame)),
+        blocks=blocks,
         claims_title="",
         claims_legend=(),
         claims=(),
         differences_title=f"Difference to {reference}, tested on another data set",
-        differences_legend=(_differences_legend(frame.grid),),
+        differences_legend=(legend(frame.grid.differences, floors),),
         differences=tuple(_differences(frame)),
-        differences_floor=tuple(_floors(frame)),
+        differences_floor=floors,
         confidence=settings.confidence,
         notes=(
             *_missing(profile, read.runs),
@@ -122,23 +124,15 @@ def _missing(profile: Profile, there: int) -> Iterator[Text]:
         yield (Strong("Incomplete"), said)
 
 
-def _legend(frame: _Frame) -> str:
+def _legend(frame: _Frame, blocks: Sequence[Block]) -> str:
     *first, last = frame.metrics
     listed = f"{', '.join(first)} and {last}" if first else last
     return (
-        f"{listed} in percent, of the queries and gallery of the data set behind the arrow: mean ± "
-        "standard deviation between seeds (number of seeds). First come runs that were trained on "
+        f"{listed} in percent, of the queries and gallery of the data set behind the arrow: "
+        f"{spread_told(blocks)}. First come runs that were trained on "
         "the data set before the arrow and never saw the other; then the same methods trained on "
         "the one behind it, as in the other tables; then what the first lose, in percentage "
         f"points, with the {100 * frame.settings.confidence:g} % interval over people and seeds."
-    )
-
-
-def _differences_legend(grid: CrossedGrid) -> str:
-    tests = "; ".join(sorted({each.test for each in grid.differences}))
-    return (
-        "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
-        f"calibrated for few seeds. p: {tests}. Holm over all comparisons of the same ranking."
     )
 
 

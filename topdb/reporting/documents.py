@@ -1,5 +1,7 @@
 """What a report table says, before it is Markdown, LaTeX, HTML or CSV: one model for the four."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from topdb.config import Ranking
@@ -130,3 +132,25 @@ class Document:
     confidence: float = 0.95
     """Of all intervals of differences."""
     notes: tuple[Text, ...] = field(default=())
+
+
+def usual_seeds(blocks: Sequence[Block]) -> int | None:
+    """Return how many seeds most measured entries have, which a caption says once."""
+    found = Counter(each.seeds for each in _measured(blocks) if each.seeds)
+    return max(found, key=lambda seeds: (found[seeds], seeds)) if found else None
+
+
+def spread_told(blocks: Sequence[Block]) -> str:
+    """Return what a caption says of every measured entry: its spread, and of how many seeds."""
+    usual = usual_seeds(blocks)
+    if usual is None:
+        return "mean ± standard deviation between seeds"
+    spread = f"mean ± standard deviation between {usual} seeds"
+    others = any(each.seeds not in (usual, None, 0) for each in _measured(blocks))
+    other = "; another number of seeds stands in brackets" if others else ""
+    return f"{spread if usual > 1 else 'of a single seed'}{other}"
+
+
+def _measured(blocks: Sequence[Block]) -> list[Entry]:
+    lines = [line for block in blocks if block.measured for line in block.lines]
+    return [each for line in lines for each in line.entries if each]

@@ -17,8 +17,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from topdb.metrics import metric
-from topdb.reporting.documents import ClaimLine, Code, Document, Entry, Strong, Text
+from topdb.reporting.documents import ClaimLine, Code, Document, Entry, Strong, Text, usual_seeds
 from topdb.results.comparisons import ClaimComparison, ClaimPart, Difference
+from topdb.statistics import CellVerdict
 
 DASH = "–"
 FORMATS = (".md", ".csv", ".tex")
@@ -84,6 +85,16 @@ COLUMNS = (
 )
 
 
+SIGNS = {
+    CellVerdict.REPRODUCED: "✓",
+    CellVerdict.EXCEEDS: "▲",
+    CellVerdict.BELOW: "▼",
+    CellVerdict.INCONCLUSIVE: "?",
+    CellVerdict.INCOMPLETE: "…",
+}
+"""Beside a value of a Markdown table, whose cells have no room for the words."""
+
+
 def render(document: Document, suffix: str) -> str:
     """Return a document's whole content in the format of a suffix among `FORMATS`."""
     if suffix == ".csv":
@@ -122,6 +133,11 @@ def _environment(suffix: str) -> Environment:
         "claims": claims,
         "differences": differences,
         "headings": headings,
+        "seeds_told": seeds_told,
+        "usual_seeds": usual_seeds,
+        "beneath": beneath,
+        "signed": signed,
+        "signs": SIGNS,
     }
     return environment
 
@@ -182,10 +198,11 @@ def headings(document: Document) -> list[str]:
     return ["Method", *titles]
 
 
-def summary(entry: Entry) -> str:
-    """Return a value: alone if published, with its spread and number of seeds if measured.
+def summary(entry: Entry, usual: int | None) -> str:
+    """Return a value: alone if published, with its spread if measured.
 
-    A difference has its sign, and its interval.
+    Its number of seeds stands beside it where that is not the usual one, which the caption says. A
+    difference has its sign, and its interval.
     """
     if math.isnan(entry.value):
         return DASH
@@ -194,7 +211,7 @@ def summary(entry: Entry) -> str:
     if entry.seeds is None:
         return f"{entry.value:.1f}"
     spread = "" if entry.sd is None else f" ± {entry.sd:.1f}"
-    return f"{entry.value:.1f}{spread} ({entry.seeds})"
+    return f"{entry.value:.1f}{spread}" + (f" ({entry.seeds})" if entry.seeds != usual else "")
 
 
 def verdict(entry: Entry) -> str:
@@ -207,6 +224,30 @@ def verdict(entry: Entry) -> str:
     margin = "" if entry.smallest_delta is None else f", ±{rounded_up(entry.smallest_delta)}"
     marks = "; ".join(each for each in (entry.unstable, entry.extended) if each)
     return f"{entry.verdict}{seeds}{margin}{f' ({marks})' if marks else ''}".lstrip()
+
+
+def beneath(entry: Entry) -> str:
+    """Return what stands in small letters beneath an entry that is sign and value alone.
+
+    The published value, the smallest margin that would give REPRODUCED, the seeds of a new grid
+    that would settle it, and which runs are unlike the others or were added.
+    """
+    told = [
+        "" if entry.published is None else f"{entry.published:.1f}",
+        "" if entry.smallest_delta is None else f"±{rounded_up(entry.smallest_delta)}",
+        "" if entry.seeds_to_settle is None else f"{entry.seeds_to_settle} seeds",
+        entry.unstable,
+        entry.extended,
+    ]
+    return ", ".join(filter(None, told))
+
+
+def signed(document: Document) -> str:
+    """Return what the signs beside values mean, of the verdicts that there are."""
+    lines = [line for block in document.blocks for line in block.lines]
+    given = {each.verdict for line in lines for each in line.entries if each}
+    shown = [f"{sign} {verdict}" for verdict, sign in SIGNS.items() if verdict in given]
+    return f" Verdicts: {', '.join(shown)}." if shown else ""
 
 
 def rounded_up(margin: float) -> str:
@@ -237,19 +278,42 @@ def p_value(p: float) -> str:
 
 
 def differences(document: Document) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of the table of differences."""
+    """Return header and rows of the table of differences.
+
+    A column is left out where it says nothing: p (Holm) where `differences_floor` has a reason for
+    each ranking, and the seeds where all rows have as many (`seeds_told`).
+    """
+    adjusted = len(document.differences_floor) < len(
+        {line.differences[0].ranking for line in document.differences}
+    )
+    counted = not seeds_told(document)
     percent = f"{100 * document.confidence:g} %"
     header = ["Data set", "Method"]
     for quantity in dict.fromkeys(column.quantity for column in document.columns):
-        header += [f"Δ {metric(quantity).title} [{percent}]", "p", "p (Holm)"]
+        header += [f"Δ {metric(quantity).title} [{percent}]", "p", *["p (Holm)"] * adjusted]
     rows = []
     for line in document.differences:
         row = [line.dataset, line.method]
         for each in line.differences:
-            row += [difference(each), p_value(each.p), p_value(each.adjusted_p)]
+            row += [difference(each), p_value(each.p), *[p_value(each.adjusted_p)] * adjusted]
         first = line.differences[0]
-        rows.append([*row, f"{first.seeds}/{first.reference_seeds}"])
-    return [*header, "Seeds"], rows
+        rows.append([*row, *[f"{first.seeds}/{first.reference_seeds}"] * counted])
+    return [*header, *["Seeds"] * counted], rows
+
+
+def seeds_told(document: Document) -> str:
+    """Return of how many seeds all differences are; empty where their rows say so themselves."""
+    found = {
+        (each.seeds, each.reference_seeds)
+        for line in document.differences
+        for each in line.differences
+    }
+    if len(found) != 1:
+        return ""
+    ((own, reference),) = found
+    if own == reference:
+        return f"{own} seeds of each method."
+    return f"{own} seeds of each method, {reference} of the reference."
 
 
 def claims(document: Document) -> tuple[list[str], list[list[str]]]:

@@ -25,10 +25,12 @@ from topdb.reporting.documents import (
     Line,
     Strong,
     Text,
+    spread_told,
 )
+from topdb.reporting.families import floor, legend
 from topdb.reporting.notes import notes
 from topdb.reporting.titles import Titles, titles_of
-from topdb.results.comparisons import Comparisons, Difference
+from topdb.results.comparisons import Comparisons
 from topdb.statistics import ClaimVerdict
 
 WARNING: Text = (
@@ -112,8 +114,10 @@ def table_document(
     rendered, settings = comparisons.rendered, frame.settings
     blocks = tuple(_blocks(frame))
     differences = tuple(_differences(frame))
+    floors = tuple(_floors(frame))
+    published = any(not block.measured for block in blocks)
     told: list[Text] = []
-    if printed.places:
+    if printed.places and published:
         told.append((_PLACES + ("" if rendered else _MEASURED_PLACES),))
         told += [note for block in blocks for note in _misprints(frame.columns, block)]
     told += [(remark,) for remark in paper.remarks_on(table, profile.datasets)]
@@ -124,26 +128,29 @@ def table_document(
         told.append((f"The profile has no {wanted} ranking: its {had} rows stand here instead.",))
     return Document(
         name=table,
-        title=printed.title,
+        title=printed.title if published else f"Results of profile {profile_name}",
         warning=warning(comparisons),
         answer=(Strong(answer(comparisons)),),
-        legend=(_legend(frame),),
+        legend=(_legend(frame, blocks),),
         columns=frame.columns,
         blocks=blocks,
         claims_title="Claims on rendered data" if rendered else "Claims",
         claims_legend=(_claims_legend(comparisons),),
-        claims=claim_lines(profile, comparisons, printed.rankings),
+        claims=tuple(
+            line
+            for line in claim_lines(profile, comparisons, printed.rankings)
+            if published or not all(math.isnan(part.estimate) for part in line.parts)
+        ),
         differences_title=f"Difference to {frame.titles.of(settings.reference_method)}",
         differences_legend=(
-            "Percentage points. Interval: pigeonhole bootstrap over people and seeds, its spread "
-            f"calibrated for few seeds. p: {_tests(differences)}. Holm over all comparisons of "
-            "the same ranking.",
+            legend([each for line in differences for each in line.differences], floors),
         ),
         differences=differences,
-        differences_floor=tuple(_floors(frame)),
+        differences_floor=floors,
         confidence=settings.confidence,
         notes=(
             *told,
+            *_unmeasured(frame, blocks),
             *_sensitivity(comparisons),
             *_planned(comparisons, profile),
             *notes(profile, profile_name, results),
@@ -177,15 +184,16 @@ def place_of(value: float, others: Sequence[float]) -> int:
     return 1 + len({other for other in others if other > value})
 
 
-def _legend(frame: _Frame) -> str:
+def _legend(frame: _Frame, blocks: Sequence[Block]) -> str:
     *first, last = [re.sub(r"^R(\d+)$", r"rank-\1 (R\1)", name) for name in frame.metrics]
     listed = f"{', '.join(first)} and {last}" if first else last
-    text = (
-        f"{listed} in percent. Measured cells: mean ± standard deviation between seeds (number of "
-        "seeds)"
-    )
-    if frame.comparisons.rendered:
-        return f"{text}."
+    text = f"{listed} in percent. Measured cells: {spread_told(blocks)}."
+    lines = [line for block in blocks if block.measured for line in block.lines]
+    entries = [each for line in lines for each in line.entries if each]
+    if any(each.published is not None for each in entries):
+        text += " In small figures stands the published value."
+    if not any(each.verdict for each in entries):
+        return text
     usual = frame.paper.margin(DEFAULT)
     intervals = {each.confidence for each in frame.comparisons.cells}
     shown = ", ".join(f"{100 * each:.3g}" for each in sorted(intervals))
@@ -195,10 +203,9 @@ def _legend(frame: _Frame) -> str:
         if (value := frame.paper.margin(name)) != usual
     )
     return (
-        f"{text}, then the verdict: REPRODUCED if the {shown} % interval of the difference to the "
-        f"published value lies within ±{usual:g} points{others}; INCONCLUSIVE with the number of "
-        "seeds of a new grid that would settle it. ± behind it is the smallest margin that would "
-        "give REPRODUCED. docs/verdicts.md explains them all."
+        f"{text} REPRODUCED: the {shown} % interval of the difference to it lies within ±{usual:g} "
+        f"points{others}. INCONCLUSIVE: so many seeds of a new grid would settle it. ± is the "
+        "smallest margin that would give REPRODUCED. docs/verdicts.md explains them all."
     )
 
 
@@ -233,7 +240,8 @@ def _blocks(frame: _Frame) -> Iterator[Block]:
     printed = {row.name: row for row in frame.paper.rows[frame.name]}
     for block in frame.printed.blocks:
         lines = _printed_lines(frame, [printed[name] for name in block.rows])
-        yield Block(block.title, False, block.ranking, lines)
+        if lines:
+            yield Block(block.title, False, block.ranking, lines)
     title = "Measured on rendered data" if frame.comparisons.rendered else "Measured"
     for ranking in frame.rankings:
         compares = frame.printed.places and not frame.comparisons.rendered
@@ -246,13 +254,15 @@ def _blocks(frame: _Frame) -> Iterator[Block]:
             )
             for method in frame.profile.methods
         )
-        yield Block(
-            title + ("" if ranking == "plain" else ", re-ranked (RK)"), True, ranking, lines
-        )
+        told = tuple(line for line in lines if any(line.entries))
+        if told:
+            yield Block(
+                title + ("" if ranking == "plain" else ", re-ranked (RK)"), True, ranking, told
+            )
 
 
 def _printed_lines(frame: _Frame, rows: Sequence[PrintedRow]) -> tuple[Line, ...]:
-    """Printed lines; each value with its place among the others of its column if wanted."""
+    """Printed lines with a value; each with its place among the others of its column if wanted."""
     entries: list[list[Entry | None]] = [[] for _ in rows]
     for column in frame.columns:
         values = [row.values.get((column.dataset, column.quantity)) for row in rows]
@@ -264,7 +274,11 @@ def _printed_lines(frame: _Frame, rows: Sequence[PrintedRow]) -> tuple[Line, ...
             place = next(remaining)
             shown = (place, value.place) if frame.printed.places else (None, None)
             line.append(Entry(value.value, *shown))
-    return tuple(Line(row.name, "", tuple(line)) for row, line in zip(rows, entries, strict=True))
+    return tuple(
+        Line(row.name, "", tuple(line))
+        for row, line in zip(rows, entries, strict=True)
+        if any(line)
+    )
 
 
 def _misprints(columns: Sequence[Column], block: Block) -> Iterator[Text]:
@@ -323,6 +337,14 @@ def _differences(frame: _Frame) -> Iterator[DifferenceLine]:
         yield DifferenceLine(title, frame.titles.of(method, ranking), tuple(group))
 
 
+def _unmeasured(frame: _Frame, blocks: Sequence[Block]) -> Iterator[Text]:
+    """Name the methods of which a row would have no value."""
+    shown = {line.method for block in blocks for line in block.lines}
+    gone = [frame.titles.of(each) for each in frame.profile.methods if each not in shown]
+    if gone:
+        yield (f"No run yet, and no row: {', '.join(gone)}.",)
+
+
 def _sensitivity(comparisons: Comparisons) -> Iterator[Text]:
     """Say what the verdicts would be if the paper had printed its best runs."""
     judged = [each for each in comparisons.cells if each.verdict]
@@ -343,25 +365,8 @@ def _planned(comparisons: Comparisons, profile: Profile) -> Iterator[Text]:
         yield (Strong("Not as planned"), f": {seen.note}.")
 
 
-def _tests(differences: Sequence[DifferenceLine]) -> str:
-    return "; ".join(sorted({each.test for line in differences for each in line.differences}))
-
-
 def _floors(frame: _Frame) -> Iterator[Text]:
     for ranking in frame.rankings:
         family = [each for each in frame.comparisons.differences if each.ranking == ranking]
         pairs = to_reference(frame.profile, frame.settings, ranking, frame.metrics)
         yield from floor(family, sum(1 for _ in pairs), frame.settings.alpha)
-
-
-def floor(family: Sequence[Difference], size: int, alpha: float) -> Iterator[Text]:
-    """Say where no p of a ranking's family, of so many comparisons, can show anything."""
-    if not family:
-        return
-    best = min(1.0, size * min(each.smallest_possible_p for each in family))
-    if best > alpha:
-        yield (
-            f"With so few seeds no p of the {size} comparisons ({family[0].ranking}) can fall "
-            f"below {best:.2f} after Holm: an open comparison here is not evidence of "
-            "equality.",
-        )

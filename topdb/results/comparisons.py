@@ -96,7 +96,7 @@ class Difference:
     adjusted_p: float
     """Holm over all differences of the same ranking, those whose runs are missing among them."""
     verdict: str
-    """`higher` or `lower` where the adjusted p is at most alpha, else `open`."""
+    """`higher` or `lower` where the adjusted p is at most alpha, else `undecided`."""
     published: float
     """The same difference between the paper's numbers; NaN as in `CellComparison`."""
 

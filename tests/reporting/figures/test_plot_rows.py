@@ -182,20 +182,20 @@ def test_the_forest_shows_the_comparisons_and_says_what_few_seeds_can_show(tmp_p
     (row,) = rows_of("differences", given, **MAP)
     for name in ("low", "high", "estimate", "published"):
         assert row[name] == pytest.approx(getattr(each, name), abs=1e-3)
-    assert row["verdict"] == "open"  # 2 + 2 seeds cannot decide
+    assert row["verdict"] == "undecided"  # 2 + 2 seeds cannot decide
     said = picture("differences", given).written
     assert "cannot give an adjusted p below 0.67" in " ".join(said.split())
     assert "Difference to Baseline" in said
     assert "published difference" in said
 
 
-def test_an_open_difference_is_hollow_and_a_settled_one_filled(tmp_path):
+def test_an_undecided_difference_is_hollow_and_a_settled_one_filled(tmp_path):
     write_results(tmp_path / "results")
     given = evidence(tmp_path)
     shown = plot("differences", given)
     point = shown.panel(shown.rows).to_dict()["layer"][1]["encoding"]
     assert point["fill"]["condition"] == {
-        "test": "datum.verdict == 'open'",
+        "test": "datum.verdict == 'undecided'",
         "value": "var(--ground)",
     }
     assert point["fill"]["field"] == point["stroke"]["field"] == "method"

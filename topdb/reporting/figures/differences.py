@@ -40,7 +40,7 @@ def plot(evidence: Evidence) -> plots.Plot:
         explained=(
             f"Bars: {100 * settings.confidence:g} % intervals over people and seeds. Filled: the "
             f"test over seeds has p ≤ {settings.alpha:g}, adjusted by Holm within its ranking. "
-            f"Hollow: open, which is no evidence of equality.{_reach(evidence, found)}"
+            f"Hollow: undecided, which is no evidence of equality.{_reach(evidence, found)}"
             f"{' An upright stroke is the published difference.' if printed else ''}"
         ),
         rows=rows,
@@ -68,7 +68,7 @@ def _panel(rows: plots.Rows, looks: Sequence[Look], printed: bool) -> alt.LayerC
     filled = plots.marks(looks, "fill")["fill"]
     point = base.mark_point(size=45, strokeWidth=1.4, opacity=1).encode(
         x="estimate:Q",
-        fill=alt.condition("datum.verdict == 'open'", alt.value(plots.GROUND), filled),
+        fill=alt.condition("datum.verdict == 'undecided'", alt.value(plots.GROUND), filled),
         **plots.marks(looks, "stroke", "shape"),
     )
     stroke = base.mark_tick(color=plots.INK, thickness=1.5, height=12).encode(x="published:Q")
