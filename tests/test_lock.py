@@ -40,6 +40,8 @@ def unmet(needs: list[str], versions: dict[str, str], extra: str = "") -> list[s
         need = Requirement(line)
         if need.marker and not need.marker.evaluate({"extra": extra}):
             continue
+        if need.name == "topdb":
+            continue  # its own extras
         version = versions.get(canonicalize_name(need.name))
         if version is None or not need.specifier.contains(version, prereleases=True):
             found.append(f"{line}: the lock has {version}")

@@ -11,7 +11,14 @@ import topdb
 from topdb.commands import commands
 from topdb.errors import StoppedError, UserError
 
-EXTRAS = {"torch": "train", "torchvision": "train", "tqdm": "train", "mlflow": "workflow"}
+EXTRAS = {
+    "torch": "train",
+    "torchvision": "train",
+    "tqdm": "train",
+    "numba": "rerank",
+    "matplotlib": "figures",
+    "mlflow": "workflow",
+}
 """Packages that some commands need, and the extra of topdb that brings each."""
 
 

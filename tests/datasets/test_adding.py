@@ -241,7 +241,7 @@ def test_without_dvc(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    assert "the program dvc is not installed: `pip install dvc`" in refusal(market)
+    assert "the program dvc is not installed: pip install 'topdb[workflow]'" in refusal(market)
 
 
 def test_what_dvc_refuses_is_undone(project: Path, market: Path) -> None:

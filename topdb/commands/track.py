@@ -1,5 +1,6 @@
 """`topdb track`."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,8 @@ def track(
     ] = False,
 ) -> None:
     """Tell MLflow about every finished run that it does not know yet."""
+    if find_spec("mlflow") is None:  # a store that is out of reach is another thing
+        raise ModuleNotFoundError("no module named mlflow", name="mlflow")
     settings, name, folder = chosen(params, profile, results)
     check_credential_files(Path())
     if follow:

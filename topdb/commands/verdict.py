@@ -16,6 +16,7 @@ from topdb.commands.options import (
 from topdb.config.papers import read_papers
 from topdb.errors import UserError
 from topdb.evidence.answer import answer
+from topdb.reporting.figures import undrawable_names
 from topdb.reporting.recomputing import recompute
 from topdb.results.bundle import Bundle, checked_bundle, is_bundle, opened
 
@@ -54,3 +55,8 @@ def verdict(
             recompute(settings, name, source or folder, read_papers(settings, papers), out)
         )
     typer.echo(f"{found}\nTables and verdicts: {out}")
+    if left_out := undrawable_names():
+        typer.echo(
+            f"  note: {' and '.join(left_out)} are not drawn, since matplotlib is not installed: "
+            "pip install 'topdb[figures]'."
+        )

@@ -27,8 +27,8 @@ def find_dvc() -> str:
     program = shutil.which("dvc") or (str(beside) if beside.is_file() else None)
     if program is None:
         raise UserError(
-            "the program dvc is not installed: `pip install dvc` (dvc-s3 for an S3 remote), and "
-            "run the same command again."
+            "the program dvc is not installed: pip install 'topdb[workflow]' (dvc-s3 for an S3 "
+            "remote), and run the same command again."
         )
     return program
 

@@ -14,7 +14,13 @@ from topdb.reporting.cross_domain import NAME as CROSS_DOMAIN
 from topdb.reporting.cross_domain import cross_domain_document
 from topdb.reporting.documents import Document
 from topdb.reporting.evidence import Evidence
-from topdb.reporting.figures import figure_names, files_of, plot_names, write_figures
+from topdb.reporting.figures import (
+    figure_names,
+    files_of,
+    plot_names,
+    undrawable_names,
+    write_figures,
+)
 from topdb.reporting.page.writing import write_page
 from topdb.reporting.rendering import FORMATS, render
 from topdb.reporting.reports import write_metrics, write_plots
@@ -26,7 +32,7 @@ from topdb.results.scores import read_scores
 def recompute(
     params: Params, profile_name: str, results: Path, papers: Sequence[Paper], out: Path
 ) -> Comparisons:
-    """Judge the stored runs again; write everything that `reports/` has.
+    """Judge the stored runs again; write everything that `reports/` has and can be drawn here.
 
     Returns the comparisons of the main paper.
 
@@ -63,12 +69,14 @@ def recompute(
     write_plots(params, profile_name, results, out / "plots")
     evidence = Evidence(params, profile_name, results, tuple(papers), whole)
     write_figures(evidence, out)
+    left_out = {*plot_names(), *undrawable_names()}
+    sheets = [name for name in figure_names() if name not in left_out]
     examples = results / "examples.parquet"
     write_page(
         evidence,
         tables,
         examples if examples.is_file() else None,
-        [files_of(name, out)[0] for name in figure_names() if name not in plot_names()],
+        [files_of(name, out)[0] for name in sheets],
         out / "index.html",
     )
     return whole

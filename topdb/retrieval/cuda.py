@@ -128,7 +128,7 @@ def _torch_for(torch_device: str) -> Any:
         import torch
     except ImportError as error:
         raise ValueError(
-            "device is 'cuda' and torch is not installed; install it, or use 'cpu'."
+            "device is 'cuda' and torch is not installed; pip install 'topdb[train]', or use 'cpu'."
         ) from error
     if torch_device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is 'cuda' and torch finds no CUDA GPU; use 'cpu'.")

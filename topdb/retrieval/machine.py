@@ -1,12 +1,12 @@
 """Threads over rows, and what a caller learns while work takes long."""
 
+import importlib.util
 import itertools
 import os
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import import_module
 from types import ModuleType, TracebackType
 from typing import Any, TextIO
 
@@ -15,9 +15,13 @@ SMALL = 2**18
 
 
 def kernels_for(distances: int) -> ModuleType:
-    """The loops of a ranking of so many distances, compiled or in numpy; the bits are the same."""
-    # Here, since numba takes a third of a second to import.
-    return import_module(f"topdb.retrieval.{'small' if distances <= SMALL else 'kernels'}")
+    """The loops of a ranking of so many distances, compiled or in numpy; the bits are the same.
+
+    Few are ranked in numpy, since numba takes a third of a second to load, and all are where numba
+    is not installed.
+    """
+    portable = distances <= SMALL or importlib.util.find_spec("numba") is None
+    return importlib.import_module(f"topdb.retrieval.{'portable' if portable else 'kernels'}")
 
 
 def available_threads() -> int:

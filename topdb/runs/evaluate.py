@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,8 @@ def _gallery_digests(features: Features, ignore_cameras: bool) -> dict[str, str]
 @cache
 def _made_by() -> dict[str, Any]:
     """Return the code, libraries and variables that scores come from; a process has one of each."""
-    versions = {name: version(name) for name in ("numpy", "numba")}
+    here = [name for name in ("numpy", "numba") if find_spec(name)]
+    versions = {name: version(name) for name in here}
     return {
         "code": evaluation_code(),
         "checkouts": checkouts(),

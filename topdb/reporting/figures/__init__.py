@@ -15,6 +15,7 @@ No list is edited. Its caption is `workflows/report/my-figure.rst`.
 
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,13 @@ def plot_names() -> list[str]:
     return [name for name, file in files.items() if "\ndef plot(" in file.read_text("utf-8")]
 
 
+def undrawable_names() -> list[str]:
+    """Return the names of the figures that need matplotlib, where it is not installed."""
+    if find_spec("matplotlib"):
+        return []
+    return [name for name in figure_names() if name not in plot_names()]
+
+
 def figure(name: str) -> Any:
     """Return the module of a figure.
 
@@ -64,14 +72,17 @@ def files_of(name: str, reports: Path) -> list[Path]:
 
 
 def write_figures(evidence: Evidence, reports: Path) -> None:
-    """Write every figure to its place below the reports.
+    """Write every figure that can be drawn here to its place below the reports.
 
     Raises
     ------
     UserError
         A file that one is drawn from is broken.
     """
+    left_out = undrawable_names()
     for name in figure_names():
+        if name in left_out:
+            continue
         draw_figure(name, evidence, files_of(name, reports))
 
 

@@ -1,4 +1,6 @@
-"""Small rankings by numpy: the bits of the compiled kernels."""
+"""Rankings by numpy alone: the bits of the compiled kernels."""
+
+import importlib.util
 
 import numpy as np
 import pytest
@@ -112,6 +114,8 @@ def test_degenerate_cases(case, both):
     require_equal_bits(*both(rank, *case, top=3))
 
 
-def test_few_distances_are_ranked_by_numpy():
-    assert machine.kernels_for(machine.SMALL).__name__ == "topdb.retrieval.small"
+def test_few_distances_are_ranked_by_numpy_and_all_without_numba(monkeypatch):
+    assert machine.kernels_for(machine.SMALL).__name__ == "topdb.retrieval.portable"
     assert machine.kernels_for(machine.SMALL + 1).__name__ == "topdb.retrieval.kernels"
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert machine.kernels_for(2**40).__name__ == "topdb.retrieval.portable"
