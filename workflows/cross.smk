@@ -10,6 +10,7 @@ for name, seeds in BATCHES.items():
         input:
             run=batch([RECORD], seeds),
             weights=ancient(batch([f"{RUN}/weights.safetensors"], seeds)),
+            trained_on=INDEX,
             index=INDEX.format(dataset="{target}"),
             pixels=ancient(PIXELS.format(dataset="{target}")),
         output:
@@ -35,7 +36,7 @@ for name, seeds in BATCHES.items():
             folders=folders(seeds, 2),
         shell:
             "topdb cross {params.runs} --index {input.index:q} --pixels {input.pixels:q} "
-            "{params.folders} >{log:q} 2>&1"
+            "--trained-on {input.trained_on:q} {params.folders} >{log:q} 2>&1"
 
 
 rule cross_domain:

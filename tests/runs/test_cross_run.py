@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import tiny
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from topdb.config import Profile
@@ -111,6 +112,26 @@ def test_a_runs_own_data_set_is_none_to_cross_to(run, data):
         cross(run, data, HOME)
 
 
+def test_images_that_a_run_was_trained_on_are_no_test(run, data, tmp_path):
+    own = data[HOME][0]
+    assert cross_run(run, *data[AWAY], run / "on" / AWAY, None, (), own).images == 12
+    with pytest.raises(UserError, match="was not trained on the south that --trained-on names"):
+        cross_run(run, *data[AWAY], run / "on" / AWAY, None, (), data[AWAY][0])
+    images = tmp_path / "images"
+    shutil.copytree(data["folder"] / AWAY / "images", images)
+    copied = sorted((data["folder"] / HOME / "images/bounding_box_train").iterdir())[:2]
+    for number, path in enumerate(copied):
+        # Another file of the same image, of a person of the test.
+        with Image.open(path) as image:
+            image.save(images / f"query/010{number + 1}_c2s1_00000{number}_00.png")
+        (images / "bounding_box_train" / path.name).unlink()  # drawn alike, and trained on here
+    paths = tmp_path / "index.parquet", tmp_path / "pixels.npy"
+    leaking = build_index("leaking", "market1501", images, *paths)
+    said = r"2 test images of leaking are training images of north, query/.*test_on\.north"
+    with pytest.raises(UserError, match=said):
+        cross_run(run, leaking, Pixels.open(paths[1], leaking), tmp_path / "on", None, (), own)
+
+
 def test_a_folder_with_a_run_of_its_own_is_left_alone(run, data):
     before = digest(run / "run.json")
     with pytest.raises(UserError, match="holds a run of its own: name another folder"):
@@ -122,6 +143,7 @@ def test_the_command_does_several_runs(run, data, tmp_path, monkeypatch, capsys)
     other = shutil.copytree(run, tmp_path / "another")
     index, pixels = (data["folder"] / AWAY / name for name in ("index.parquet", "pixels.npy"))
     given = ["--index", index, "--pixels", pixels]
+    given += ["--trained-on", data["folder"] / HOME / "index.parquet"]
     command = ["cross", run, other, *given, "--params", tmp_path / "none.yaml"]
     out = [run / "on" / AWAY, other / "on" / AWAY]
     assert tiny.topdb(monkeypatch, *command, "--out", out[0], "--out", out[1]) == 0

@@ -28,6 +28,10 @@ def cross(
         list[Path],
         typer.Option("--out", help="Folder to write into, as RUN/on/DATASET; one for each run."),
     ],
+    trained_on: Annotated[
+        Path | None,
+        typer.Option(help="The runs' own index.parquet, none of whose training may be tested."),
+    ] = None,
     device: DeviceName = None,
     params: ParamsFile = PARAMS,
 ) -> None:
@@ -37,9 +41,9 @@ def cross(
         raise UserError(
             f"--out is given {len(out)} times for {len(run)} runs: give it once for each."
         )
-    read = read_index(index)
+    read, own = read_index(index), read_index(trained_on) if trained_on else None
     images = Pixels.open(pixels, read)
     folders = load(params).method_folders if params.exists() else ()
     for folder, into in zip(run, out, strict=True):
-        done = cross_run(folder, read, images, into, wanted, folders)
+        done = cross_run(folder, read, images, into, wanted, folders, own)
         typer.echo(f"{done.path}: {done.images} images, {done.images / done.seconds:.1f} a second.")

@@ -1,6 +1,6 @@
 """What a finished run sees of another data set than its own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,7 @@ def cross_run(
     out: Path,
     device: Literal["cpu", "cuda"] | None,
     method_folders: Sequence[Path] = (),
+    trained_on: Index | None = None,
 ) -> Extraction:
     """Extract the features of another data set's query and gallery with a run's weights.
 
@@ -35,12 +36,13 @@ def cross_run(
     index, pixels : the other data set
     out : the folder to write into; `on/<its name>` in the run's, where the tables look for it
     device : where to compute; None for the device that the run states
+    trained_on : the run's own data set, of whose training images none may be tested
 
     Raises
     ------
     UserError
-        The run is broken or altered, the data set is the run's own, the folder holds another run,
-        or there is no GPU where one is asked for.
+        The run is broken or altered, the data set is the run's own or tests its training images,
+        the folder holds another run, or there is no GPU where one is asked for.
     """
     known, files = read_record(RunFiles(folder).record), RunFiles(out)
     if index.name == known.dataset or index.digest == known.index_digest:
@@ -48,6 +50,13 @@ def cross_run(
             f"{folder} was trained on {index.name}, where `topdb extract` tests it: name another "
             "data set."
         )
+    if trained_on:
+        if trained_on.digest != known.index_digest:
+            raise UserError(
+                f"{folder} was not trained on the {trained_on.name} that --trained-on names: name "
+                "the index of its own images."
+            )
+        _require_unseen(trained_on, index)
     if files.record.is_file() and SOURCE not in read_record(files.record).content:
         raise UserError(f"{out} holds a run of its own: name another folder with --out.")
     files.record.unlink(missing_ok=True)  # what is there is of other features from here on
@@ -69,3 +78,23 @@ def cross_run(
     }
     write_crossed(files.record, content, str(known.dataset), index.name)
     return done
+
+
+def _require_unseen(trained_on: Index, tested: Index) -> None:
+    """Refuse a data set that tests images of another one's training: its scores are memory."""
+    by_pixels = trained_on.pixels is not None and tested.pixels is not None
+
+    def images(index: Index, splits: Collection[str]) -> dict[tuple[int, int, str], str]:
+        sizes = index.widths.tolist(), index.heights.tolist()
+        found = (index.pixels if by_pixels else None) or index.sha256s
+        rows = zip(*sizes, found, index.splits, index.paths, strict=True)
+        return {(w, h, each): path for w, h, each, split, path in rows if split in splits}
+
+    seen, shown = images(trained_on, ("train",)), images(tested, ("query", "gallery"))
+    both = [path for image, path in shown.items() if image in seen]
+    if both:
+        raise UserError(
+            f"{len(both):,} test images of {tested.name} are training images of "
+            f"{trained_on.name}, {both[0]} among them: what is scored there is memory, so leave "
+            f"{tested.name} out of test_on.{trained_on.name}."
+        )
