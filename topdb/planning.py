@@ -123,7 +123,7 @@ def plan(params: Params, name: str | None) -> dict[str, Any]:
             for dataset, settings in profile.all_datasets().items()
         },
         "source": {step: code_digest(*where) for step, where in _SOURCES.items()},
-        "titles": [settings.title for settings in profile.datasets.values()],
+        "titles": [profile.heading, *(settings.title for settings in profile.datasets.values())],
         "pretrain": isinstance(start, PretrainingSettings),
         "kept": _kept(start, set(backbones.values())),
         "weights": {

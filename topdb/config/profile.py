@@ -212,6 +212,8 @@ class DivergenceSettings(Settings):
 class Profile(Settings):
     """Everything that one grid of runs depends on."""
 
+    heading: Annotated[str, Field(min_length=1)] | None = Field(None, validation_alias="title")
+    """`title` in the file: what the page is called; default: what is asked of the paper."""
     recipe: Recipe
     """The side of each method's recipe; a method that lacks it has the other instead."""
     recipes: dict[MethodName, str] = Field(default_factory=dict)

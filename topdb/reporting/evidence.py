@@ -125,7 +125,11 @@ class Evidence:
 
     def name(self, method: str) -> str:
         """Return what the figures call a method."""
-        return self.titles.brief(method)
+        return self._names.get(method) or self.titles.brief(method)
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        return {method: self.titles.brief(method) for method in self.profile.methods}
 
     def snapshots(self) -> dict[str, Snapshots]:
         """Return the snapshots of the runs that the profile looks at, by method."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.polynomial.legendre import leggauss
@@ -165,6 +166,7 @@ def _false_cell(
     return float(below), float(exceeds)
 
 
+@cache
 def _over_quantiles(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Return points in (0, 1), dense towards both ends, and weights that add up to 1."""
     points, weights = leggauss(nodes)

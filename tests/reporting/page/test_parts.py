@@ -1,6 +1,8 @@
 """The parts of the page that have something to get wrong."""
 
 import json
+import math
+import re
 import shutil
 from dataclasses import replace
 
@@ -15,7 +17,8 @@ from topdb.errors import UserError
 from topdb.reporting.documents import ClaimLine
 from topdb.reporting.evidence import Evidence
 from topdb.reporting.looks import KNOWN
-from topdb.reporting.page.cells import claim_table, open_cells, run_facts
+from topdb.reporting.page.cells import run_facts, undecided
+from topdb.reporting.page.claims import axis_of, bar, claim_rows
 from topdb.reporting.page.writing import plot_groups
 from topdb.reporting.titles import titles_of
 from topdb.results.comparisons import Comparisons, read_comparisons, write_comparisons
@@ -79,13 +82,31 @@ def test_claims_may_be_about_different_data_sets(tmp_path, real):
     claim = comparisons.claims[0]
     a, b, c = (replace(comparisons.parts(claim.id)[0], dataset=name) for name in "abc")
     lines = [ClaimLine(claim, (a,), ("A",)), ClaimLine(claim, (b, a), ("B", "A"))]
-    table = claim_table(lines)
-    assert table.datasets == ("A", "B")
-    assert [row.parts for row in table.rows] == [(a, None), (a, b)]
-    assert claim_table([]).rows == ()
+    rows, axis = claim_rows(lines)
+    assert [[each.name for each in row.bars] for row in rows] == [["A"], ["B", "A"]]
+    assert [row.parts for row in rows] == [(("A", a),), (("B", b), ("A", a))]
+    assert axis.low < 0 < axis.high
+    assert claim_rows([])[0] == ()
     # Two data sets of one title are two all the same.
-    table = claim_table([ClaimLine(claim, (a, c), ("A", "A"))])
-    assert (table.datasets, table.rows[0].parts) == (("A", "A"), (a, c))
+    ((row,), _) = claim_rows([ClaimLine(claim, (a, c), ("A", "A"))])
+    assert row.parts == (("A", a), ("A", c))
+
+
+def test_a_forest_plot_worked_out_by_hand(real):
+    part = read_comparisons(real.comparisons, "tiny").claim_parts[0]
+    one = replace(part, estimate=2.0, low=1.0, high=3.0, verdict="for")
+    other = replace(part, estimate=-1.0, low=-40.0, high=4.0, verdict="open")
+    none = replace(part, estimate=math.nan)
+    axis = axis_of([one, other, none])
+    # The longer interval ends in an arrow: the axis reaches three times the largest estimate.
+    assert (axis.low, axis.high) == (-6.0, 4.0)
+    assert [label for _, label, _ in axis.ticks] == ["−6", "−4", "−2", "0", "+2", "+4"]
+    assert [at for at, _, _ in axis.ticks] == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    shown = bar("A", one, axis)
+    assert (shown.at, shown.low, shown.high, shown.text) == (80.0, 70.0, 90.0, "+2.0 [+1.0, +3.0]")
+    shown = bar("B", other, axis)
+    assert (shown.low, shown.high, shown.beyond_low, shown.beyond_high) == (0.0, 100.0, True, False)
+    assert (bar("C", none, axis).at, bar("C", none, axis).text) == (None, "–")
 
 
 def test_a_cell_whose_summaries_are_missing_does_not_deny_its_runs(real, tmp_path):
@@ -126,7 +147,8 @@ def test_a_file_name_is_never_markup(real, tmp_path):
     write_sealed_table(tmp_path / "examples.parquet", hostile)
     text = real.page("names.html", examples=tmp_path / "examples.parquet").read_text()
     assert HOSTILE not in text
-    assert "Query &lt;/script&gt;" in text
+    (later,) = re.findall(r'id="later">(.*?)</script>', text)
+    assert 'title="&lt;/script&gt;' in json.loads(later)["lists-market1501"][1]
 
 
 @pytest.mark.parametrize(
@@ -187,7 +209,7 @@ def test_a_broken_score_is_named(real, tmp_path):
         real.page("broken.html", results=results)
 
 
-def test_open_cells_are_listed_from_the_nearest_to_settle(real):
+def test_undecided_cells_are_listed_from_the_nearest_to_settle(real):
     profile = real.params.selected("tiny")
     cell = read_comparisons(real.comparisons, "tiny").cells[0]
     cells = [
@@ -198,6 +220,6 @@ def test_open_cells_are_listed_from_the_nearest_to_settle(real):
     ]
     titles = titles_of(real.params, "tiny", read_papers(real.params, tiny.PAPERS))
     compared = Comparisons("tiny", rendered=False, cells=tuple(cells))
-    found = open_cells(profile, compared, titles)
+    found = undecided(profile, compared, titles)
     assert [each.seeds_to_settle for _, each in found] == [7, 12, None]
     assert found[0][0] == f"Baseline on {HOSTILE}"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from page_project import HOSTILE
 
 from topdb.reporting.documents import Code, Strong
-from topdb.reporting.page.writing import data_block, number, rich, script, source_hash
+from topdb.reporting.page.embedding import data_block, number, rich, script, source_hash
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))

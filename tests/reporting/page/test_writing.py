@@ -19,17 +19,33 @@ def test_equal_input_gives_equal_bytes(real):
 
 def test_the_answer_comes_first(real):
     text = real.page().read_text(encoding="utf-8")
-    assert re.search(r'<p class="answer">\d+ of 4 cells reproduces? .*claims? holds?', text)
+    assert re.search(
+        r'class="answer"><span>\d+ of 4 numbers reproduces?[;.].*claims? holds?; none is refuted',
+        text,
+    )
     # The two re-ranked cells have no verdict: k1 and k2 are not the paper's.
-    notice = text[text.index('class="notice"') :][:300]
-    assert "2 printed cells have no verdict: the parameters of re-ranking" in notice
+    told = text.partition('class="answer"')[2][:1500]
+    assert "2 printed cells have no verdict: the parameters of re-ranking" in told
     assert "Rendered data" not in text
     assert text.index('class="answer"') < text.index("<table")
+
+
+def test_drawn_data_have_no_answer_and_fold_their_claims(rendered):
+    text = rendered.page().read_text(encoding="utf-8")
+    said = "<span>The benchmark works.</span> <span>It has no answer about the paper yet.</span>"
+    assert said in text
+    assert "make all profile=" not in text  # no profile here has real data
+    folded = text.partition("What the machinery says of drawn pedestrians: ")
+    assert folded[0].rstrip().endswith("<summary>")
+    assert "REPRODUCED" not in text.replace('"REPRODUCED"', "")
+    assert 'class="mosaic"' not in text
 
 
 def test_no_address_but_the_pages_own_names(real):
     text = real.page().read_text(encoding="utf-8")
     own = re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    own = re.sub(r'<script type="text/plain".*?</script>', "", own, flags=re.DOTALL)
+    own = re.sub(r'id="images">.*?</script>', "", own, flags=re.DOTALL)
     assert "//" not in re.sub(r"data:[a-z/]+;base64,[\w+/=]+", "", own)
     for attribute in re.findall(r'\b(?:src|href)="([^"]*)"', own):
         assert attribute.startswith(("data:", "#", "x onerror")), attribute
@@ -37,7 +53,7 @@ def test_no_address_but_the_pages_own_names(real):
 
 def test_scripts_hold_no_end_but_their_own(real):
     text = real.page().read_text(encoding="utf-8")
-    assert text.count("<script") == text.count("</script>") == 3
+    assert text.count("<script") == text.count("</script>") == 5
 
 
 def test_a_page_needs_no_examples_and_no_figures(real):

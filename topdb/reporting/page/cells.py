@@ -1,4 +1,4 @@
-"""What the page says of cells and runs: what opens behind a value, claims, recipe, environment."""
+"""What the page says of cells and runs: what opens behind a value, recipe, environment."""
 
 import math
 import re
@@ -10,12 +10,9 @@ from typing import Any
 from topdb.config import Profile
 from topdb.metrics import metrics
 from topdb.reporting.departures import followed
-from topdb.reporting.documents import ClaimLine
 from topdb.reporting.titles import Titles
 from topdb.results.comparisons import (
     CellComparison,
-    ClaimComparison,
-    ClaimPart,
     Comparisons,
     Difference,
 )
@@ -33,7 +30,7 @@ class SeedRow:
 
     seed: int
     scores: tuple[float, ...]
-    """In percent, of all metrics in their order."""
+    """In percent, of the metrics that any run of the cell has."""
     seconds: float
     """Of training; NaN where the run does not tell."""
     weights: str
@@ -50,8 +47,15 @@ class CellDetails:
     differences: tuple[Difference, ...]
     """To the reference method; none of that method itself."""
     seeds: tuple[SeedRow, ...]
+    scored: tuple[str, ...]
+    """Titles of the metrics that any run has."""
     folder: str
     """Of the runs' scores, with a star for the seed."""
+
+    @property
+    def timed(self) -> bool:
+        """Whether any run tells how long its training took."""
+        return any(not math.isnan(each.seconds) for each in self.seeds)
 
 
 def cell_id(dataset: str, method: str, ranking: str) -> str:
@@ -70,14 +74,18 @@ def details(
         A run's file is broken.
     """
     quantities = list(dict.fromkeys(each.quantity for each in comparisons.cells))
-    seeds: dict[Cell, list[SeedRow]] = {}
+    scored: dict[Cell, list[tuple[StoredRun, Summary]]] = {}
     for stored, ranking, summary in evaluations(stored_runs(profile, results), profile.rankings):
         own = Cell(stored.run.dataset, stored.run.method, ranking)
-        seeds.setdefault(own, []).append(_seed(stored, summary))
+        scored.setdefault(own, []).append((stored, summary))
     for cell in cells(profile):
         names = (cell.dataset, cell.method, cell.ranking)
         found = [comparisons.cell(*names, quantity) for quantity in quantities]
         known = tuple(each for each in found if each)
+        runs = scored.get(cell, [])
+        shown = [
+            each for each in metrics().values() if any(each.name in s.metrics for _, s in runs)
+        ]
         yield CellDetails(
             id=cell_id(*names),
             title=_title(profile, titles, cell),
@@ -87,12 +95,15 @@ def details(
                 for each in comparisons.differences
                 if (each.dataset, each.method, each.ranking) == names
             ),
-            seeds=tuple(seeds.get(cell, ())),
+            seeds=tuple(
+                _seed(stored, told, [each.name for each in shown]) for stored, told in runs
+            ),
+            scored=tuple(each.title for each in shown),
             folder=f"{cell.dataset}/{cell.method}/seed-*/{cell.ranking}",
         )
 
 
-def open_cells(
+def undecided(
     profile: Profile, comparisons: Comparisons, titles: Titles
 ) -> tuple[tuple[str, CellComparison], ...]:
     """Return the cells that more runs would settle, with their titles; the nearest first."""
@@ -112,51 +123,18 @@ def _title(profile: Profile, titles: Titles, cell: Cell) -> str:
     return f"{titles.of(cell.method, cell.ranking)} on {profile.title(cell.dataset)}"
 
 
-def _seed(stored: StoredRun, summary: Summary) -> SeedRow:
+def _seed(stored: StoredRun, summary: Summary, names: Sequence[str]) -> SeedRow:
     return SeedRow(
         seed=stored.run.seed,
-        scores=tuple(100.0 * summary.metrics.get(name, math.nan) for name in metrics()),
+        scores=tuple(100.0 * summary.metrics.get(name, math.nan) for name in names),
         seconds=stored.record.seconds.get("train", math.nan),
         weights=(stored.record.weights_digest or "")[:12],
     )
 
 
-@dataclass(frozen=True)
-class ClaimRow:
-    """A claim with its parts in the order of the table's data sets."""
-
-    claim: ClaimComparison
-    parts: tuple[ClaimPart | None, ...]
-    """None where the claim says nothing of the data set."""
-
-
-@dataclass(frozen=True)
-class ClaimTable:
-    """All claims."""
-
-    datasets: tuple[str, ...]
-    """Titles of the data sets."""
-    rows: tuple[ClaimRow, ...]
-
-
-def claim_table(lines: Sequence[ClaimLine]) -> ClaimTable:
-    """Return the table of claims that may be about different data sets."""
-    known = [{part.dataset: part for part in line.parts} for line in lines]
-    titles = {
-        part.dataset: title
-        for line in lines
-        for part, title in zip(line.parts, line.datasets, strict=True)
-    }
-    rows = [
-        ClaimRow(line.claim, tuple(parts.get(dataset) for dataset in titles))
-        for line, parts in zip(lines, known, strict=True)
-    ]
-    return ClaimTable(tuple(titles.values()), tuple(rows))
-
-
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _ELSEWHERE: dict[str, Any] = {
-    **dict.fromkeys(("recipe", "methods", "seeds", "rankings"), True),
+    **dict.fromkeys(("heading", "recipe", "methods", "seeds", "rankings"), True),
     **dict.fromkeys(("datasets", "weights", "snapshots", "resources"), True),
     "start": {"dataset"},
 }

@@ -1,12 +1,12 @@
 """The ranked lists of `examples.parquet`, as the page shows them."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from topdb.config import Profile
+from topdb.reporting.page.embedding import Shelf
 from topdb.reporting.titles import Titles
 from topdb.results.examples import ExampleImage, read_example_images
 
@@ -25,8 +25,8 @@ KINDS = {
 class Tile:
     """One image of a list."""
 
-    source: str
-    """A `data:` address."""
+    image: int | None
+    """Its number on the shelf; None where there are names alone."""
     width: int
     height: int
     path: str
@@ -67,42 +67,42 @@ class Gallery:
 
 
 def read_galleries(
-    path: Path, profile: Profile, reference: str, titles: Titles
+    path: Path, profile: Profile, reference: str, titles: Titles, shelf: Shelf
 ) -> tuple[Gallery, ...]:
-    """Read the examples, data set by data set in the profile's order.
+    """Read the examples, data set by data set in the profile's order; put images on the shelf.
 
     Raises
     ------
     UserError
         The file is missing or broken.
     """
-    return tuple(_galleries(read_example_images(path), profile, reference, titles))
+    return tuple(_galleries(read_example_images(path), profile, reference, titles, shelf))
 
 
 def _galleries(
-    rows: list[ExampleImage], profile: Profile, reference: str, titles: Titles
+    rows: list[ExampleImage], profile: Profile, reference: str, titles: Titles, shelf: Shelf
 ) -> Iterator[Gallery]:
     for dataset in profile.datasets:
         own = [row for row in rows if row.dataset == dataset]
         kinds = []
         for kind, title in KINDS.items():
             found = groupby((r for r in own if r.kind == kind), key=lambda row: row.place)
-            examples = tuple(_example(list(group), titles) for _, group in found)
+            examples = tuple(_example(list(group), titles, shelf) for _, group in found)
             if examples:
                 kinds.append((title.format(reference=titles.of(reference)), examples))
         if kinds:
             yield Gallery(dataset, profile.title(dataset), tuple(kinds))
 
 
-def _example(rows: list[ExampleImage], titles: Titles) -> Example:
+def _example(rows: list[ExampleImage], titles: Titles, shelf: Shelf) -> Example:
     lists = []
     for (method, ranking), group in groupby(rows, key=lambda row: (row.method, row.ranking)):
-        lists.append(_ranked(titles.of(method, ranking), list(group)))
+        lists.append(_ranked(titles.of(method, ranking), list(group), shelf))
     query = rows[0]
-    return Example(_tile(query), query.matches, tuple(lists))
+    return Example(_tile(query, shelf), query.matches, tuple(lists))
 
 
-def _ranked(title: str, rows: list[ExampleImage]) -> RankedList:
+def _ranked(title: str, rows: list[ExampleImage], shelf: Shelf) -> RankedList:
     first = rows[0]
     return RankedList(
         title=title,
@@ -110,14 +110,13 @@ def _ranked(title: str, rows: list[ExampleImage]) -> RankedList:
         seeds=first.seeds,
         ap=100.0 * first.ap,
         mean_ap=100.0 * first.mean_ap,
-        tiles=tuple(_tile(row) for row in rows[1:]),
+        tiles=tuple(_tile(row, shelf) for row in rows[1:]),
     )
 
 
-def _tile(row: ExampleImage) -> Tile:
-    content = base64.b64encode(row.image).decode()
+def _tile(row: ExampleImage, shelf: Shelf) -> Tile:
     return Tile(
-        source=f"data:image/webp;base64,{content}",
+        image=shelf.image(row.image),
         width=row.width,
         height=row.height,
         path=row.path,

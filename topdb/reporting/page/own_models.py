@@ -1,13 +1,10 @@
 """The page of models of one's own: one HTML file, with the queries won and lost."""
 
-import base64
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from PIL import Image
 
 from topdb.errors import UserError
@@ -16,9 +13,9 @@ from topdb.evidence.own_models import Compared, QueryLine
 from topdb.files import write_text
 from topdb.metrics import metric
 from topdb.reporting.own_models import facts, tables
+from topdb.reporting.page.embedding import Shelf, data_block, environment, policy, source
 from topdb.reporting.page.lists import Tile
 
-_HERE = Path(__file__).parent / "templates"
 EXAMPLES = 8
 """Queries of a kind, each of another person."""
 HEIGHT, QUALITY = 128, 80
@@ -61,7 +58,8 @@ def write_models_page(found: Compared, out: Path, images: Path | None = None) ->
     names = [each.name for each in found.of(found.quantities[0])[:2]]
     models = [next(each for each in shown if each.name == name) for name in names]
     nearest = [each.model.checkpoints[0].nearest() for each in models]
-    album = _Album(images)
+    shelf = Shelf()
+    album = _Album(images, shelf)
 
     def examples(queries: Sequence[QueryLine]) -> tuple[Example, ...]:
         return tuple(
@@ -82,21 +80,26 @@ def write_models_page(found: Compared, out: Path, images: Path | None = None) ->
             (f"Highest {title}", "One query a person.", [*found.queries]),
             (f"Lowest {title}", "One query a person.", worst),
         ]
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    text = environment.get_template("models.html.jinja").render(
-        heading=" and ".join(each.name for each in shown) if len(shown) < 4 else "Models compared",
-        sentence=found.sentence,
-        style=Markup((_HERE / "page.css").read_text(encoding="utf-8")),
-        tables=list(tables(found)),
-        kinds=[(name, explained, examples(lines)) for name, explained, lines in kinds],
-        quantity=title.removeprefix("m"),
-        facts=list(facts(found)),
+    program = source("page.js")
+    shown_kinds = [(name, explained, examples(lines)) for name, explained, lines in kinds]
+    text = (
+        environment()
+        .get_template("models.html.jinja")
+        .render(
+            heading=" and ".join(each.name for each in shown)
+            if len(shown) < 4
+            else "Models compared",
+            sentence=found.sentence,
+            policy=policy([program]),
+            style=source("page.css", "parts.css"),
+            program=program,
+            images=data_block(shelf.images()),
+            shows_images=images is not None,
+            tables=list(tables(found)),
+            kinds=shown_kinds,
+            quantity=title.removeprefix("m"),
+            facts=list(facts(found)),
+        )
     )
     write_text(out, text)
 
@@ -133,17 +136,18 @@ def _example(
 class _Album:
     """Small images from a folder; without one, names alone."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, shelf: Shelf) -> None:
         if folder is not None and not folder.is_dir():
             raise UserError(
                 f"--images names {folder}, which is no folder: name that of the images."
             )
         self._folder = folder
+        self._shelf = shelf
 
     def tile(self, path: str, rank: int, right: bool | None) -> Tile:
         """Return an image that is no higher than a list needs."""
         if self._folder is None:
-            return Tile("", 0, 0, path.rpartition("/")[2], rank, right)
+            return Tile(None, 0, 0, path.rpartition("/")[2], rank, right)
         file = self._folder / path
         if not file.resolve().is_relative_to(self._folder.resolve()):
             raise UserError(f"{path} leads out of {self._folder}: name the images' own folder.")
@@ -161,5 +165,5 @@ class _Album:
             image = image.resize((width, HEIGHT), Image.Resampling.LANCZOS)
         stream = io.BytesIO()
         image.save(stream, "WEBP", quality=QUALITY)
-        source = f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
-        return Tile(source, image.width, image.height, path, rank, right)
+        number = self._shelf.image(stream.getvalue())
+        return Tile(number, image.width, image.height, path, rank, right)

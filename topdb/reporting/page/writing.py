@@ -1,78 +1,37 @@
 """`index.html` from the comparisons, the tables, the plots and the examples."""
 
-import base64
-import hashlib
 import io
-import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from jinja2 import Environment
 from PIL import Image, UnidentifiedImageError
 
 from topdb.errors import UserError
-from topdb.evidence.answer import answer, notice
 from topdb.files import write_text
-from topdb.metrics import metrics
-from topdb.reporting.documents import Code, Document, Strong, Text
+from topdb.reporting.documents import Document
 from topdb.reporting.drawing import for_page
 from topdb.reporting.evidence import Evidence
 from topdb.reporting.figures import figure, plot_names
-from topdb.reporting.page.cells import cell_id, claim_table, details, open_cells, run_facts
+from topdb.reporting.page.answering import (
+    WORDS,
+    claims_sentence,
+    counts,
+    headline,
+    mosaics,
+)
+from topdb.reporting.page.cells import cell_id, details, run_facts, undecided
+from topdb.reporting.page.claims import claim_rows
+from topdb.reporting.page.embedding import Shelf, data_block, environment, policy, script, source
+from topdb.reporting.page.grids import page_tables
 from topdb.reporting.page.lists import read_galleries
+from topdb.reporting.page.sets import data_sets, set_id
 from topdb.reporting.plots import Plot
-from topdb.reporting.rendering import DASH, difference, p_value, rounded_up
+from topdb.reporting.rendering import difference
 from topdb.reporting.tables import claim_lines
-
-MINUS = "\u2212"
-
-
-def rich(text: Text) -> Markup:
-    """Return a line of running text."""
-    pieces = []
-    for part in text:
-        if isinstance(part, Code):
-            pieces.append(Markup("<code>{}</code>").format(part.text))
-        elif isinstance(part, Strong):
-            pieces.append(Markup("<strong>{}</strong>").format(part.text))
-        else:
-            pieces.append(escape(part))
-    return Markup("").join(pieces)
-
-
-def number(value: float | None, form: str = ".1f") -> str:
-    """Return a number in the given form; a dash where there is none."""
-    return DASH if value is None or math.isnan(value) else minus(format(value, form))
-
-
-def minus(text: str) -> str:
-    """Return numbers with the sign that is as wide as a plus."""
-    return text.replace("-", MINUS)
-
-
-def data_block(content: Any) -> Markup:
-    """Return JSON for a `<script type="application/json">`, which no text within it can end."""
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
-
-
-def script(source: str) -> Markup:
-    """Return our own or a library's JavaScript for a `<script>`, which it must not end."""
-    return Markup(source.replace("</script", "<\\/script").replace("<!--", "<\\!--"))
-
-
-def source_hash(source: Markup) -> str:
-    """Return what a Content-Security-Policy calls a script that it lets run."""
-    digest = hashlib.sha256(str(source).encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
-
 
 WIDEST = 1440
 """Pixels; enough for the page's column on a dense screen."""
@@ -83,20 +42,26 @@ _CAPTIONS = {
         "maps and the nearest gallery images, right and wrong ones marked."
     ),
 }
+FURNITURE = 46
+"""Pixels that an axis with its title takes below a panel."""
+ONLY = "only"
+"""The parameter of every chart that names the one method which a reader chose; empty for all."""
+FAINT = 0.07
+"""Opacity of the other methods' marks then."""
 
 
 @dataclass(frozen=True)
 class Figure:
     """An image with its size, in pixels, and its caption."""
 
-    source: str
-    """A `data:` address."""
+    image: int
+    """Its number on the shelf."""
     width: int
     height: int
     caption: str
 
 
-def read_figure(path: Path) -> Figure:
+def read_figure(path: Path, shelf: Shelf) -> Figure:
     """Read an image file, as WebP that is no wider than the page needs.
 
     Raises
@@ -117,33 +82,11 @@ def read_figure(path: Path) -> Figure:
     stream = io.BytesIO()
     image.save(stream, "WEBP", quality=80, method=4)
     return Figure(
-        source=f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}",
+        image=shelf.image(stream.getvalue()),
         width=image.width,
         height=image.height,
         caption=_CAPTIONS.get(path.stem, path.stem),
     )
-
-
-_HERE = Path(__file__).parent / "templates"
-_POLICY = (
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; "
-    "form-action 'none'; script-src {scripts}"
-)
-"""Nothing is fetched from anywhere, and no script runs but the page's own."""
-FURNITURE = 46
-"""Pixels that an axis with its title takes below a panel."""
-SIGNS = {
-    "REPRODUCED": "✓",
-    "EXCEEDS": "▲",
-    "BELOW": "▼",
-    "INCONCLUSIVE": "?",
-    "INCOMPLETE": "…",
-    "HOLDS": "✓",
-    "FAILS": "✗",
-    "OPEN": "?",
-    "EXPLORATORY": "?",
-}
-"""Beside each verdict's word, so that a table is read at a glance without colours."""
 
 
 @dataclass(frozen=True)
@@ -178,7 +121,7 @@ def plot_groups(evidence: Evidence) -> list[Group]:
             Panel(
                 evidence.title(dataset),
                 f"{plot.title} on {evidence.title(dataset)}",
-                spec,
+                isolating(spec),
                 spec["height"] + FURNITURE,
             )
             for dataset, spec in specs.items()
@@ -187,6 +130,22 @@ def plot_groups(evidence: Evidence) -> list[Group]:
         if panels:
             groups.append(Group(name, plot, panels))
     return groups
+
+
+def isolating(spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a chart whose marks are faint but for those of the method that `only` names."""
+    layers = []
+    for layer in spec["layer"]:
+        own = {**layer, "encoding": {**layer["encoding"]}}
+        mark = layer["mark"] if isinstance(layer["mark"], dict) else {}
+        if "opacity" not in own["encoding"]:
+            chosen = {"test": f"{ONLY} == '' || datum.method == {ONLY}"}
+            own["encoding"]["opacity"] = {
+                "condition": {**chosen, "value": mark.get("opacity", 1)},
+                "value": FAINT,
+            }
+        layers.append(own)
+    return {**spec, "layer": layers, "params": [*spec["params"], {"name": ONLY, "value": ""}]}
 
 
 def write_page(
@@ -206,49 +165,77 @@ def write_page(
     profile, results, titles = evidence.profile, evidence.results, evidence.titles
     comparisons = evidence.comparisons
     reference = evidence.statistics.reference_method
-    groups = plot_groups(evidence)
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"rich": rich, "number": number, "minus": minus, "p_value": p_value}
-    environment.filters["rounded_up"] = rounded_up
-    program = (_HERE / "page.js").read_text(encoding="utf-8")
-    scripts = [script(vl_convert.javascript_bundle()), script(program)]
-    text = environment.get_template("index.html.jinja").render(
-        policy=_POLICY.format(scripts=" ".join(map(source_hash, scripts))),
-        style=script((_HERE / "page.css").read_text(encoding="utf-8")),
-        library=scripts[0],
-        program=scripts[1],
+    groups, shelf = plot_groups(evidence), Shelf()
+    claims, axis = claim_rows(claim_lines(profile, comparisons))
+    templates = environment()
+    templates.globals |= {
+        "axis": axis,
+        "cell_id": cell_id,
+        "checkpoints": comparisons.one_seed_parts,
+        "claim_titles": {each.id: each.title for each in comparisons.claims},
+        "dataset_title": type(profile).title,
+        "difference": difference,
+        "profile": profile,
+        "reference": titles.of(reference),
+        "rendered": comparisons.rendered,
+        "set_id": set_id,
+        "titles": titles,
+        "words": WORDS,
+    }
+    shown = page_tables(tables, comparisons)
+    templates.globals["adjusted"] = any(each.adjusted for each in shown)
+    galleries = read_galleries(examples, profile, reference, titles, shelf) if examples else ()
+    sets = data_sets(evidence)
+    for cell in details(profile, results, comparisons, titles):
+        _put(templates, shelf, cell.id, cell.title, "cell.html.jinja", cell=cell)
+    for row in claims:
+        _put(templates, shelf, row.id, row.claim.title, "claim.html.jinja", row=row)
+    listed = {gallery.dataset for gallery in galleries}
+    for data in sets:
+        told = {"data": data, "has_lists": data.name in listed}
+        _put(templates, shelf, data.id, data.title, "data.html.jinja", **told)
+    for gallery in galleries:
+        name = f"lists-{gallery.dataset}"
+        _put(templates, shelf, name, gallery.title, "gallery.html.jinja", gallery=gallery)
+    for table in shown:
+        for part in ("printed", "differences"):
+            name = f"{table.name}-{part}"
+            _put(templates, shelf, name, table.title, f"{part}.html.jinja", table=table)
+    pictures = [read_figure(path, shelf) for path in figures]
+    program = source("page.js", "charts.js")
+    library = script(vl_convert.javascript_bundle())
+    text = templates.get_template("index.html.jinja").render(
+        policy=policy([library, program]),
+        style=source("page.css", "parts.css"),
+        library=library,
+        program=program,
         specs=data_block(_specs(groups)),
-        profile=profile,
+        later=data_block(shelf.pieces),
+        images=data_block(shelf.images()),
         profile_name=evidence.profile_name,
-        reference=titles.of(reference),
-        notice=notice(comparisons),
-        rendered=comparisons.rendered,
-        answer=answer(comparisons).replace(notice(comparisons), "").strip(),
-        tables=tables,
-        claims=claim_table(claim_lines(profile, comparisons)),
-        open_cells=open_cells(profile, comparisons, titles),
-        checkpoints=comparisons.one_seed_parts,
-        claim_titles={each.id: each.title for each in comparisons.claims},
+        headline=headline(evidence),
+        mosaics=mosaics(evidence),
+        counts=counts(comparisons),
+        tables=shown,
+        claims=claims,
+        claims_legend=tables[-1].claims_legend,
+        claims_said=claims_sentence(comparisons.claims),
+        undecided=undecided(profile, comparisons, titles),
         groups=groups,
         looks=evidence.looks,
         quantities=list(dict.fromkeys(each.quantity for each in comparisons.cells)),
-        cells=list(details(profile, results, comparisons, titles)),
-        galleries=read_galleries(examples, profile, reference, titles) if examples else (),
-        figures=[read_figure(path) for path in figures],
+        sets=sets,
+        galleries=galleries,
+        figures=pictures,
         facts=run_facts(profile, results),
-        metrics=metrics().values(),
-        signs=SIGNS,
-        cell_id=cell_id,
-        difference=difference,
-        dataset_title=type(profile).title,
     )
     write_text(out, text)
+
+
+def _put(
+    templates: Environment, shelf: Shelf, name: str, title: str, template: str, **told: Any
+) -> None:
+    shelf.put(name, title, templates.get_template(template).render(told))
 
 
 def _specs(groups: Sequence[Group]) -> dict[str, Any]:
