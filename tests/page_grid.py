@@ -10,7 +10,8 @@ import numpy as np
 import tiny
 from PIL import Image
 
-from topdb.config.paper import Paper, read_papers
+from topdb.config.paper import Paper
+from topdb.config.papers import read_papers
 from topdb.reporting.reports import write_report
 from topdb.results.comparisons import write_comparisons
 from topdb.results.examples import ExampleImage, write_example_images

@@ -14,8 +14,8 @@ DRAWN = "document.documentElement.dataset.drawn === 'true'"
 PHONE = (390, 844)
 HEAVIEST = 5_000_000
 """Bytes."""
-SLOWEST = 500.0
-"""Milliseconds until it is loaded from disk."""
+SLOWEST = 0.5
+"""Seconds until it is loaded from disk."""
 
 
 @pytest.fixture(scope="module")
@@ -285,13 +285,29 @@ def test_a_finger_hits_what_can_be_touched(tab, wide_page):
 
 
 def test_a_page_of_fourteen_methods_is_there_at_once(tab, wide_page):
-    """The best of some tries: other processes are no part of it."""
+    """In seconds of the page's own thread: what else the machine does is no part of it.
+
+    Plots are drawn when the page is idle, which this one never is.
+    """
     assert wide_page.stat().st_size <= HEAVIEST
+    busy = tab.send(
+        "Page.addScriptToEvaluateOnNewDocument", source="requestIdleCallback = () => {}"
+    )
+    tab.send("Performance.enable", timeDomain="threadTicks")
     times = []
-    for _ in range(4):
+    for _ in range(3):
+        before = seconds(tab)
         tab.open(wide_page)
-        times.append(tab.run("performance.getEntriesByType('navigation')[0].loadEventEnd"))
-    assert min(times) <= SLOWEST, times
+        times.append(seconds(tab) - before)
+    tab.send("Performance.disable")
+    tab.send("Page.removeScriptToEvaluateOnNewDocument", **busy)
+    assert 0 < min(times) <= SLOWEST, times
+
+
+def seconds(tab):
+    """What the page's thread has worked so far."""
+    told = tab.send("Performance.getMetrics")["metrics"]
+    return next(each["value"] for each in told if each["name"] == "TaskDuration")
 
 
 @pytest.mark.soak

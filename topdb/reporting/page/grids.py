@@ -5,6 +5,7 @@ columns without a value, and p values that no result of so few seeds could make 
 """
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -160,9 +161,8 @@ def _caption(
         if entry is not None
     ]
     names = [
-        title if title == name or not name.startswith("R") else f"rank-{name[1:]} ({title})"
+        re.sub(r"^R(\d+)$", r"rank-\1 (R\1)", metric(name).title)
         for name in dict.fromkeys(column.quantity for column in document.columns)
-        for title in [metric(name).title]
     ]
     *most, last = names
     listed = f"{', '.join(most)} and {last}" if most else last
