@@ -73,7 +73,7 @@ site: env
 
 # The pictures of README.md and docs/, out of the reports of the last grid, by Chromium.
 pictures: env
-	python workflows/pictures.py
+	python tools/pictures.py
 
 env: $(READY)
 

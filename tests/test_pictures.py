@@ -8,9 +8,7 @@ import tiny
 from browser import chromium, needs_chromium
 from PIL import Image
 
-SPECIFICATION = importlib.util.spec_from_file_location(
-    "pictures", tiny.ROOT / "workflows/pictures.py"
-)
+SPECIFICATION = importlib.util.spec_from_file_location("pictures", tiny.ROOT / "tools/pictures.py")
 pictures = importlib.util.module_from_spec(SPECIFICATION)
 SPECIFICATION.loader.exec_module(pictures)
 
