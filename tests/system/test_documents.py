@@ -19,8 +19,8 @@ from PIL import Image
 from system import documents
 from system.conftest import tiny_params
 
-NOT_RUN = {"SLURM": 3, "Kubernetes": 1, "text": 1}
-ON_REQUEST = 11
+NOT_RUN = {"SLURM": 2, "Kubernetes": 1, "text": 1}
+ON_REQUEST = 12
 LEAST = 25
 README_WORDS = 900
 DOCS_WORDS = 9_000
