@@ -10,6 +10,23 @@ CONFIG := $(if $(profile),--config profile=$(profile))
 READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Snakemake, MLflow and others keep things in the user's home. Who has none, as under a bare number in a
+# container, or none that can be written, gets a place for them here; torch's cache is still read.
+ifneq ($(shell test -w "$${XDG_CACHE_HOME:-$$HOME/.cache}" || test -w "$$HOME" || echo none),)
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export XDG_CONFIG_HOME := $(CURDIR)/.cache/config
+export PIP_NO_CACHE_DIR := 1
+ifneq ($(HOME),)
+export TORCH_HOME ?= $(HOME)/.cache/torch
+endif
+endif
+ifeq ($(HOME),)
+export HOME := $(CURDIR)/.cache/home
+endif
+ifeq ($(LOGNAME)$(USER),)
+export LOGNAME := $(shell id -un 2>/dev/null || id -u)
+endif
+
 .PHONY: all table1 table2 test lint format check reference soak bench bench-gpu site pictures env lock clean
 
 all: env

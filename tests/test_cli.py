@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import rights
 import tiny
 import typer
 
@@ -286,3 +287,25 @@ def test_a_missing_extra_is_one_sentence():
         f"topdb: this command needs {package}, which is not installed: pip install "
         f"'topdb[{extra}]'.\n"
     )
+
+
+NAMELESS = """
+import pwd
+
+def none(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+
+pwd.getpwuid = none
+from topdb.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "locked"])
+def test_a_user_without_a_name_and_a_home_of_use_is_served(here, home):
+    """As under a bare number in a container, where the system knows neither."""
+    (here / "locked").mkdir(mode=0o555)
+    nobody = {"USER": None, "LOGNAME": None, "XDG_CACHE_HOME": None}
+    where = str(here / home) if home == "locked" else home
+    done = rights.python(here, NAMELESS, "plan", HOME=where, **nobody)
+    assert (done.returncode, done.stderr) == (0, "")

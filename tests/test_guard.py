@@ -1,11 +1,14 @@
 """Snakemake's records of files that are gone: marked whole, whatever a kill left behind."""
 
+import getpass
 import importlib.util
 import json
+import os
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
+import rights
 import tiny
 
 OUTPUT = "results/mini/market1501/baseline/seed-1/run.json"
@@ -48,3 +51,46 @@ def test_a_record_cut_short_and_a_run_cut_short_stop_nothing(guard):
     guard.miss(Path("results/mini"), [[1, 2]], dryrun=False)
     assert path.read_text() == '{"par'
     assert not (other / "checkpoints").exists()
+
+
+def test_results_may_be_a_link_to_another_disk(guard, tmp_path, capsys):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    Path("results").symlink_to(scratch)
+    guard.require_place("results")
+    guard.begin({"planned_seeds": [1]}, Path("results/mini"), [])
+    assert json.loads((scratch / "mini/planned.json").read_text()) == {"seeds": [1]}
+    (scratch / "mini/planned.json").unlink()
+    (scratch / "mini").rmdir()
+    scratch.rmdir()
+    with pytest.raises(SystemExit) as caught:
+        guard.require_place("results")
+    assert caught.value.code == 2
+    said = f"topdb: results is a link to {scratch}, which is no folder: mount or make it.\n"
+    assert capsys.readouterr().err == said
+
+
+LOCKED = """
+import sys; sys.path.insert(0, sys.argv[1]); import guard; guard.require_place("results")
+"""
+
+
+@pytest.mark.parametrize("locked", ["results", "."])
+def test_results_that_cannot_be_written_are_told_before_anything_trains(tmp_path, locked):
+    if locked == "results":
+        (tmp_path / "results").mkdir()
+    (tmp_path / locked).chmod(0o555)
+    done = rights.python(tmp_path, LOCKED, str(tiny.ROOT / "workflows"))
+    (tmp_path / locked).chmod(0o755)
+    assert done.returncode == 2
+    assert done.stderr.startswith("topdb: results cannot be written: mend its permissions")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_user_without_a_name_gets_a_number(guard, monkeypatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[f"getpwuid(): uid not found: {uid}"])
+    monkeypatch.setenv("LOGNAME", "")
+    guard.require_place("results")
+    assert getpass.getuser() == str(os.getuid())

@@ -1,8 +1,11 @@
 """The command line: what a user's mistake looks like, and where commands come from."""
 
 import gc
+import getpass
+import os
 import sys
 from collections.abc import Container
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,6 +23,8 @@ EXTRAS = {
     "mlflow": "workflow",
 }
 """Packages that some commands need, and the extra of topdb that brings each."""
+NO_HOME = "/nonexistent"
+"""What systems call the home of users who have none."""
 
 
 def _version(wanted: bool) -> None:
@@ -51,8 +56,24 @@ def app_with(wanted: Container[str]) -> typer.Typer:
     return app
 
 
+def _provide_home() -> None:
+    """Name a home and a user where the system knows none, as under a bare number in a container.
+
+    Libraries ask for both, and do without a home that is not there.
+    """
+    try:
+        Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = NO_HOME
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence and exit status 2."""
+    _provide_home()
     gc.disable()  # looking for garbage while torch is imported takes a third of that time
     try:
         app = app_with(sys.argv[1:])

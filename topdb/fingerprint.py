@@ -96,7 +96,10 @@ def _places(root: Path) -> Iterator[Path]:
     """Yield where it may be noted what was read."""
     absolute = root.absolute()
     yield absolute.with_name(f".{root.name}.seen.partial")
-    cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    try:
+        cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
+    except RuntimeError:  # a user without a home
+        return
     name = sha256(os.fsencode(absolute)).hexdigest()[:24]
     yield cache / "topdb" / f"{name}.seen"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import guard
 
 guard.require_known(config, {"profile", "params"})
+guard.require_place("results")
 held = workflow.is_main_process and guard.hold(workflow.dryrun)
 
 # So that `.venv/bin/snakemake` works in a shell that did not activate the environment.

@@ -7,6 +7,7 @@ beside the results, and travel along.
 """
 
 import fcntl
+import getpass
 import gzip
 import hashlib
 import json
@@ -43,6 +44,26 @@ def require_known(config, known):
     for name in sorted({*config} - known):
         _say(f"--config {name}=... is unknown; use {' or '.join(sorted(known, reverse=True))}.")
         sys.exit(2)
+
+
+def require_place(folder):
+    """End where results cannot be written, before anything trains; a link to another disk will do.
+
+    A user whom the system knows by a number alone gets it for a name, since Snakemake asks for one.
+    """
+    folder = Path(folder)
+    if folder.is_symlink() and not folder.is_dir():
+        _say(f"{folder} is a link to {folder.readlink()}, which is no folder: mount or make it.")
+        sys.exit(2)
+    if not os.access(folder if folder.exists() else ".", os.W_OK | os.X_OK):
+        _say(
+            f"{folder} cannot be written: mend its permissions, or link it to where you may write."
+        )
+        sys.exit(2)
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())
 
 
 def hold(dryrun):

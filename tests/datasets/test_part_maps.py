@@ -118,8 +118,9 @@ def test_missing_maps_are_named_counted_and_empty(drawn, tmp_path, capfd):
 
 def test_verify_tells_the_share_and_refuses_what_is_no_map(drawn, tmp_path, monkeypatch, capfd):
     root = drawn / "mapped"
-    records = read_source(Source("cuhk03-labeled", root)).records
-    assert "8 of 8" in verify_maps(root / "parts", root, records).told()
+    read = read_source(Source("cuhk03-labeled", root))
+    files, records = read.files, read.records
+    assert "8 of 8" in verify_maps(root / "parts", files, records).told()
     parts = shutil.copytree(root / "parts", tmp_path / "parts")
     options = ("verify", "cuhk03-labeled", "--root", root, "--allow-partial", "--parts", parts)
     assert tiny.topdb(monkeypatch, *options) == 0
@@ -134,12 +135,12 @@ def test_verify_tells_the_share_and_refuses_what_is_no_map(drawn, tmp_path, monk
     ):
         write_map(wrong, path)
         with pytest.raises(UserError, match=sentence):
-            verify_maps(parts, root, records)
+            verify_maps(parts, files, records)
     assert tiny.topdb(monkeypatch, *options) == 2
     with pytest.raises(UserError, match="has no part map of any training image"):
-        verify_maps(tmp_path, root, records)
+        verify_maps(tmp_path, files, records)
     with pytest.raises(UserError, match="does not exist"):
-        verify_maps(root / "none", root, records)
+        verify_maps(root / "none", files, records)
 
 
 def test_drawn_maps_lie_below_the_root(tmp_path):

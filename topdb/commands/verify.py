@@ -35,7 +35,8 @@ def verify(
     found = verified(name, source)
     typer.echo(found.table())
     if parts:
-        typer.echo(verify_maps(parts, root, read_source(source).records).told())
+        read = read_source(source)
+        typer.echo(verify_maps(parts, read.files, read.records).told())
     _compare_with_index(name, source, params, profile)
     found.require(allow_partial)
 

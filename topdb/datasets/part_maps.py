@@ -4,7 +4,7 @@ DensePose writes I, U and V by OpenCV, which calls them blue, green and red: I i
 and 0 beside the body, U and V are coordinates on its surface in 255ths.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +117,10 @@ def write_map(found: Map, path: Path) -> None:
     Pillow.fromarray(np.ascontiguousarray(found[:, :, ::-1])).save(path, "PNG", compress_level=1)
 
 
-def verify_maps(folder: Path, root: Path, records: Sequence[ImageRecord]) -> PartMaps:
-    """Read every map beside the size of its image.
+def verify_maps(
+    folder: Path, images: Mapping[str, Path], records: Sequence[ImageRecord]
+) -> PartMaps:
+    """Read every map beside the size of its image; `images` are the files of the records' paths.
 
     Raises
     ------
@@ -127,7 +129,7 @@ def verify_maps(folder: Path, root: Path, records: Sequence[ImageRecord]) -> Par
     """
     maps, problems = find_maps(folder, records), Problems()
     for path, file in maps.files.items():
-        with Pillow.open(root / path) as image:
+        with Pillow.open(images[path]) as image:
             width, height = image.size
         with problems.collecting():
             read_map(file, (height, width))

@@ -45,7 +45,7 @@ class Found:
     records: list[ImageRecord]
     """Junk included; in no particular order."""
     files: dict[str, Path]
-    """The file of each path; distractors lie outside the root."""
+    """The file of each path; distractors, and what a read-only root is unpacked to, lie outside."""
     release: str | None = None
     """Which release it is, of a layout that has several; None where nothing tells."""
 
@@ -77,7 +77,7 @@ def read_source(source: Source) -> Found:
         records = layout.read_split(source.root, source.split)
     if isinstance(layout, LayoutOfSplits):
         protocol += f", split {source.split or 1} of {layout.SPLITS}"
-    files = {record.path: source.root / record.path for record in records}
+    files = {record.path: record.file or source.root / record.path for record in records}
     if source.distractors is not None:
         if not isinstance(layout, LayoutWithDistractors):
             raise UserError(

@@ -61,6 +61,8 @@ class ImageRecord:
     path: str
     pid: int
     camid: int
+    file: Path | None = None
+    """Where it lies, if elsewhere than at `path` below the root."""
 
 
 BOUNDING_BOX_FOLDERS: tuple[tuple[Split, str], ...] = (
