@@ -49,6 +49,17 @@ def test_pages_outside_docs_are_there_and_links_lead_to_them(site):
     assert (site / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
+def test_every_style_and_script_of_a_page_is_there(site):
+    for page in (site / "index.html", site / "docs/cluster/index.html"):
+        text = page.read_text(encoding="utf-8")
+        named = re.findall(r'<(?:script|link rel="stylesheet")[^>]* (?:src|href)="([^"]+)"', text)
+        named += re.findall(r'<link rel="stylesheet" href="([^"]+)"', text)
+        assert any(each.endswith(".css") for each in named)
+        assert any(each.endswith(".js") for each in named)
+        for each in named:
+            assert (page.parent / each).is_file(), each
+
+
 def test_no_page_fetches_from_elsewhere(site):
     for page in site.rglob("*.html"):
         text = page.read_text(encoding="utf-8")

@@ -15,9 +15,8 @@ LINK = re.compile(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)")
 
 def on_files(files: Files, config: Any) -> Files:
     """Return the theme's files, docs/ under that name, and all that its pages lead to."""
-    theirs = {each.src_uri for each in files.documentation_pages()}
-    theirs |= {each.src_uri for each in files.media_files()}
-    kept = [each for each in files if each.src_uri not in theirs]
+    docs = Path(config.docs_dir)
+    kept = [each for each in files if docs not in Path(each.abs_src_path or "").parents]
     waiting = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
     found: dict[str, File] = {}
     while waiting:
