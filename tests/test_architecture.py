@@ -226,7 +226,7 @@ def test_the_workflow_tools_are_unknown_to_the_package():
 
 def test_the_walks_cross_files_that_there_are():
     text = (tiny.ROOT / "docs/architecture.md").read_text(encoding="utf-8")
-    walks = text.partition("## Three walks")[2].partition("\n## ")[0]
+    walks = text.partition("## Two walks")[2].partition("\n## ")[0]
     named = {name for name in walks.split("`")[1::2] if "/" in name.strip("/")}
     assert len(named) > 15
     for name in named - {"methods/parts/"}:
