@@ -239,7 +239,7 @@ def test_every_file_that_can_change_a_report_is_in_the_digest_of_its_step(step, 
             "evidence",
             "statistics",
         )
-        indexed = ("datasets", "runs/indexed", "results/runs")
+        indexed = ("datasets", "litter", "runs/indexed", "results/runs")
         stating = {"code.py", "checkout.py", "runs/__init__.py"}
         missing = {each for each in missing - stating if not each.startswith(given + indexed)}
     assert missing == set()

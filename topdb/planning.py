@@ -35,6 +35,7 @@ _ROOMS = (
     "examples.py",
     "formats",
     "kinds.py",
+    "litter.py",
     "metrics",
     "reporting",
     "results",
