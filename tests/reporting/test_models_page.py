@@ -157,3 +157,12 @@ def test_a_page_of_one_model_shows_its_best_and_its_worst_queries(tmp_path, monk
     assert best < text.index("AP 100.0") < text.index("person 1, 1 match") < worst
     assert text.rindex("AP 50.0") > worst
     assert "<h2>Differences" not in text
+
+
+def test_a_table_of_the_page_has_no_column_of_dashes_and_its_rows_names_first(tmp_path):
+    a, b = write_model(tmp_path / "a", 0.0, seeds=1), write_model(tmp_path / "b", 0.1, seeds=1)
+    write_models_page(compare([a, b]), tmp_path / "index.html")
+    text = (tmp_path / "index.html").read_text()
+    assert "p over seeds alone, mAP</th>" not in text
+    assert '<thead><tr><th scope="col">Model</th>' in text
+    assert "<h1>a and b</h1>" in text

@@ -7,7 +7,7 @@ import tiny
 
 from topdb.config.papers import read_papers
 from topdb.reporting.evidence import Evidence
-from topdb.reporting.page.answering import claims_sentence, counts, headline, mosaics
+from topdb.reporting.page.answering import claims_sentence, counts, headline, mosaics, told_claims
 from topdb.results.comparisons import read_comparisons
 
 
@@ -103,6 +103,17 @@ def test_ones_own_results_are_told_data_set_by_data_set(evidence, real, tmp_path
     params = tiny.params(tmp_path, {**real.changes, "profiles": content["profiles"]})
     assert headline(evidence(own, params)).title == "Cameras of the campus"
     assert headline(evidence(judged("BELOW"), params)).title == "Cameras of the campus"
+
+
+def test_claims_without_a_run_are_not_told_of_ones_own_results(real):
+    found = read_comparisons(real.comparisons, "tiny")
+    printed = found.cells
+    own = replace(
+        found, cells=tuple(replace(e, owner="", verdict="", withheld="") for e in printed)
+    )
+    run = {claim.id for claim in told_claims(own)}
+    assert run == {part.id for part in found.claim_parts if part.estimate == part.estimate}
+    assert 0 < len(run) < len(told_claims(found)) == len(found.claims)
 
 
 def test_drawn_data_have_no_answer(rendered, tmp_path):

@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 from topdb.reporting.documents import Block, Column, DifferenceLine, Document, Entry, Line
-from topdb.reporting.page.grids import grid, page_tables, usual_seeds
+from topdb.reporting.page.grids import grid, page_tables
 from topdb.results.comparisons import Comparisons, read_comparisons
 
 COLUMNS = tuple(
@@ -83,7 +83,6 @@ def test_what_is_the_same_in_all_cells_moves_to_the_caption():
     gap = measured(line("one", 1.0, 1.0, None, None), line("two", *[None] * 4))
     (table,) = page_tables([document(gap)], NONE)
     assert table.caption[-1] == "No run yet: two, B."
-    assert usual_seeds(grid(COLUMNS, [])) is None
 
 
 def test_a_paper_that_prints_nothing_of_these_data_heads_no_table():
@@ -112,4 +111,4 @@ def test_an_adjusted_p_that_cannot_be_small_is_left_out(real):
     assert table(0).adjusted
     assert table(1).adjusted  # of the other ranking it says something
     assert not table(2).adjusted
-    assert table(2).difference_seeds == "3 of each method"
+    assert table(2).difference_seeds == "3 seeds of each method."

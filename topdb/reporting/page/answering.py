@@ -1,5 +1,6 @@
 """The first screen: what the comparisons say of the paper, in sentences and as a mosaic."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -71,9 +72,23 @@ def headline(evidence: Evidence) -> Headline:
     comparisons = evidence.comparisons
     if comparisons.rendered:
         return _of_drawn(evidence)
-    if any(each.owner or each.withheld for each in comparisons.cells):
-        return _of_paper(evidence)
-    return _of_own(evidence)
+    return _of_paper(evidence) if is_printed(comparisons) else _of_own(evidence)
+
+
+def is_printed(comparisons: Comparisons) -> bool:
+    """Whether the paper prints a number of any cell."""
+    return any(each.owner or each.withheld for each in comparisons.cells)
+
+
+def told_claims(comparisons: Comparisons) -> tuple[ClaimComparison, ...]:
+    """Return the claims; of results that no paper prints, those alone that there are runs for."""
+    if comparisons.rendered or is_printed(comparisons):
+        return comparisons.claims
+    return tuple(
+        each
+        for each in comparisons.claims
+        if any(math.isfinite(part.estimate) for part in comparisons.parts(each.id))
+    )
 
 
 def question(evidence: Evidence) -> str:
@@ -230,7 +245,7 @@ def _of_own(evidence: Evidence) -> Headline:
         f"{evidence.titles.of(method)} has the highest {title} on {_listed(where)}."
         for method, where in first.items()
     ]
-    claims = claims_sentence(comparisons.claims)
+    claims = claims_sentence(told_claims(comparisons))
     return Headline(
         title=profile.heading or f"Profile {evidence.profile_name}",
         sentences=(*(sentences or ["No run is finished."]), *filter(None, [claims])),

@@ -11,7 +11,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from topdb.metrics import metric
-from topdb.reporting.documents import Block, Column, DifferenceLine, Document, Entry, Line, Text
+from topdb.reporting.documents import (
+    Block,
+    Column,
+    DifferenceLine,
+    Document,
+    Entry,
+    Line,
+    Text,
+    usual_seeds,
+)
+from topdb.reporting.rendering import seeds_told
 from topdb.results.comparisons import Comparisons
 
 
@@ -77,15 +87,8 @@ def _own(table: Table) -> Table:
 def _table(document: Document, comparisons: Comparisons) -> Table:
     measured = grid(document.columns, [each for each in document.blocks if each.measured])
     printed = grid(document.columns, [each for each in document.blocks if not each.measured])
-    seeds = usual_seeds(measured)
+    seeds = usual_seeds(measured.blocks)
     families = {each.differences[0].ranking for each in document.differences}
-    counts = {
-        f"{each.seeds} of each method"
-        if each.seeds == each.reference_seeds
-        else f"{each.seeds} of the method, {each.reference_seeds} of the reference"
-        for line in document.differences
-        for each in line.differences[:1]
-    }
     return Table(
         name=document.name,
         title=document.title,
@@ -98,7 +101,7 @@ def _table(document: Document, comparisons: Comparisons) -> Table:
         differences_caption=document.differences_legend,
         differences_floor=document.differences_floor,
         adjusted=len(document.differences_floor) < len(families),
-        difference_seeds=counts.pop() if len(counts) == 1 else "",
+        difference_seeds=seeds_told(document),
         notes=document.notes,
     )
 
@@ -135,18 +138,6 @@ def grid(columns: Sequence[Column], blocks: Iterable[Block]) -> Grid:
 
 def _says(entry: Entry | None) -> bool:
     return entry is not None and (not math.isnan(entry.value) or bool(entry.verdict))
-
-
-def usual_seeds(measured: Grid) -> int | None:
-    """Return how many seeds most cells have; None where there is no cell."""
-    found = Counter(
-        entry.seeds
-        for block in measured.blocks
-        for line in block.lines
-        for entry in line.entries
-        if entry is not None and entry.seeds
-    )
-    return found.most_common(1)[0][0] if found else None
 
 
 def _caption(

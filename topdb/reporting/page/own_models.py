@@ -13,11 +13,14 @@ from topdb.evidence.own_models import Compared, QueryLine
 from topdb.files import write_text
 from topdb.metrics import metric
 from topdb.reporting.own_models import facts, tables
-from topdb.reporting.page.embedding import Shelf, data_block, environment, policy, source
+from topdb.reporting.page.embedding import Shelf, data_block, environment, minus, policy, source
 from topdb.reporting.page.lists import Tile
+from topdb.reporting.rendering import DASH
 
 EXAMPLES = 8
 """Queries of a kind, each of another person."""
+MANY = 3
+"""Models that the heading names."""
 HEIGHT, QUALITY = 128, 80
 """Pixels of a small image, and of its WebP."""
 
@@ -95,13 +98,48 @@ def write_models_page(found: Compared, out: Path, images: Path | None = None) ->
             program=program,
             images=data_block(shelf.images()),
             shows_images=images is not None,
-            tables=list(tables(found)),
+            tables=[_slim(*each) for each in tables(found)],
             kinds=shown_kinds,
             quantity=title.removeprefix("m"),
             facts=list(facts(found)),
         )
     )
     write_text(out, text)
+
+
+def _heading(names: Sequence[str]) -> str:
+    *most, last = names
+    if len(names) > MANY:
+        return f"{len(names)} models compared"
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+@dataclass(frozen=True)
+class Slim:
+    """A table whose columns all say something; the first names the row, and stays in sight."""
+
+    title: str
+    explained: str
+    header: tuple[tuple[str, bool], ...]
+    """What heads each column, and whether it is one of numbers."""
+    rows: tuple[tuple[str, ...], ...]
+
+
+def _slim(title: str, explained: str, header: list[str], rows: list[list[str]]) -> Slim:
+    """Return a table without its columns of dashes, numbers with their wide minus."""
+    names = header.index("Model") if "Model" in header else 0
+    kept = [names, *(turn for turn in range(len(header)) if turn != names)]
+    kept = [turn for turn in kept if any(row[turn] != DASH for row in rows)]
+    of_numbers = {turn for turn in kept if turn != names}
+    return Slim(
+        title=title,
+        explained=explained,
+        header=tuple((header[turn], turn in of_numbers) for turn in kept),
+        rows=tuple(
+            tuple(minus(row[turn]) if turn in of_numbers else row[turn] for turn in kept)
+            for row in rows
+        ),
+    )
 
 
 def _of_different_people(queries: Sequence[QueryLine]) -> Iterator[QueryLine]:

@@ -22,6 +22,7 @@ from topdb.reporting.page.answering import (
     counts,
     headline,
     mosaics,
+    told_claims,
 )
 from topdb.reporting.page.cells import cell_id, details, run_facts, undecided
 from topdb.reporting.page.claims import claim_rows
@@ -166,7 +167,9 @@ def write_page(
     comparisons = evidence.comparisons
     reference = evidence.statistics.reference_method
     groups, shelf = plot_groups(evidence), Shelf()
-    claims, axis = claim_rows(claim_lines(profile, comparisons))
+    told = told_claims(comparisons)
+    lines = [each for each in claim_lines(profile, comparisons) if each.claim in told]
+    claims, axis = claim_rows(lines)
     templates = environment()
     templates.globals |= {
         "axis": axis,
@@ -192,8 +195,8 @@ def write_page(
         _put(templates, shelf, row.id, row.claim.title, "claim.html.jinja", row=row)
     listed = {gallery.dataset for gallery in galleries}
     for data in sets:
-        told = {"data": data, "has_lists": data.name in listed}
-        _put(templates, shelf, data.id, data.title, "data.html.jinja", **told)
+        known = {"data": data, "has_lists": data.name in listed}
+        _put(templates, shelf, data.id, data.title, "data.html.jinja", **known)
     for gallery in galleries:
         name = f"lists-{gallery.dataset}"
         _put(templates, shelf, name, gallery.title, "gallery.html.jinja", gallery=gallery)
@@ -219,7 +222,7 @@ def write_page(
         tables=shown,
         claims=claims,
         claims_legend=tables[-1].claims_legend,
-        claims_said=claims_sentence(comparisons.claims),
+        claims_said=claims_sentence(told),
         undecided=undecided(profile, comparisons, titles),
         groups=groups,
         looks=evidence.looks,
