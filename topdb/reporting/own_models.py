@@ -9,7 +9,8 @@ from typing import Any
 from topdb.evidence.own_models import CONFIDENCE, Compared, ModelLine, PairLine
 from topdb.files import write_csv, write_json, write_text
 from topdb.metrics import metric
-from topdb.reporting.rendering import DASH, csv_value, markdown, p_value
+from topdb.reporting.rendering import DASH, markdown, p_value
+from topdb.reporting.tidy import csv_value
 
 Table = tuple[str, str, list[str], list[list[str]]]
 """A title, what explains it, a header and rows."""
