@@ -26,14 +26,15 @@ README_WORDS = 900
 DOCS_WORDS = 9_000
 
 
-def params() -> dict:
+def params(soak: bool) -> dict:
     """The tutorial's part of the mini profile, and a paper's profile without ImageNet weights."""
     content = tiny_params()
     mini = content["profiles"]["mini"]
     mini["datasets"] = {"market1501": mini["datasets"]["market1501"]}
     mini["seeds"] = [1, 2, 3]
     mini["rankings"] = ["plain"]
-    mini["snapshots"] = {"methods": []}
+    if not soak:  # nothing draws Figures 2 and 3 of it
+        mini["snapshots"] = {"methods": []}
     second = tiny_params()["profiles"]["mini"]["datasets"]["cuhk03-detected"]
     content["profiles"]["cross"] = {
         **mini,
@@ -78,10 +79,10 @@ def write_archives(folder: Path) -> None:
     )
 
 
-def made(folder: Path) -> Path:
+def made(folder: Path, soak: bool) -> Path:
     """Make the project; nothing has run in it."""
     documents.copy_repository(folder)
-    text = yaml.safe_dump(params(), sort_keys=False)
+    text = yaml.safe_dump(params(soak), sort_keys=False)
     (folder / "params.yaml").write_text(text, encoding="utf-8")
     write_archives(folder)
     state = released_state("top-db-net", 4)
@@ -105,7 +106,7 @@ def soak(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Path:
     """A project in which README.md has run from its first line to its last."""
-    folder = made(tmp_path_factory.mktemp("documents") / "topdb")
+    folder = made(tmp_path_factory.mktemp("documents") / "topdb", soak)
     documents.run(folder, documents.script("README.md", soak))
     index = "results/paper/market1501/index.parquet"
     command = f"topdb index market1501 --profile paper --index {index} --pixels "
