@@ -31,10 +31,13 @@ def take(tab: Any, pages: Mapping[str, Path], folder: Path) -> None:
     """Write every picture into a folder."""
     for name, (page, selector) in PICTURES.items():
         tab.open(pages[page], WIDTH, HEIGHT)
+        tab.wait("!document.querySelector('[data-chart]:not(:has(svg))')")
         if selector:
             if not tab.run(f"Boolean(document.querySelector({selector!r}))"):
                 raise SystemExit(f"{pages[page]} has no {selector}: write it again (`make all`).")
             tab.run(f"document.querySelector({selector!r}).scrollIntoView({{behavior: 'instant'}})")
+            tab.wait(f"!document.querySelector({selector + ' [data-soon]'!r})")
+        tab.wait("[...document.images].every((each) => each.complete)")
         tab.screenshot(folder / name)
 
 

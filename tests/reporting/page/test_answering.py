@@ -128,7 +128,8 @@ def test_drawn_data_have_no_answer(rendered, tmp_path):
         "It has no answer about the paper yet.",
     )
     assert found.details == (
-        "6 runs of 2 methods on 1 data set of drawn pedestrians, 3 seeds each.",
+        "6 runs of 2 methods on 1 data set of drawn pedestrians, 3 seeds each. Data, methods and "
+        "features of your own: README.md.",
     )
     assert mosaics(of(rendered.params)) == ()
     more = tiny.params(tmp_path, {**rendered.changes, "seeds": [1, 2, 3, 4]})

@@ -185,8 +185,9 @@ def _of_drawn(evidence: Evidence) -> Headline:
     )
     real = _real_profile(evidence.params)
     how = f" For an answer, run the real data sets: make all profile={real}." if real else ""
+    own = " Data, methods and features of your own: README.md."
     sentences = (works, "It has no answer about the paper yet.")
-    return Headline(question(evidence), sentences, (made + how,))
+    return Headline(question(evidence), sentences, (made + how + own,))
 
 
 def _real_profile(params: Params) -> str:
