@@ -201,9 +201,16 @@ def write_page(
         name = f"lists-{gallery.dataset}"
         _put(templates, shelf, name, gallery.title, "gallery.html.jinja", gallery=gallery)
     for table in shown:
-        for part in ("printed", "differences"):
-            name = f"{table.name}-{part}"
-            _put(templates, shelf, name, table.title, f"{part}.html.jinja", table=table)
+        parts = {"printed": table.printed.blocks, "differences": table.differences}
+        for part in (part for part, content in parts.items() if content):
+            _put(
+                templates,
+                shelf,
+                f"{table.name}-{part}",
+                table.title,
+                f"{part}.html.jinja",
+                table=table,
+            )
     pictures = [read_figure(path, shelf) for path in figures]
     program = source("page.js", "charts.js")
     library = script(vl_convert.javascript_bundle())
