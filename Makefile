@@ -63,7 +63,7 @@ reference: env
 # Every fault of the catalogue, thirty random ones in a row, and SLURM's; writes benchmarks/reliability.md.
 soak: env
 	python tests/system/faults/soak.py
-	pytest tests/methods tests/statistics tests/system/test_clean_exits.py --soak
+	pytest tests/methods tests/statistics tests/system/test_clean_exits.py tests/system/test_documents.py --soak
 	pytest tests/system tests/runs --soak -m soak
 
 # The peers are for comparison alone and get a folder of their own. `peers=FOLDER` names one with the

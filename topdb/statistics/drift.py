@@ -10,6 +10,9 @@ from scipy.special import stdtrit
 from topdb.statistics.checks import at_least, not_negative, open_share
 
 Level = Literal["cell", "group", "all"]
+FEWEST_FREEDOMS = 3
+"""Degrees of freedom below which pairs are not tested: at these levels the tolerance of two pairs
+is hundreds of times their deviation."""
 SHARES: dict[Level, float] = {"cell": 0.1, "group": 0.8, "all": 0.1}
 """How the false-alarm rate is divided. The pooled test of everything is so clear that it needs
 little, and a drift of one cell alone is rarer than one of a method."""
@@ -53,7 +56,8 @@ class DriftFinding:
 
     difference: new minus reference, the mean over the cells that are pooled
     tolerance: largest difference of the means that is no drift
-    paired_difference, paired_tolerance: the same of the seeds that both have; NaN without any
+    paired_difference, paired_tolerance: the same of the seeds that both have; NaN where they are
+    too few to test
     drifted: whether either left its tolerance
     """
 
@@ -90,10 +94,11 @@ def check_drift(
     Satterthwaite's degrees of freedom, as in `drift_tolerance`: a fault that makes runs scatter
     would widen its own tolerance.
 
-    Where seeds are the same, the paired differences are tested beside the means, at half the level
-    each. Their deviation is their own: an unchanged program on the same machine repeats its
-    numbers, so that a shift by a constant is seen at once, and after a change of rounding the
-    seeds' luck is drawn anew and the means see more.
+    Where seeds are the same, and the pairs of a test's blocks leave three degrees of freedom or
+    more, the paired differences are tested beside the means, at half the level each; fewer would
+    take that half and see nothing. Their deviation is their own: an unchanged program on the same
+    machine repeats its numbers, so that a shift by a constant is seen at once, and after a change
+    of rounding the seeds' luck is drawn anew and the means see more.
 
     Of alpha a tenth goes to the cells, eight tenths to the groups, a tenth to the whole; tests of
     one level share equally (Bonferroni).
@@ -144,7 +149,7 @@ def _finding(
     alpha: float,
     floor: float,
 ) -> DriftFinding:
-    paired = all(cell.paired_n >= 2 for cell in cells)
+    paired = _freedoms_of_pairs(cells) >= FEWEST_FREEDOMS
     share = alpha / 2 if paired else alpha
     difference, tolerance = _pooled(
         cells,
@@ -175,6 +180,17 @@ def _finding(
         paired_tolerance=limit_of_pairs,
         drifted=abs(difference) > tolerance or (paired and abs(of_pairs) > limit_of_pairs),
     )
+
+
+def _freedoms_of_pairs(cells: Sequence[DriftCell]) -> int:
+    """Return what the pairs of all blocks leave; none where a cell has fewer than two."""
+    if any(cell.paired_n < 2 for cell in cells):
+        return 0
+    blocks: dict[tuple[str, str], int] = {}
+    for cell in cells:
+        own = cell.paired_n - 1
+        blocks[cell.group, cell.block] = min(own, blocks.get((cell.group, cell.block), own))
+    return sum(blocks.values())
 
 
 def _pooled(
