@@ -136,12 +136,13 @@ def judged(params, folder):
 def test_a_training_that_diverged_is_a_gap_in_the_page_and_no_crash(tmp_path):
     params = project(tmp_path)
     history = tmp_path / "results/market1501/baseline/seed-1/history.csv"
-    history.write_text(f"{HEAD}1,0.1,2.5\n2,0.1,nan\n")
-    (history.parents[1] / "seed-2/history.csv").write_text(f"{HEAD}1,0.1,inf\n2,0.1,2.0\n")
+    head = f"{HEAD.strip()},global_triplet\n"
+    history.write_text(f"{head}1,0.1,2.5,0.5\n2,0.1,nan,nan\n")
+    (history.parents[1] / "seed-2/history.csv").write_text(f"{head}1,0.1,inf,inf\n2,0.1,2.0,0.4\n")
     judged(params, tmp_path)
     page = (tmp_path / "out/index.html").read_text()
     gap = '"value":null,"low":null,"high":null'
-    assert all(f'{{"method":"Baseline","epoch":{epoch},{gap}}}' in page for epoch in (1, 2))
+    assert all(f'{{"method":"Baseline","epoch":{epoch},{gap},' in page for epoch in (1, 2))
     assert "baseline,1,2,0.1,nan" in (tmp_path / "out/plots/training.csv").read_text()
 
 
