@@ -30,7 +30,8 @@ def test_both_tables_stand_and_warn_first(finished):
         lines = finished.text(f"reports/{name}.md").splitlines()
         assert "Rendered data" in lines[0]
         assert "cannot be compared" in lines[0]
-        assert any(line.startswith("| Top-DB-Net |") and "(2)" in line for line in lines)
+        assert any("standard deviation between 2 seeds" in line for line in lines)
+        assert any(line.startswith("| Top-DB-Net |") and "±" in line for line in lines)
     assert "Top-DB-Net+RK" in finished.text("reports/table2.md")
     assert "SONA (Xia 2019)" in finished.text("reports/table2.md")
 
