@@ -208,11 +208,11 @@ def test_a_report_needs_the_comparisons_of_its_table(study):
 def test_the_page_shows_each_table_with_its_own_comparisons(study):
     text = report(study, "page", "table2", "table1", out="index.html")
     shown = re.search(r'<p class="answer">(.*?)</p>', text).group(1)
-    assert "10 of 40 cells of the paper" in shown
-    assert "6 of 16 of its competitors" in shown
+    assert "10 of 40 numbers of the paper&#39;s own methods reproduce; 10 are higher" in shown
+    assert "6 of 16 numbers of its competitors reproduce; 6 are higher, 2 lower" in text
     assert "no p of the 24 comparisons" in text
     assert "no p of the 40 comparisons" in text
-    assert 'id="cell-market1501-mgn-rk"' in text
+    assert 'data-open="cell-market1501-mgn-rk"' in text
 
 
 def test_rendered_data_are_compared_with_nobody(tmp_path):
