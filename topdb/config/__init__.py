@@ -22,6 +22,7 @@ from topdb.config.file import (
     load,
     load_bundled,
 )
+from topdb.config.hardware import HardwareSettings
 from topdb.config.methods import declared, method_files, rebuilt_methods
 from topdb.config.profile import (
     EVERYWHERE,
@@ -29,7 +30,6 @@ from topdb.config.profile import (
     DivergenceSettings,
     DoubtSettings,
     ExamplesSettings,
-    HardwareSettings,
     Profile,
     RankingSettings,
     SnapshotSettings,
