@@ -268,6 +268,10 @@ def test_what_changes_no_number_changes_no_digest(tmp_path):
         {"hardware": {"device": "cpu"}},  # the default, spelt out
     ):
         assert settings_digest(tiny.params(tmp_path, changes).selected()) == usual
+    named = tiny.content()
+    named["profiles"]["tiny"]["title"] = "Ours"
+    (tmp_path / "named.yaml").write_text(json.dumps(named))
+    assert settings_digest(load(tmp_path / "named.yaml").selected()) == usual
     assert settings_digest(tiny.params(tmp_path, {"hardware": {"threads": 2}}).selected()) != usual
 
 

@@ -19,7 +19,7 @@ from topdb.statistics import DriftCell, DriftFinding, check_drift, headline
 SMALLEST_REFERENCE = 10
 """Seeds below which a reference's deviation is too poorly known to guard with."""
 _WITHOUT_EFFECT: dict[str, Any] = {
-    **dict.fromkeys(("seeds", "methods", "rankings", "reference_method"), True),
+    **dict.fromkeys(("heading", "seeds", "methods", "rankings", "reference_method"), True),
     **dict.fromkeys(("doubts", "snapshots", "resources", "test_on"), True),
     "hardware": HardwareSettings.WITHOUT_EFFECT,
     "divergence": True,
