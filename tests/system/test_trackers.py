@@ -20,6 +20,8 @@ from system.services.tracker import mlflow_server, slow
 SEEDS = range(1, 9)
 COST = 30.0
 """Seconds that a tracker may cost a run, whatever happens to it."""
+PATIENCE = 120.0
+"""Seconds until processes on a busy machine have started, imported MLflow, or ended."""
 EPOCHS = 3
 SOME = 60
 LONG = 600
@@ -93,11 +95,11 @@ def following(folder: Path, store: str | None) -> Iterator[Path]:
         yield log
     finally:
         follower.stdin.close()
-        assert follower.wait(10) == 0
+        assert follower.wait(COST) == 0
         assert "Traceback" not in log.read_text()
 
 
-def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(happened: Callable[[], object], seconds: float = PATIENCE) -> None:
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until
@@ -258,7 +260,7 @@ def disturbed(folder: Path, store: str, epochs: int, digests: dict[int, str]) ->
     """Train once with a store that is out of order; return what the follower said."""
     with following(folder, store) as log:
         (said,) = end([start(folder, 1, store)])
-        wait_for(lambda: "MLflow is out of reach" in log.read_text(), COST)
+        wait_for(lambda: "MLflow is out of reach" in log.read_text())
     assert "MLflow" not in said
     assert record(folder, 1)["weights_digest"] == digests[epochs]
     assert len(history(folder, 1)) == epochs
@@ -279,10 +281,14 @@ def test_a_server_that_is_down_at_the_start(project, tmp_path, digests):
     disturbed(folder, nobody, EPOCHS, digests)
     began = time.monotonic()
     assert track(folder, nobody)["missing"] == ["market1501/baseline/seed-1"]
-    assert time.monotonic() - began < COST
+    without = time.monotonic() - began
     assert_sent_later(folder, None)
+    began = time.monotonic()
+    track(folder, None)  # which starts, and imports MLflow, too
+    assert without < COST + time.monotonic() - began
 
 
+@pytest.mark.soak
 def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
     folder = work_in(project, tmp_path, scale__epochs=LONG)
     store = f"sqlite:///{tmp_path}/server.db"
@@ -291,7 +297,7 @@ def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
         wait_for_an_epoch(tmp_path / "server.db", training)
         server.kill()
         (said,) = end([training])
-        wait_for(lambda: "MLflow is out of reach" in log.read_text(), COST)
+        wait_for(lambda: "MLflow is out of reach" in log.read_text())
     assert said.count("MLflow") == 0
     assert record(folder, 1)["weights_digest"] == digests[LONG]
     assert len(history(folder, 1)) == LONG
@@ -301,7 +307,7 @@ def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
 
 def wait_for_an_epoch(store: Path, training: subprocess.Popen) -> None:
     """Wait until a store's file holds a metric; MLflow's own client would create the file."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while True:
         assert training.poll() is None, training.stderr.read()
         assert time.monotonic() < until
@@ -371,7 +377,7 @@ def test_a_store_whose_disk_fills_in_the_middle(project, small_disk, tmp_path, d
         wait_for_an_epoch(small_disk / "mlflow.db", training)
         fill(small_disk)
         end([training])
-        wait_for(lambda: "MLflow is out of reach" in log.read_text(), COST)
+        wait_for(lambda: "MLflow is out of reach" in log.read_text())
     assert record(folder, 1)["weights_digest"] == digests[LONG]
     assert track(folder, store)["missing"] == ["market1501/baseline/seed-1"]
     (small_disk / "filler").unlink()
