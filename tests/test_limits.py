@@ -47,10 +47,10 @@ READERS = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_small_file_of_many_rows_is_refused_before_it_is_read(many_rows, reader):
-    started = time.process_time()
+    started = time.monotonic()
     with pytest.raises(UserError, match=r"rows.parquet holds 5,000,001 rows.*it is refused"):
         READERS[reader](many_rows)
-    assert time.process_time() - started < 2
+    assert time.monotonic() - started < 2
 
 
 def test_a_long_text_that_is_repeated_in_each_row_is_refused(tmp_path):
@@ -101,10 +101,10 @@ def test_ten_lines_that_stand_for_a_billion_values_are_refused(tmp_path):
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)]
     path = tmp_path / "params.yaml"
     path.write_text("\n".join(lines))
-    started = time.process_time()
+    started = time.monotonic()
     with pytest.raises(UserError, match="more than 500,000 values, anchors followed"):
         load(path)
-    assert time.process_time() - started < 2
+    assert time.monotonic() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -118,10 +118,10 @@ def test_a_tag_that_constructs_constructs_nothing(tag, tmp_path, monkeypatch):
 def refused(folder, content: str) -> str:
     path = folder / "params.yaml"
     path.write_text(content)
-    began = time.process_time()
+    began = time.monotonic()
     with pytest.raises(UserError) as said:
         load(path)
-    assert time.process_time() - began < 5
+    assert time.monotonic() - began < 5
     assert len(str(said.value)) < 1000
     return str(said.value)
 

@@ -20,8 +20,6 @@ from system.services.tracker import mlflow_server, slow
 SEEDS = range(1, 9)
 COST = 30.0
 """Seconds that a tracker may cost a run, whatever happens to it."""
-PATIENCE = 120.0
-"""Seconds until processes on a busy machine have started, imported MLflow, or ended."""
 EPOCHS = 3
 SOME = 60
 LONG = 600
@@ -95,11 +93,11 @@ def following(folder: Path, store: str | None) -> Iterator[Path]:
         yield log
     finally:
         follower.stdin.close()
-        assert follower.wait(COST) == 0
+        assert follower.wait(10) == 0
         assert "Traceback" not in log.read_text()
 
 
-def wait_for(happened: Callable[[], object], seconds: float = PATIENCE) -> None:
+def wait_for(happened: Callable[[], object], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < until
@@ -257,10 +255,13 @@ def test_eight_trainings_at_once_lose_nothing_on_a_fresh_sqlite_store(project, t
 
 
 def disturbed(folder: Path, store: str, epochs: int, digests: dict[int, str]) -> str:
-    """Train once with a store that is out of order; return what the follower said."""
+    """Train once with a store that is out of order; return what the follower said.
+
+    The training has to outlast the follower's start, which has nothing to tell of one that is over.
+    """
     with following(folder, store) as log:
         (said,) = end([start(folder, 1, store)])
-        wait_for(lambda: "MLflow is out of reach" in log.read_text())
+        wait_for(lambda: "MLflow is out of reach" in log.read_text(), COST)
     assert "MLflow" not in said
     assert record(folder, 1)["weights_digest"] == digests[epochs]
     assert len(history(folder, 1)) == epochs
@@ -276,19 +277,15 @@ def assert_sent_later(folder: Path, store: str | None) -> None:
 
 
 def test_a_server_that_is_down_at_the_start(project, tmp_path, digests):
-    folder = work_in(project, tmp_path)
+    folder = work_in(project, tmp_path, scale__epochs=LONG)
     nobody = f"http://127.0.0.1:{postgresql.free_port()}"
-    disturbed(folder, nobody, EPOCHS, digests)
+    disturbed(folder, nobody, LONG, digests)
     began = time.monotonic()
     assert track(folder, nobody)["missing"] == ["market1501/baseline/seed-1"]
-    without = time.monotonic() - began
+    assert time.monotonic() - began < COST
     assert_sent_later(folder, None)
-    began = time.monotonic()
-    track(folder, None)  # which starts, and imports MLflow, too
-    assert without < COST + time.monotonic() - began
 
 
-@pytest.mark.soak
 def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
     folder = work_in(project, tmp_path, scale__epochs=LONG)
     store = f"sqlite:///{tmp_path}/server.db"
@@ -297,7 +294,7 @@ def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
         wait_for_an_epoch(tmp_path / "server.db", training)
         server.kill()
         (said,) = end([training])
-        wait_for(lambda: "MLflow is out of reach" in log.read_text())
+        wait_for(lambda: "MLflow is out of reach" in log.read_text(), COST)
     assert said.count("MLflow") == 0
     assert record(folder, 1)["weights_digest"] == digests[LONG]
     assert len(history(folder, 1)) == LONG
@@ -307,7 +304,7 @@ def test_a_server_that_is_killed_in_the_middle(project, tmp_path, digests):
 
 def wait_for_an_epoch(store: Path, training: subprocess.Popen) -> None:
     """Wait until a store's file holds a metric; MLflow's own client would create the file."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + 60
     while True:
         assert training.poll() is None, training.stderr.read()
         assert time.monotonic() < until
@@ -323,9 +320,9 @@ def wait_for_an_epoch(store: Path, training: subprocess.Popen) -> None:
 
 @pytest.mark.soak
 def test_a_server_that_is_slow_by_half_a_minute(project, server, tmp_path, digests):
-    folder = work_in(project, tmp_path, tracking__experiment="slow")
+    folder = work_in(project, tmp_path, tracking__experiment="slow", scale__epochs=LONG)
     with slow(server.address, 30.0) as sluggish:
-        disturbed(folder, sluggish, EPOCHS, digests)
+        disturbed(folder, sluggish, LONG, digests)
         began = time.monotonic()
         assert track(folder, sluggish)["missing"] == ["market1501/baseline/seed-1"]
         assert time.monotonic() - began < COST
@@ -359,10 +356,10 @@ def fill(disk: Path) -> None:
 
 
 def test_a_store_whose_disk_is_full_at_the_start(project, small_disk, tmp_path, digests):
-    folder = work_in(project, tmp_path)
+    folder = work_in(project, tmp_path, scale__epochs=LONG)
     fill(small_disk)
     full = f"sqlite:///{small_disk}/mlflow.db"
-    said = disturbed(folder, full, EPOCHS, digests)
+    said = disturbed(folder, full, LONG, digests)
     assert "No space left" in said
     assert track(folder, full)["missing"] == ["market1501/baseline/seed-1"]
     assert_sent_later(folder, None)
@@ -377,7 +374,7 @@ def test_a_store_whose_disk_fills_in_the_middle(project, small_disk, tmp_path, d
         wait_for_an_epoch(small_disk / "mlflow.db", training)
         fill(small_disk)
         end([training])
-        wait_for(lambda: "MLflow is out of reach" in log.read_text())
+        wait_for(lambda: "MLflow is out of reach" in log.read_text(), COST)
     assert record(folder, 1)["weights_digest"] == digests[LONG]
     assert track(folder, store)["missing"] == ["market1501/baseline/seed-1"]
     (small_disk / "filler").unlink()
